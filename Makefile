@@ -1,0 +1,46 @@
+# make train | test | lint | types | format | lock | clean; the first call makes .venv from requirements.lock
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install train test lint types check format lock clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+train: install ## train ResNet18 on the drawn demo faces, then test it (ARGS="model=deep_emotion" adds overrides)
+	$(BIN)/python train.py $(ARGS)
+
+test: install ## run the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+check: lint types test ## all that CI runs
+
+lint: install ## ruff, lint and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install ## mypy --strict on the package
+	$(BIN)/mypy
+
+format: install ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+install: $(INSTALLED) ## the virtual environment, with the locked dependencies
+
+# uv installs in seconds what takes pip minutes; nothing else needs it.
+$(INSTALLED): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit("fer_lightning needs Python 3.11 or newer, not " + sys.version.split()[0] + ": make PYTHON=python3.11 …" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet uv==0.13.8
+	$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock
+	@touch $@
+
+lock: install ## solve pyproject.toml anew into requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade --python-version 3.11 --extra dev \
+		--no-header --no-emit-index-url pyproject.toml -o requirements.lock
+
+clean: ## remove .venv and caches; outputs/ and data/ stay
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,196 @@
+"""From a config to the objects that it describes, checked before anything is read or trained."""
+
+import logging
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import lightning as L
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import get_class, get_object, instantiate
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from torch.optim import Optimizer
+
+from fer_lightning.classifier import METRICS, EmotionClassifier, Schedule
+from fer_lightning.command_line import ConfigError, message
+from fer_lightning.data import DataError, FERDataModule
+from fer_lightning.signature import misfit
+
+SCHEDULE_KEYS = ("interval", "monitor", "steps_as")
+"""What a yaml of conf/scheduler/ says to Lightning; the rest goes to the scheduler itself."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What a config describes, ready to run."""
+
+    datamodule: FERDataModule
+    model: EmotionClassifier
+    trainer: L.Trainer
+
+
+def build(cfg: DictConfig) -> Experiment:
+    """Checks the whole config, then reads the data and makes the network.
+
+    Raises:
+        ConfigError: a value of the wrong type or out of range, or data that cannot be used.
+    """
+    _check(cfg)
+    trainer = _trainer(cfg, callbacks=list(cfg.callbacks or {}), loggers=list(cfg.logger or {}))
+    loss = _made("loss", cfg.loss)
+    optimizer, schedule = _optimizer(cfg.optimizer), _schedule(cfg)
+    datamodule = _made("data", cfg.data, augmentation=_made("augmentation", cfg.augmentation))
+    _read(datamodule, "fit")
+    L.seed_everything(cfg.seed, verbose=False)
+    parts = {"class_names": datamodule.class_names, "loss": loss, "optimizer": optimizer, "schedule": schedule}
+    return Experiment(datamodule, _made("model", cfg.model, **parts), trainer)
+
+
+def rebuild(run: DictConfig, checkpoint: Path) -> Experiment:
+    """The network of a checkpoint with its run's test data, from the config of that run.
+
+    Raises:
+        ConfigError: as `build`, or a checkpoint that does not fit or holds more than plain values.
+    """
+    _check(run)
+    trainer = _trainer(run, callbacks=["progress_bar"], loggers=[])
+    datamodule = _made("data", run.data)
+    _read(datamodule, "test")
+    model_class = get_class(run.model._target_)
+    assert issubclass(model_class, EmotionClassifier)
+    try:
+        model = model_class.load_from_checkpoint(
+            checkpoint, map_location="cpu", weights_only=True, loss=_made("loss", run.loss)
+        )
+    except (RuntimeError, KeyError, EOFError, OSError, UnpicklingError) as error:
+        raise ConfigError(f"{checkpoint} is not a checkpoint of {model_class.__name__}: {error}") from error
+    if datamodule.class_names != model.class_names:
+        known, found = ", ".join(model.class_names), ", ".join(datamodule.class_names)
+        raise ConfigError(f"the network of {checkpoint} knows the classes {known}; the data has {found}")
+    return Experiment(datamodule, model, trainer)
+
+
+def _check(cfg: DictConfig) -> None:
+    """Refuses what no later step would: types against signatures, and a monitor that is never logged."""
+    known = [f"{stage}/{metric}" for stage in ("val", "train") for metric in METRICS]
+    if cfg.monitor not in known:
+        why = ": a checkpoint picked on the test split makes its figure worthless" if "test" in cfg.monitor else ""
+        raise ConfigError(f"monitor is {cfg.monitor}{why}; it is one of {', '.join(known)}")
+    if cfg.trainer.limit_val_batches == 0 and cfg.monitor.startswith("val/"):
+        raise ConfigError(f"trainer.limit_val_batches is 0, but monitor is {cfg.monitor}: there would be none")
+    if problem := misfit(L.seed_everything, {"seed": cfg.seed}):
+        raise ConfigError(problem)
+    groups = {key: cfg[key] for key in ("data", "augmentation", "model", "loss", "optimizer", "scheduler", "trainer")}
+    for group in ("callbacks", "logger"):
+        groups |= {f"{group}.{key}": node for key, node in (cfg[group] or {}).items()}
+    for name, node in groups.items():
+        if not node:
+            continue
+        arguments = {key: value for key, value in node.items() if not str(key).startswith("_")}
+        for key in SCHEDULE_KEYS if name == "scheduler" else ():
+            arguments.pop(key, None)
+        if name == "trainer" and arguments["precision"] == "auto":
+            del arguments["precision"]
+        plain = {
+            str(key): OmegaConf.to_container(value, resolve=True)
+            if isinstance(value, DictConfig | ListConfig)
+            else value
+            for key, value in arguments.items()
+            if not (isinstance(value, DictConfig) and "_target_" in value)
+        }
+        if problem := misfit(_target(name, node), plain):
+            raise ConfigError(f"{name}.{problem}")
+
+
+def _target(name: str, node: DictConfig) -> Any:
+    """The class or function that a node is for."""
+    try:
+        return get_object(node._target_)
+    except Exception as error:
+        raise ConfigError(f"{name}._target_ is {node._target_}, which cannot be imported: {error}") from error
+
+
+def _made(name: str, node: DictConfig, **parts: Any) -> Any:
+    """What a node describes, with further parts; if it refuses, an error that says which node."""
+    try:
+        return instantiate(node, _partial_=True)(**parts)
+    except InstantiationException as error:
+        raise ConfigError(message(error)) from error
+    except (ValueError, TypeError, ModuleNotFoundError, MisconfigurationException) as error:
+        raise ConfigError(f"{name}: {error}") from error
+
+
+def _read(datamodule: FERDataModule, stage: str) -> None:
+    try:
+        datamodule.setup(stage)
+    except DataError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _trainer(cfg: DictConfig, callbacks: list[str], loggers: list[str]) -> L.Trainer:
+    _quieten()
+    options: dict[str, Any] = {
+        "callbacks": [_made(f"callbacks.{name}", cfg.callbacks[name]) for name in callbacks if name in cfg.callbacks],
+        "logger": [_made(f"logger.{name}", cfg.logger[name]) for name in loggers] or False,
+        "enable_model_summary": False,  # ours leaves out the metrics
+    }
+    if cfg.trainer.precision == "auto":
+        options["precision"] = _fast_precision(cfg.trainer.accelerator)
+    trainer: L.Trainer = _made("trainer", cfg.trainer, **options)
+    return trainer
+
+
+def _optimizer(node: DictConfig) -> Callable[..., Optimizer]:
+    def make(parameters: Any) -> Optimizer:
+        optimizer: Optimizer = _made("optimizer", node, params=parameters)
+        return optimizer
+
+    make([torch.zeros(1, requires_grad=True)])  # its own checks, before any work
+    return make
+
+
+def _schedule(cfg: DictConfig) -> Schedule | None:
+    if not cfg.scheduler:
+        return None
+    arguments = OmegaConf.to_container(cfg.scheduler, resolve=True)
+    assert isinstance(arguments, dict)
+    when = {key: arguments.pop(key) for key in SCHEDULE_KEYS if key in arguments}
+    node = OmegaConf.create(arguments)
+
+    def make(optimizer: Optimizer, **steps: int) -> Any:
+        return _made("scheduler", node, optimizer=optimizer, **steps)
+
+    schedule = Schedule(make, **when)
+    trial = _optimizer(cfg.optimizer)([torch.zeros(1, requires_grad=True)])
+    make(trial, **({schedule.steps_as: 100} if schedule.steps_as else {}))  # its own checks, before any work
+    return schedule
+
+
+def _fast_precision(accelerator: str) -> str:
+    """bf16-mixed where the hardware computes it: elsewhere it is emulated, and slower than float32."""
+    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    if accelerator == "mps" or (accelerator == "auto" and torch.backends.mps.is_available()):
+        return "32-true"
+    computes_bf16 = {"avx512_bf16", "amx_bf16"} & {name for name, has in torch.cpu.get_capabilities().items() if has}
+    return "bf16-mixed" if computes_bf16 else "32-true"
+
+
+def _quieten() -> None:
+    """Takes away what Lightning says about things that are so on purpose, and its second console handler."""
+    for name in ("lightning", "lightning.pytorch"):
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
+    for text in (
+        ".*does not have many workers.*",  # a batch is one index operation: workers would slow it down
+        ".*exists and is not empty.*",  # the run's folder holds .hydra and the log already
+        ".*The number of training batches .* is smaller than the logging interval.*",  # metrics are per epoch
+        ".*LeafSpec.* is deprecated.*",  # Lightning calls what newer torch renames
+    ):
+        warnings.filterwarnings("ignore", text)

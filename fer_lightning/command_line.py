@@ -1,0 +1,70 @@
+"""What `train.py` and `test.py` share: how a mistake of their user is reported."""
+
+import difflib
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from hydra.errors import HydraException, InstantiationException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+
+class ConfigError(ValueError):
+    """A config that cannot be used: says which key, what was there, what was expected."""
+
+
+def better(monitor: str) -> str:
+    """Whether the monitored metric is better when it is smaller ("min") or greater ("max")."""
+    return "min" if monitor.endswith("loss") else "max"
+
+
+# For the yaml files: `mode: ${better:${monitor}}`.
+OmegaConf.register_new_resolver("better", better, replace=True)
+
+
+FULL_ERROR = os.environ.get("HYDRA_FULL_ERROR") == "1"
+"""Whether the user wants to see the traceback of a mistake too."""
+
+
+def launch(main: Callable[[], Any]) -> None:
+    """Runs a `hydra.main` function; ends with exit status 1 and one message where Hydra cannot use the command line."""
+    # Hydra then hands its errors on to us instead of printing them in its own way.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        main()
+    except (HydraException, OmegaConfBaseException) as error:
+        if FULL_ERROR:
+            raise
+        sys.exit(f"error: {message(error)}")
+
+
+def give_up(error: ConfigError) -> NoReturn:
+    """Ends the program with one message; not by an exception, which Hydra would introduce with a line of its own."""
+    if FULL_ERROR:
+        raise error
+    sys.exit(f"error: {error}")
+
+
+def message(error: Exception) -> str:
+    """What is wrong, where, and which choices there are."""
+    cause = error.__cause__
+    if isinstance(error, InstantiationException) and cause is not None:
+        return f"{str(error).rpartition('full_key: ')[2]}: {cause}"
+    # Below the choices, Hydra lists the folders that it searched.
+    text = str(error).partition("\nConfig search path")[0].strip()
+    origin = cause if isinstance(cause, OmegaConfBaseException) else error
+    if isinstance(origin, OmegaConfBaseException):
+        if origin is cause:
+            text += f"\n{str(cause).splitlines()[0]}"
+        text += _choices(origin)
+    return text
+
+
+def _choices(error: OmegaConfBaseException) -> str:
+    if not OmegaConf.is_dict(error.parent_node) or error.key in (None, *error.parent_node):
+        return ""
+    keys = [str(key) for key in error.parent_node if key != "hydra" and not str(key).startswith("_")]
+    near = difflib.get_close_matches(str(error.key), keys, n=1)
+    return (f"\nDid you mean {near[0]}?" if near else "") + f"\nKeys here: {', '.join(keys)}"

@@ -1,0 +1,128 @@
+"""Faces kept as one memory-mapped safetensors file beside their source, so that they are parsed only once.
+
+The file holds for one schema and one identity of its source and carries a checksum; where one differs, it is
+made anew. It gets its name only when complete, so neither parallel runs nor a killed one can harm it.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import secrets
+import zlib
+from pathlib import Path
+
+import platformdirs
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from fer_lightning.data.faces import Faces, Reading
+
+log = logging.getLogger(__name__)
+
+SCHEMA = "1"
+"""To be raised whenever a reader would make other faces of the same source, or the file's layout changes."""
+
+
+class _UnusableError(Exception):
+    """Why a cache file is not used."""
+
+
+def cache_dir() -> Path:
+    """The user's cache directory, or $FER_LIGHTNING_CACHE; the caller creates it."""
+    chosen = os.environ.get("FER_LIGHTNING_CACHE")
+    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("fer_lightning", appauthor=False)
+
+
+def cached_reading(source: Path, identity: str) -> Reading | None:
+    """What was kept of `source` while it had this identity, memory-mapped; None if nothing usable was."""
+    unusable: list[str] = []
+    for file in _places(source):
+        try:
+            if file.is_file():
+                return _load(file, identity)
+        except _UnusableError as why:
+            unusable.append(f"{file}: {why}")
+        except (OSError, SafetensorError) as error:
+            unusable.append(f"{file}: damaged or unreadable ({error})")
+    for message in unusable:
+        log.info("cache made anew: %s", message)
+    return None
+
+
+def keep(reading: Reading, source: Path, identity: str) -> None:
+    """Write the cache file beside the source, else into the user's cache directory, else warn."""
+    beside, in_cache_dir = _places(source)
+    try:
+        _save(beside, reading, source, identity)
+        return
+    except (OSError, SafetensorError) as error:
+        log.warning("cannot keep a cache at %s (%s); keeping it at %s", beside, error, in_cache_dir)
+    try:
+        _save(in_cache_dir, reading, source, identity)
+    except (OSError, SafetensorError) as error:
+        log.warning("cannot keep a cache at %s either (%s); %s is parsed on every run", in_cache_dir, error, source)
+
+
+def _places(source: Path) -> tuple[Path, Path]:
+    folder = source if source.is_dir() else source.parent
+    name = source.resolve().name  # "." has no name of its own
+    where = hashlib.blake2b(os.fsencode(source.resolve()), digest_size=8).hexdigest()
+    return folder / ".fer_lightning" / f"{name}.safetensors", cache_dir() / f"{name}-{where}.safetensors"
+
+
+def _load(file: Path, identity: str) -> Reading:
+    with safe_open(file, framework="pt") as opened:
+        metadata = opened.metadata() or {}
+        if metadata.get("schema") != SCHEMA:
+            raise _UnusableError(f"of schema {metadata.get('schema')}, not {SCHEMA}")
+        if metadata.get("identity") != identity:
+            raise _UnusableError("its source has changed")
+        tensors = {name: opened.get_tensor(name) for name in ("images", "labels", "parts")}
+    if metadata.pop("checksum", None) != _checksum(tensors, metadata):
+        raise _UnusableError("damaged (its checksum differs)")
+    return Reading(
+        faces=Faces(
+            **tensors,
+            part_names=tuple(json.loads(metadata["part_names"])),
+            class_names=tuple(json.loads(metadata["class_names"])),
+        ),
+        form=metadata["form"],
+        bad_rows=int(metadata["bad_rows"]),
+        first_bad=tuple(json.loads(metadata["first_bad"])),
+        member=metadata["member"],
+    )
+
+
+def _save(file: Path, reading: Reading, source: Path, identity: str) -> None:
+    faces = reading.faces
+    tensors = {"images": faces.images, "labels": faces.labels, "parts": faces.parts}
+    metadata = {
+        "schema": SCHEMA,
+        "identity": identity,
+        "form": reading.form,
+        "member": reading.member,
+        "bad_rows": str(reading.bad_rows),
+        "first_bad": json.dumps(reading.first_bad),
+        "part_names": json.dumps(faces.part_names),
+        "class_names": json.dumps(faces.class_names),
+    }
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_name(f".{file.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        save_file(tensors, unfinished, metadata | {"checksum": _checksum(tensors, metadata)})
+        # safetensors makes files that only their owner reads; whoever reads the source may read this too.
+        unfinished.chmod(source.stat().st_mode & 0o666 | 0o600)
+        os.replace(unfinished, file)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _checksum(tensors: dict[str, Tensor], metadata: dict[str, str]) -> str:
+    """Of all that the file says, shapes included."""
+    shapes = {name: (str(tensor.dtype), list(tensor.shape)) for name, tensor in tensors.items()}
+    crc = zlib.crc32(json.dumps([metadata, shapes], sort_keys=True).encode())
+    for name in sorted(tensors):
+        crc = zlib.crc32(tensors[name].numpy().data, crc)
+    return f"{crc:08x}"

@@ -1,0 +1,51 @@
+"""Faces: the one table that every source makes and everything downstream takes."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+SIDE = 48
+"""Height and width of a FER2013 face, in pixels."""
+
+EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+"""FER2013's seven classes, in the order of its labels 0 to 6."""
+
+USAGES = ("Training", "PublicTest", "PrivateTest")
+"""FER2013's own parts, by the names of its Usage column."""
+
+
+class DataError(ValueError):
+    """Data that cannot be used: which file, which row, what was there, what was expected and what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Faces:
+    """Grey faces with one emotion each, in the order of their source.
+
+    `parts` says which part of its source a face belongs to, as an index into `part_names`: FER2013's Usage
+    ("Training", "PublicTest", "PrivateTest"), a folder's top level ("train", "val", "test"), or one part
+    named "all" where the source makes no difference.
+    """
+
+    images: Tensor  # uint8 (N, 48, 48)
+    labels: Tensor  # int64 (N,), indices into class_names
+    parts: Tensor  # uint8 (N,), indices into part_names
+    part_names: tuple[str, ...]
+    class_names: tuple[str, ...] = EMOTIONS
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What a reader made of a source: the faces, and what it had to leave out.
+
+    `bad_rows` counts the rows (or image files) that could not be used; `first_bad` describes the first five.
+    """
+
+    faces: Faces
+    form: str  # what the source turned out to be, for the log: "CSV (emotion,pixels,Usage)"
+    bad_rows: int
+    first_bad: tuple[str, ...]
+    member: str = ""  # the file within the archive that was read, where the source is one

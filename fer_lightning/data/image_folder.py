@@ -1,0 +1,190 @@
+"""Folders of images: `train/<emotion>/…`, `test/<emotion>/…`, or `<emotion>/…` alone.
+
+Parts and emotions are recognised by the folders' names, never by their place in the alphabet.
+"""
+
+import hashlib
+import logging
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from fer_lightning.data.archive import is_visible
+from fer_lightning.data.faces import SIDE, USAGES, DataError, Faces, Reading
+
+log = logging.getLogger(__name__)
+
+SHOWN = 5
+IMAGES_PER_TASK = 64
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+IMAGE_FORMATS = ("JPEG", "PNG", "BMP")
+
+SPELLINGS = (  # of the emotions, in the order of EMOTIONS
+    ("angry", "anger"),
+    ("disgust", "disgusted"),
+    ("fear", "fearful", "afraid", "scared"),
+    ("happy", "happiness"),
+    ("sad", "sadness"),
+    ("surprise", "surprised", "suprise"),
+    ("neutral", "neutrality"),
+)
+LABELS = {spelling: label for label, spellings in enumerate(SPELLINGS) for spelling in (*spellings, str(label))}
+
+SPLITS = ("train", "val", "test")
+SPLIT_SPELLINGS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+USAGE_SPELLINGS = {"train": "Training"} | {usage.lower(): usage for usage in USAGES}
+
+
+@dataclass(frozen=True)
+class ImageList:
+    """The images below `root`, in the order of parts, emotions and file names."""
+
+    root: Path
+    part_names: tuple[str, ...]
+    images: tuple[tuple[int, int, str], ...]  # part, label, path below root
+    ignored: tuple[str, ...]  # paths of what lies among them and is not read
+    digest: str  # of every image's path below root, size and time of change
+
+
+def is_image_folder(root: Path) -> bool:
+    """Whether `root` has folders called train, test, … with folders in them, or emotion folders."""
+    folders = _subfolders(root)
+    return any(_label(folder.name) is not None for folder in folders) or any(
+        _subfolders(folder) for folder in folders if _is_part(folder.name)
+    )
+
+
+def list_images(root: Path) -> ImageList:
+    """Find the images; DataError for a folder that is no emotion, two folders for one part, or no image."""
+    part_names, part_folders = _parts(root)
+    images: list[tuple[int, int, str]] = []
+    ignored = [folder.name for folder in _subfolders(root) if part_names != ("all",) and not _is_part(folder.name)]
+    stamps: dict[str, tuple[int, int]] = {}
+    for part_name, folder in part_folders.items():
+        ignored += [_below(root, entry.path) for entry in _visible(folder) if not entry.is_dir()]
+        for class_folder in _subfolders(folder):
+            label = _label(class_folder.name)
+            if label is None:
+                raise DataError(
+                    f"{class_folder}: this folder's name is no emotion; expected one of "
+                    + ", ".join(f"{'/'.join(names)} ({label})" for label, names in enumerate(SPELLINGS))
+                    + ", or such a name behind a number (0_angry). Rename the folder or move it away."
+                )
+            where = _below(root, class_folder)
+            for entry in _visible(class_folder):
+                path = f"{where}/{entry.name}"
+                if entry.name.lower().endswith(IMAGE_SUFFIXES) and entry.is_file():
+                    stat = entry.stat()
+                    stamps[path] = (stat.st_size, stat.st_mtime_ns)
+                    images.append((part_names.index(part_name), label, path))
+                else:
+                    ignored.append(path)
+    if not images:
+        raise DataError(f"{root}: no {', '.join(IMAGE_SUFFIXES)} in its emotion folders. Give another data.path.")
+    digest = hashlib.blake2b(repr(sorted(stamps.items())).encode(), digest_size=16).hexdigest()
+    return ImageList(root, part_names, tuple(sorted(images)), tuple(ignored), digest)
+
+
+def read_image_folder(found: ImageList) -> Reading:
+    """Decode the images on threads. Any other size is stretched to 48 by 48, colour becomes grey.
+
+    Transparency is dropped. Images of more than 8 bits per channel and files that do not decode count as bad.
+    """
+    log.info("reading %s images below %s …", f"{len(found.images):,}", found.root)
+    if found.ignored:
+        some = ", ".join(found.ignored[:SHOWN]) + (", …" if len(found.ignored) > SHOWN else "")
+        log.warning(
+            "%s: ignoring %s that are not images in an emotion folder: %s", found.root, len(found.ignored), some
+        )
+    pixels = np.empty((len(found.images), SIDE, SIDE), np.uint8)
+
+    def read_into_place(start: int) -> list[tuple[int, str]]:
+        bad = []
+        for place, (_, _, path) in enumerate(found.images[start : start + IMAGES_PER_TASK], start):
+            try:
+                pixels[place] = _grey_face(found.root / path)
+            except Exception as error:  # Pillow's decoders raise whatever a damaged file leads them into
+                bad.append((place, f"{path}: found an unreadable image ({error}), expected an 8-bit jpg, png or bmp"))
+        return bad
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes outside the interpreter's lock
+        tasks = pool.map(read_into_place, range(0, len(found.images), IMAGES_PER_TASK))
+        bad = [one for task in tasks for one in task]
+    good = np.ones(len(found.images), np.bool_)
+    good[[place for place, _ in bad]] = False
+    parts, labels, _ = zip(*found.images, strict=True)
+    faces = Faces(
+        images=torch.from_numpy(pixels[good]),
+        labels=torch.from_numpy(np.array(labels, np.int64)[good]),
+        parts=torch.from_numpy(np.array(parts, np.uint8)[good]),
+        part_names=found.part_names,
+    )
+    form = f"image folder ({', '.join(found.part_names)})"
+    return Reading(faces, form, bad_rows=len(bad), first_bad=tuple(message for _, message in bad[:SHOWN]))
+
+
+def _grey_face(path: Path) -> NDArray[np.uint8]:
+    with Image.open(path, formats=IMAGE_FORMATS) as image:
+        if image.mode == "L" and image.size == (SIDE, SIDE):
+            return np.asarray(image)
+        if image.mode.startswith(("I", "F")):
+            raise ValueError(f"mode {image.mode}: more than 8 bits per channel")
+        upright: Image.Image = ImageOps.exif_transpose(image)  # cameras store the turn beside the pixels
+        grey = upright.convert("L")
+        return np.asarray(grey if grey.size == (SIDE, SIDE) else grey.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+
+
+def _parts(root: Path) -> tuple[tuple[str, ...], dict[str, Path]]:
+    """The parts' names in their order, and the folder of each part that there is."""
+    part_folders = [folder for folder in _subfolders(root) if _is_part(folder.name)]
+    if not part_folders:
+        return ("all",), {"all": root}
+    by_usage = any(_plain(folder.name) in ("publictest", "privatetest") for folder in part_folders)
+    spellings = USAGE_SPELLINGS if by_usage else SPLIT_SPELLINGS
+    folders: dict[str, Path] = {}
+    for folder in part_folders:
+        part = spellings.get(_plain(folder.name))
+        if part is None or part in folders:
+            raise DataError(
+                f"{root}: cannot tell the parts apart: found {', '.join(f.name for f in part_folders)}, "
+                f"expected at most one each of {', '.join(SPLITS)}, or of {', '.join(USAGES)}. Move the rest."
+            )
+        folders[part] = folder
+    return USAGES if by_usage else tuple(part for part in SPLITS if part in folders), folders
+
+
+def _is_part(folder_name: str) -> bool:
+    return _plain(folder_name) in SPLIT_SPELLINGS.keys() | USAGE_SPELLINGS.keys()
+
+
+def _label(folder_name: str) -> int | None:
+    """The label of "angry", "Anger", "0" or "3_angry" (a name outweighs its number)."""
+    return LABELS.get(re.sub(r"^\d+[\W_]+", "", folder_name.strip().lower()))
+
+
+def _plain(folder_name: str) -> str:
+    return re.sub(r"[\W_]", "", folder_name.lower())
+
+
+def _below(root: Path, path: str | Path) -> str:
+    return Path(path).relative_to(root).as_posix()
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return [Path(entry.path) for entry in _visible(folder) if entry.is_dir()]
+
+
+def _visible(folder: Path) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return sorted((entry for entry in entries if is_visible(entry.name)), key=lambda entry: entry.name)

@@ -1,0 +1,192 @@
+"""FERDataModule: from files to batches that a network takes."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import lightning as L
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+from torch.utils.data import DataLoader, Dataset, DistributedSampler
+
+from fer_lightning.augment import Augmentation
+from fer_lightning.data.faces import DataError, Faces
+from fer_lightning.data.source import find_fer2013, read_faces
+from fer_lightning.data.splits import SPLITS, copies_of, split_rows, split_table
+
+log = logging.getLogger(__name__)
+
+Batch = tuple[Tensor, Tensor]
+
+
+class FERDataModule(L.LightningDataModule):
+    """Facial-emotion data in any of its forms, as batches of normalised grey images.
+
+    The faces stay in memory as uint8; what makes them float is done to whole batches on the device they train on.
+
+    Args:
+        path: a pixel CSV, an archive of one, or an image folder; None looks in $FER2013 and then in data/.
+        augmentation: applied to training batches only.
+        splits: which parts of the source train, val and test take, or "auto": see `splits.split_rows`.
+        val_fraction: share of the training part that becomes val where the source has no part for it.
+        test_fraction: the same for test.
+        split_seed: decides which faces these are, apart from `seed`.
+        drop_copies: leave out of training what is byte-identical with a face of val or test.
+        on_bad_rows: refuse a source with rows that cannot be read ("error"), or leave these rows out ("drop").
+        normalize: by the mean and deviation of the training split's own pixels ("dataset"), or by `mean` and `std`.
+        mean: of pixel / 255, for normalize="fixed".
+        std: likewise.
+        image_size: height and width that batches are resized to, in pixels.
+        batch_size: faces in a training batch, on each device.
+        seed: decides the order of the faces in each epoch and what augmentation draws for them.
+
+    Raises:
+        ValueError: an argument outside its range.
+        DataError: from `setup`: a source that cannot be read, or a split that is empty.
+    """
+
+    def __init__(
+        self,
+        path: str | Path | None = None,
+        augmentation: Augmentation | None = None,
+        splits: Mapping[str, str | Sequence[str]] | None = None,
+        val_fraction: float = 0.1,
+        test_fraction: float = 0.1,
+        split_seed: int = 0,
+        drop_copies: bool = False,
+        on_bad_rows: Literal["error", "drop"] = "error",
+        normalize: Literal["dataset", "fixed"] = "dataset",
+        mean: float = 0.508,
+        std: float = 0.255,
+        image_size: int = 48,
+        batch_size: int = 128,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        for name, fraction in (("val_fraction", val_fraction), ("test_fraction", test_fraction)):
+            if not 0 <= fraction < 1:
+                raise ValueError(f"{name} is {fraction}; it is a share of the training part, at least 0 and below 1")
+        if (both := val_fraction + test_fraction) >= 1:
+            raise ValueError(f"val_fraction + test_fraction is {both}: that leaves nothing to train on")
+        for name, number in (("batch_size", batch_size), ("image_size", image_size)):
+            if number < 1:
+                raise ValueError(f"{name} is {number}; it must be at least 1")
+        if std <= 0:
+            raise ValueError(f"std is {std}; it must be above 0")
+        self.path, self.augmentation, self.splits = path, augmentation, dict(splits or {})
+        self.val_fraction, self.test_fraction, self.split_seed = val_fraction, test_fraction, split_seed
+        self.drop_copies, self.on_bad_rows = drop_copies, on_bad_rows
+        self.normalize, self.mean, self.std = normalize, mean, std
+        self.image_size, self.batch_size, self.seed = image_size, batch_size, seed
+        self.faces: Faces | None = None
+        self.rows: dict[str, Tensor] = {}
+
+    def setup(self, stage: str | None = None) -> None:
+        """Reads and splits the source, once, and logs what is in each split.
+
+        With stage "test" the source need not have anything to train on.
+        """
+        if self.faces is not None:
+            return
+        faces = read_faces(find_fer2013() if self.path is None else self.path, self.on_bad_rows)
+        needed = ("test",) if stage == "test" else SPLITS
+        rows = split_rows(faces, self.splits, self.val_fraction, self.test_fraction, self.split_seed, needed)
+        log.info("faces in each split:\n%s", split_table(faces, rows))
+        if self.drop_copies:
+            copies = copies_of(faces, rows["train"], torch.cat([rows["val"], rows["test"]]))
+            rows["train"] = rows["train"][~copies]
+            log.info("data.drop_copies took %s faces out of train", f"{int(copies.sum()):,}")
+        self.faces, self.rows = faces, rows
+        if self.normalize == "dataset" and len(rows["train"]):
+            self.mean, self.std = _mean_and_std(faces.images, rows["train"])
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self._read().class_names
+
+    @property
+    def class_counts(self) -> Tensor:
+        """How many training faces each class has: int64 (C,)."""
+        faces = self._read()
+        return torch.bincount(faces.labels[self.rows["train"]], minlength=len(faces.class_names))
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        dataset = _Batches(self._read(), self.rows["train"])
+        world_size, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
+        # torch's sampler orders by seed + epoch (Lightning tells it the epoch): spread, so that runs with seeds 0 and 1
+        # do not see each other's orders one epoch apart.
+        sampler: DistributedSampler[Batch] = DistributedSampler(
+            dataset, world_size, rank, shuffle=True, seed=self.seed << 20
+        )
+        return _loader(dataset, self.batch_size, sampler)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        return _loader(_Batches(self._read(), self.rows["val"]), self.batch_size)
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        return _loader(_Batches(self._read(), self.rows["test"]), self.batch_size)
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """uint8 (B, 48, 48) → float (B, 1, S, S): augmented (in training), resized, normalised."""
+        pixels, labels = batch
+        images = pixels.unsqueeze(1).float() / 255
+        if self.augmentation and self.trainer and self.trainer.training:
+            images = self.augmentation(images, self._generator())
+        if self.image_size != images.shape[-1]:
+            images = F.interpolate(images, (self.image_size, self.image_size), mode="bilinear", antialias=True)
+        return (images - self.mean) / self.std, labels
+
+    def state_dict(self) -> dict[str, Any]:
+        """The normalisation that the network learned with: on other data it stays the training data's."""
+        return {"mean": self.mean, "std": self.std}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.mean, self.std = state_dict["mean"], state_dict["std"]
+
+    def _generator(self) -> Generator:
+        """A function of (seed, epoch, step, rank): what a step draws does not depend on what ran before it."""
+        assert self.trainer is not None
+        step = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
+        key = (self.seed, self.trainer.current_epoch, step, self.trainer.global_rank)
+        return Generator().manual_seed(int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1))
+
+    def _read(self) -> Faces:
+        if self.faces is None:
+            raise DataError("FERDataModule has not read its data yet: call setup() first")
+        return self.faces
+
+
+class _Batches(Dataset[Batch]):
+    """Gathers a whole batch by one index operation: `DataLoader` calls `__getitems__` with the batch's positions."""
+
+    def __init__(self, faces: Faces, rows: Tensor) -> None:
+        self.images, self.labels, self.rows = faces.images, faces.labels, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitems__(self, positions: list[int]) -> Batch:
+        rows = self.rows[positions]
+        return self.images[rows], self.labels[rows]
+
+
+def _loader(dataset: _Batches, batch_size: int, sampler: DistributedSampler[Batch] | None = None) -> DataLoader[Batch]:
+    return DataLoader(dataset, batch_size, sampler=sampler, collate_fn=_as_it_is, pin_memory=torch.cuda.is_available())
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _mean_and_std(images: Tensor, rows: Tensor) -> tuple[float, float]:
+    """Of pixel / 255, over all pixels of these rows, from exact integer sums."""
+    histogram = np.zeros(256, np.int64)
+    for chunk in rows.split(1024):
+        histogram += np.bincount(images[chunk].numpy().ravel(), minlength=256)
+    value = np.arange(256) / 255
+    mean = float((histogram * value).sum() / histogram.sum())
+    variance = float((histogram * (value - mean) ** 2).sum() / histogram.sum())
+    return mean, max(variance**0.5, 1 / 255)

@@ -1,0 +1,141 @@
+"""From whatever `data.path` names to Faces: look what it is, choose cache or reader, judge the bad rows."""
+
+import logging
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from fer_lightning.data.archive import (
+    FORMS,
+    is_visible,
+    open_csv,
+    table_named_fer2013,
+    table_with_fitting_header,
+    titled,
+)
+from fer_lightning.data.cache import cache_dir, cached_reading, keep
+from fer_lightning.data.faces import DataError, Faces, Reading
+from fer_lightning.data.image_folder import is_image_folder, list_images, read_image_folder
+from fer_lightning.data.pixel_csv import parse_pixel_csv, read_header
+
+__all__ = ["cache_dir", "find_fer2013", "read_faces"]
+
+log = logging.getLogger(__name__)
+
+
+def read_faces(path: Path | str, on_bad_rows: Literal["error", "drop"] = "error") -> Faces:
+    """The faces of a CSV, an archive or a folder, memory-mapped from the cache where it has been read before.
+
+    In a folder the order of preference is: fer2013.csv (or .csv.gz, …), icml_face_data.csv, an image folder,
+    train.csv, any other CSV or archive whose header fits, and then the same in the one subfolder with any.
+
+    Raises DataError if nothing is usable, and for bad rows (or images) unless `on_bad_rows` is "drop".
+    """
+    if on_bad_rows not in ("error", "drop"):
+        raise DataError(f"data.on_bad_rows={on_bad_rows}: expected error or drop.")
+    started = time.perf_counter()
+    source = _recognised(Path(path).expanduser())
+    images = list_images(source) if source.is_dir() else None
+    identity = _file_identity(source) if images is None else images.digest
+
+    reading = cached_reading(source, identity)
+    if reading is not None and (reading.bad_rows == 0 or on_bad_rows == "drop"):
+        came_from = "from the cache"
+        _judge_bad_rows(reading, source, on_bad_rows)
+    else:
+        came_from = "parsed"
+        reading = _parsed(source) if images is None else read_image_folder(images)
+        _judge_bad_rows(reading, source, on_bad_rows)
+        keep(reading, source, identity)
+    seconds = time.perf_counter() - started
+    what = f"{titled(source, reading.member)}, {reading.form}, {came_from}"
+    log.info("%s faces of %s in %.2f s", f"{len(reading.faces):,}", what, seconds)
+    return reading.faces
+
+
+def find_fer2013() -> Path:
+    """Where `data=fer2013` looks if no path is given: $FER2013, else `data/` in the current directory."""
+    chosen = os.environ.get("FER2013")
+    path = Path(chosen).expanduser() if chosen else Path("data")
+    try:
+        _recognised(path)
+    except DataError as error:
+        where = "$FER2013" if chosen else "data/ (and $FER2013 is not set)"
+        raise DataError(
+            f"No FER2013 in {where}: {error}\nSay where it is with data.path=…; data=demo needs no files."
+        ) from error
+    return path
+
+
+def _recognised(path: Path) -> Path:
+    """The file or the image folder to read: `path` itself, or what lies in it."""
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        what = "neither a file nor a folder" if path.exists() else "there is no such file or folder"
+        raise DataError(f"{path}: {what}. Give as data.path one of:\n{FORMS}")
+    found = _source_in(path)
+    if found is not None:
+        return found
+    one_down = {
+        folder: _source_in(folder) for folder in sorted(path.iterdir()) if folder.is_dir() and is_visible(folder.name)
+    }
+    sources = [source for source in one_down.values() if source is not None]
+    if len(sources) > 1:
+        raise DataError(
+            f"{path}: holds several data sets: {', '.join(map(str, sources))}. Give one of them as data.path."
+        )
+    if not sources:
+        raise DataError(f"{path}: this folder holds nothing to read. Give as data.path one of:\n{FORMS}")
+    return sources[0]
+
+
+def _source_in(folder: Path) -> Path | None:
+    def refusal(name: str) -> str | None:
+        try:
+            with open_csv(folder / name) as (stream, member):
+                read_header(stream, titled(folder / name, member))
+        except DataError as error:
+            return str(error)
+        return None
+
+    names = sorted(entry.name for entry in folder.iterdir() if entry.is_file() and is_visible(entry.name))
+    name = table_named_fer2013(names, folder)
+    if name is None and is_image_folder(folder):
+        return folder
+    name = name or table_with_fitting_header(names, refusal, folder)
+    return None if name is None else folder / name
+
+
+def _parsed(file: Path) -> Reading:
+    with open_csv(file) as (stream, member):
+        return replace(parse_pixel_csv(stream, titled(file, member)), member=member)
+
+
+def _judge_bad_rows(reading: Reading, source: Path, on_bad_rows: Literal["error", "drop"]) -> None:
+    """Raise, or say what was dropped."""
+    if reading.bad_rows == 0:
+        return
+    title = titled(source, reading.member)
+    things = "images" if source.is_dir() else "rows"
+    total = reading.bad_rows + len(reading.faces)
+    listed = "".join(f"\n- {message}" for message in reading.first_bad)
+    more = reading.bad_rows - len(reading.first_bad)
+    listed += f"\n- … and {more:,} more" if more else ""
+    if len(reading.faces) == 0:
+        raise DataError(
+            f"{title}: all {total:,} {things} are bad, so none is left:{listed}\nGive a correct source as data.path."
+        )
+    if on_bad_rows == "error":
+        raise DataError(
+            f"{title}: {reading.bad_rows:,} of {total:,} {things} are bad:{listed}\n"
+            f"Correct them, or leave them out with data.on_bad_rows=drop."
+        )
+    log.warning("%s: dropped %s of %s %s:%s", title, f"{reading.bad_rows:,}", f"{total:,}", things, listed)
+
+
+def _file_identity(file: Path) -> str:
+    stat = file.stat()
+    return f"{stat.st_size} bytes, changed {stat.st_mtime_ns}"

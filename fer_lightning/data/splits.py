@@ -1,0 +1,128 @@
+"""Which faces are trained on, chosen on and reported on."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from fer_lightning.data.faces import DataError, Faces
+
+log = logging.getLogger(__name__)
+
+SPLITS = ("train", "val", "test")
+CONVENTION = {"train": ("Training", "train", "all"), "val": ("PublicTest", "val"), "test": ("PrivateTest", "test")}
+"""Train on Training, choose on PublicTest, report PrivateTest: and the same for folders of those names."""
+
+
+def split_rows(
+    faces: Faces,
+    parts: Mapping[str, str | Sequence[str]],
+    val_fraction: float,
+    test_fraction: float,
+    split_seed: int,
+    needed: Sequence[str] = SPLITS,
+) -> dict[str, Tensor]:
+    """The rows of each split, int64, ascending.
+
+    Args:
+        faces: the whole source.
+        parts: which part or parts of the source each split takes; "auto" is the convention's part where the source
+            has it and no other split has been given it, and else a stratified share of the training part.
+        val_fraction: share of the training part that val gets, if it is cut out.
+        test_fraction: the same for test.
+        split_seed: decides which faces are cut out, whatever the run's seed is.
+        needed: the splits that must not be empty.
+
+    Raises:
+        DataError: a part that the source does not have, one that is trained on and evaluated on, an empty split.
+    """
+    if unknown := set(parts) - set(SPLITS):
+        raise DataError(f"data.splits names {', '.join(sorted(unknown))}; its keys are train, val and test")
+    counts = torch.bincount(faces.parts.long(), minlength=len(faces.part_names)).tolist()
+    present = {name: count for name, count in zip(faces.part_names, counts, strict=True) if count}
+    named = {split: _names(split, parts[split], present) for split in SPLITS if parts.get(split, "auto") != "auto"}
+    given = {name for names in named.values() for name in names}
+    for split in SPLITS:
+        if split not in named:
+            named[split] = [n for n in CONVENTION[split] if n in present and n not in given]
+    for split in ("val", "test"):
+        if both := set(named["train"]) & set(named[split]):
+            raise DataError(
+                f"data.splits gives {', '.join(sorted(both))} to train and to {split}: a network is not measured on "
+                f"faces that it was trained on"
+            )
+    if both := set(named["val"]) & set(named["test"]):
+        log.warning("val and test share %s: the figure on test is the one that was chosen by", ", ".join(both))
+    rows = {split: _rows_of(faces, named[split]) for split in SPLITS}
+    cut = {split: share for split, share in (("test", test_fraction), ("val", val_fraction)) if not named[split]}
+    rows |= _cut(rows["train"], faces.labels, cut, split_seed)
+    _refuse_empty({split: rows[split] for split in needed}, present)
+    if unused := set(present) - {name for names in named.values() for name in names}:
+        log.info("not used: %s", ", ".join(f"{name} ({present[name]:,})" for name in sorted(unused)))
+    return rows
+
+
+def copies_of(faces: Faces, rows: Tensor, others: Tensor) -> Tensor:
+    """Whether each face of `rows` is byte-identical with one of `others`: bool, as long as `rows`."""
+    known = {_digest(faces.images[row]) for row in others.tolist()}
+    return torch.tensor([_digest(faces.images[row]) in known for row in rows.tolist()], dtype=torch.bool)
+
+
+def split_table(faces: Faces, rows: Mapping[str, Tensor]) -> str:
+    """How many faces of each emotion each split has, and how many of them are also in train."""
+    counts = {s: torch.bincount(faces.labels[r], minlength=len(faces.class_names)).tolist() for s, r in rows.items()}
+    table = pd.DataFrame(counts, index=pd.Index(faces.class_names)).T
+    table["all"] = table.sum(axis=1)
+    table["also in train"] = [
+        "" if split == "train" else f"{int(copies_of(faces, r, rows['train']).sum()):,}" for split, r in rows.items()
+    ]
+    return table.to_string(formatters=dict.fromkeys((*faces.class_names, "all"), "{:,}".format))
+
+
+def _names(split: str, wanted: str | Sequence[str], present: Mapping[str, int]) -> list[str]:
+    names = [wanted] if isinstance(wanted, str) else list(wanted)
+    if missing := [name for name in names if name not in present]:
+        has = ", ".join(f"{name} ({count:,} faces)" for name, count in present.items())
+        raise DataError(
+            f"data.splits.{split} names {', '.join(map(str, missing))}, which the source does not have: it has {has}. "
+            f"Name one of these, or auto"
+        )
+    return names
+
+
+def _rows_of(faces: Faces, names: Sequence[str]) -> Tensor:
+    wanted = torch.tensor([faces.part_names.index(name) for name in names], dtype=faces.parts.dtype)
+    return torch.isin(faces.parts, wanted).nonzero().flatten()
+
+
+def _cut(train: Tensor, labels: Tensor, shares: Mapping[str, float], seed: int) -> dict[str, Tensor]:
+    """train, and what was cut out of it for each split: the same share of every class."""
+    taken: dict[str, list[Tensor]] = {split: [] for split in ("train", *shares)}
+    generator = np.random.default_rng(seed)
+    for label in labels[train].unique().tolist():
+        rest = train[labels[train] == label]
+        rest = rest[torch.from_numpy(generator.permutation(len(rest)))]
+        sizes = [round(share * len(rest)) for share in shares.values()]
+        for split, piece in zip((*shares, "train"), rest.split([*sizes, len(rest) - sum(sizes)]), strict=True):
+            taken[split].append(piece)
+    return {split: torch.cat(pieces).sort().values for split, pieces in taken.items() if pieces}
+
+
+def _refuse_empty(rows: Mapping[str, Tensor], present: Mapping[str, int]) -> None:
+    has = ", ".join(f"{name} ({count:,} faces)" for name, count in present.items())
+    ways = {
+        "train": "Name a part with data.splits.train=…, or make data.val_fraction and data.test_fraction smaller",
+        "val": "Cut it out of train with data.val_fraction=0.1, or name a part with data.splits.val=…",
+        "test": "Cut it out of train with data.test_fraction=0.1, or name a part with data.splits.test=…",
+    }
+    for split, r in rows.items():
+        if len(r) == 0:
+            raise DataError(f"the {split} split is empty; the source has {has}. {ways[split]}")
+
+
+def _digest(image: Tensor) -> bytes:
+    return blake2b(image.numpy().data, digest_size=16).digest()

@@ -1,0 +1,133 @@
+"""Training and testing what a config describes."""
+
+import logging
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from lightning.pytorch.loggers import TensorBoardLogger
+from omegaconf import DictConfig, OmegaConf
+
+from fer_lightning.build import build, rebuild
+from fer_lightning.command_line import ConfigError, give_up
+from fer_lightning.report.results import Results
+
+log = logging.getLogger(__name__)
+
+
+def train(cfg: DictConfig) -> float:
+    """Fits, tests the best checkpoint and writes the run's results; returns the best validation score.
+
+    In a sweep, a job that fails says so at once and leaves error.txt, and the others go on.
+    """
+    try:
+        return _train(cfg)
+    except Exception as error:
+        if HydraConfig.get().mode is not RunMode.MULTIRUN:
+            if isinstance(error, ConfigError):
+                give_up(error)
+            raise
+        # A traceback for what its user cannot mend; one message for what they can.
+        log.error("this job failed: %s", error, exc_info=not isinstance(error, ConfigError))
+        (Path(HydraConfig.get().runtime.output_dir) / "error.txt").write_text(f"{type(error).__name__}: {error}\n")
+        return float("nan")
+
+
+def test(cfg: DictConfig) -> None:
+    """Measures the checkpoint of a finished run on its own test split, or on the data that cfg names instead."""
+    try:
+        run_dir, checkpoint = _finished_run(cfg)
+        run = OmegaConf.load(run_dir / ".hydra" / "config.yaml")
+        assert isinstance(run, DictConfig)
+        for group in ("data", "trainer"):
+            _replace(run[group], cfg[group])
+        experiment = rebuild(run, checkpoint)
+    except ConfigError as error:
+        give_up(error)
+    # With ckpt_path, Lightning also gives the datamodule the normalisation that the network learned with.
+    experiment.trainer.test(
+        experiment.model, experiment.datamodule, ckpt_path=checkpoint, verbose=False, weights_only=True
+    )
+    results = Results.of(experiment.model, experiment.trainer)
+    log.info(results.table())
+    metrics = results.write(Path(HydraConfig.get().runtime.output_dir), run=str(run_dir), ckpt=cfg.ckpt)
+    log.info("\nresults      %s", _shown(metrics))
+
+
+def _train(cfg: DictConfig) -> float:
+    experiment = build(cfg)
+    datamodule, model, trainer = experiment.datamodule, experiment.model, experiment.trainer
+    run_dir = Path(HydraConfig.get().runtime.output_dir)
+    started = time.perf_counter()
+    trainer.fit(model, datamodule)
+    minutes = (time.perf_counter() - started) / 60
+    checkpoint = trainer.checkpoint_callback
+    # callback_metrics holds the last epoch; a run without checkpoints (trainer.fast_dev_run) has nothing else.
+    best = getattr(checkpoint, "best_model_score", None)
+    score = float(trainer.callback_metrics.get(cfg.monitor, math.nan) if best is None else best)
+    best_path = getattr(checkpoint, "best_model_path", "") or None
+    trainer.test(model, datamodule, ckpt_path=best_path, verbose=False, weights_only=True)
+    results = Results.of(model, trainer)
+    log.info(results.table())
+    figures = {cfg.monitor: score, "minutes": minutes}
+    results.write(run_dir / "report", **figures)
+    _log_hyperparameters(cfg, trainer, figures | results.metrics)
+    shown = _shown(run_dir)
+    log.info("\nbest %s %.4f, after %.1f minutes of training", cfg.monitor, score, minutes)
+    log.info("run folder   %s", shown)
+    log.info("test again   python test.py run_dir=%s", shown)
+    log.info("TensorBoard  tensorboard --logdir %s", shown if shown.is_absolute() else shown.parts[0])
+    return score
+
+
+def _finished_run(cfg: DictConfig) -> tuple[Path, Path]:
+    """The folder of the run that cfg names, and the checkpoint in it."""
+    runs = sorted(Path("outputs").glob("train/*/.hydra"))[-3:]
+    latest = f" The latest runs: {', '.join(str(run.parent) for run in runs)}" if runs else ""
+    if OmegaConf.is_missing(cfg, "run_dir"):
+        raise ConfigError(f"run_dir is missing: say which run, as in run_dir=outputs/train/….{latest}")
+    run_dir = Path(cfg.run_dir)
+    checkpoint = run_dir / "checkpoints" / f"{cfg.ckpt}.ckpt"
+    if not (run_dir / ".hydra" / "config.yaml").is_file():
+        raise ConfigError(f"run_dir {run_dir} is not the folder of a run: it has no .hydra/config.yaml.{latest}")
+    if not checkpoint.is_file():
+        raise ConfigError(f"{checkpoint} does not exist: ckpt is best or last, once a run has finished an epoch")
+    return run_dir, checkpoint
+
+
+def _log_hyperparameters(cfg: DictConfig, trainer: L.Trainer, figures: dict[str, float]) -> None:
+    """One row of TensorBoard's HPARAMS tab: the choices, the numbers behind them, the outcome."""
+    groups = ("data", "augmentation", "model", "loss", "optimizer", "scheduler")
+    choices = HydraConfig.get().runtime.choices
+    row: dict[str, Any] = {group: str(choices[group]) for group in groups}
+    row |= {"seed": cfg.seed, "batch_size": cfg.data.batch_size, "max_epochs": trainer.max_epochs}
+    for group in ("model", "loss", "optimizer"):
+        plain = OmegaConf.to_container(cfg[group], resolve=True)
+        assert isinstance(plain, dict)
+        row |= {
+            f"{group}.{key!s}": value
+            for key, value in plain.items()
+            if isinstance(value, int | float | str) and not str(key).startswith("_")
+        }
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            logger.log_hyperparams(row, {f"hp/{name}": value for name, value in figures.items()})
+            logger.save()
+
+
+def _replace(node: DictConfig, other: DictConfig) -> None:
+    """Sets in node what is not null in other."""
+    for key, value in other.items():
+        if isinstance(value, DictConfig):
+            _replace(node[key], value)
+        elif value is not None:
+            OmegaConf.update(node, str(key), value, merge=False, force_add=True)
+
+
+def _shown(path: Path) -> Path:
+    """path as its user would type it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

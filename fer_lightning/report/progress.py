@@ -1,0 +1,84 @@
+"""What is seen while a network trains."""
+
+import logging
+import sys
+import time
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback, TQDMProgressBar
+from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm
+from torch import nn
+
+from fer_lightning.classifier import EmotionClassifier
+
+log = logging.getLogger(__name__)
+
+
+class ProgressBar(TQDMProgressBar):
+    """A bar over the batches of the running epoch, and a line that stays for each finished one.
+
+    Where the output is not a terminal there is no bar, only the lines.
+    """
+
+    def __init__(self, refresh_rate: int = 20) -> None:
+        super().__init__(refresh_rate if sys.stdout.isatty() else 0)
+
+    def init_validation_tqdm(self) -> Tqdm:
+        return Tqdm(disable=True)
+
+    def get_metrics(self, trainer: L.Trainer, model: L.LightningModule) -> dict[str, Any]:
+        return {}
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        super().on_train_epoch_end(trainer, pl_module)
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        parts = [f"epoch {trainer.current_epoch + 1:>3}/{trainer.max_epochs}"]
+        for stage in ("train", "val"):
+            if f"{stage}/loss" in metrics:
+                parts.append(f"{stage} loss {metrics[f'{stage}/loss']:.3f} accuracy {metrics[f'{stage}/accuracy']:.1%}")
+        if "train/images_per_second" in metrics:
+            parts.append(f"{metrics['train/images_per_second']:,.0f} images/s")
+        checkpoint = trainer.checkpoint_callback
+        best = getattr(checkpoint, "best_model_score", None)
+        if best is not None and float(best) == metrics.get(str(getattr(checkpoint, "monitor", ""))):
+            parts.append("best so far")
+        Tqdm.write("  ".join(parts), file=sys.stdout)
+
+
+class NetworkSummary(Callback):
+    """Logs the network's layers: how many parameters each has, and how many of them are frozen."""
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        assert isinstance(pl_module, EmotionClassifier)
+        net = pl_module.net
+        lines = [_summary_line(name, child) for name, child in net.named_children()]
+        log.info("network:\n%s", "\n".join([*lines, _summary_line("all", net)]))
+
+
+class Throughput(Callback):
+    """Logs train/images_per_second, of the whole epoch without its validation."""
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._images, self._started = 0, time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self._images += len(batch[1])
+        if trainer.is_last_batch:
+            if pl_module.device.type == "cuda":
+                torch.cuda.synchronize()  # steps are only queued on a GPU
+            self._seconds = time.perf_counter() - self._started
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        speed = self._images * trainer.world_size / self._seconds
+        pl_module.log("train/images_per_second", speed, rank_zero_only=True)
+
+
+def _summary_line(name: str, layer: nn.Module) -> str:
+    parameters = sum(p.numel() for p in layer.parameters())
+    frozen = sum(p.numel() for p in layer.parameters() if not p.requires_grad)
+    note = f", {frozen:,} of them frozen" if frozen else ""
+    return f"  {name:<12} {type(layer).__name__:<20} {parameters:>12,} parameters{note}"

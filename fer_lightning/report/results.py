@@ -1,0 +1,65 @@
+"""The figures of a tested network: a table to read and metrics.json to keep."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightning as L
+import pandas as pd
+import torch
+from torch import Tensor
+
+from fer_lightning.classifier import METRICS, EmotionClassifier
+
+
+@dataclass(frozen=True)
+class Results:
+    """Figures on the test split.
+
+    metrics: test/loss, test/accuracy and the macro averages test/precision, test/recall, test/f1.
+    confusion: int64 (C, C), true class by predicted class.
+    """
+
+    metrics: dict[str, float]
+    confusion: Tensor
+    class_names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, model: EmotionClassifier, trainer: L.Trainer) -> "Results":
+        """What `trainer.test(model)` has just measured."""
+        metrics = {f"test/{name}": float(trainer.callback_metrics[f"test/{name}"]) for name in METRICS}
+        return cls(metrics, model.test_confusion.compute().cpu(), model.class_names)
+
+    def per_class(self) -> pd.DataFrame:
+        """precision, recall and F1 of each class, 0 where undefined, and its number of test faces."""
+        hits = self.confusion.diagonal().double()
+        predicted, faces = self.confusion.sum(0), self.confusion.sum(1)
+        precision, recall = hits / predicted.clamp(min=1), hits / faces.clamp(min=1)
+        f1 = 2 * hits / (predicted + faces).clamp(min=1)
+        columns = {"precision": precision, "recall": recall, "f1": f1, "faces": faces}
+        return pd.DataFrame({k: v.tolist() for k, v in columns.items()}, index=pd.Index(self.class_names))
+
+    def table(self) -> str:
+        """All classes, their macro average and the accuracy over all faces."""
+        table = self.per_class()
+        macro = [self.metrics[f"test/{name}"] for name in ("precision", "recall", "f1")]
+        table.loc["macro average"] = [*macro, float(table["faces"].sum())]
+        lines = table.to_string(
+            formatters={**dict.fromkeys(("precision", "recall", "f1"), "{:.1%}".format), "faces": "{:,.0f}".format}
+        ).splitlines()
+        rule = "-" * len(lines[0])
+        accuracy = f"accuracy {self.metrics['test/accuracy']:.2%}   loss {self.metrics['test/loss']:.4f}"
+        return "\n".join(["", "Test split", rule, *lines[:-1], rule, lines[-1], rule, accuracy])
+
+    def write(self, folder: Path, **more: object) -> Path:
+        """folder/metrics.json: the metrics, each class's, the confusion matrix, and what else is given."""
+        folder.mkdir(parents=True, exist_ok=True)
+        content = {
+            **self.metrics,
+            **more,
+            "classes": self.per_class().to_dict(orient="index"),
+            "confusion": self.confusion.to(torch.int64).tolist(),
+        }
+        path = folder / "metrics.json"
+        path.write_text(json.dumps(content, indent=2) + "\n")
+        return path

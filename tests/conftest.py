@@ -1,0 +1,72 @@
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, open_dict
+
+REPOSITORY = Path(__file__).parent.parent
+
+Compose = Callable[..., DictConfig]
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(autouse=True)
+def own_cache_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test touches the cache of the person who runs it."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("FER_LIGHTNING_CACHE", str(folder))
+    monkeypatch.delenv("FER2013", raising=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def few_faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fer2013.csv of 240 drawn faces."""
+    from fer_lightning.data.demo import drawn
+
+    folder = tmp_path_factory.mktemp("demo")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FER_LIGHTNING_CACHE", str(folder))
+        return drawn(faces=240, seed=1)
+
+
+@pytest.fixture
+def composed(tmp_path: Path) -> Iterator[Compose]:
+    """Composes a config as train.py does, with its run folder in tmp_path."""
+
+    def make(*overrides: str) -> DictConfig:
+        cfg = compose("train", list(overrides), return_hydra_config=True)
+        with open_dict(cfg):
+            cfg.hydra.runtime.output_dir = str(tmp_path / "run")
+        HydraConfig.instance().set_config(cfg)
+        with open_dict(cfg):
+            del cfg["hydra"]
+        return cfg
+
+    with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
+        yield make
+    GlobalHydra.instance().clear()
+
+
+@pytest.fixture
+def run_command(tmp_path: Path) -> Command:
+    """Runs train.py or test.py as a user would, in tmp_path."""
+
+    def run(script: str, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, str(REPOSITORY / script), *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "OMP_NUM_THREADS": "2"},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    return run

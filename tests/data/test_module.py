@@ -1,0 +1,120 @@
+"""FERDataModule feeds each face once an epoch, normalised, and augments only what is trained on."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from faces_files import csv_bytes, pixel_text, random_images
+from torch import Tensor
+
+from fer_lightning.augment import Augmentation
+from fer_lightning.data import DataError, FERDataModule
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> Path:
+    images = random_images(60)
+    usages = ["Training"] * 40 + ["PublicTest"] * 12 + ["PrivateTest"] * 8
+    rows = [f"{i % 7},{pixel_text(image)},{usage}" for i, (image, usage) in enumerate(zip(images, usages, strict=True))]
+    path = tmp_path / "fer2013.csv"
+    path.write_bytes(csv_bytes("emotion,pixels,Usage", rows))
+    return path
+
+
+def ready(path: Path, **arguments: object) -> FERDataModule:
+    datamodule = FERDataModule(path, **arguments)  # type: ignore[arg-type]
+    datamodule.setup()
+    return datamodule
+
+
+def epoch(datamodule: FERDataModule, number: int) -> list[tuple[Tensor, Tensor]]:
+    loader = datamodule.train_dataloader()
+    loader.sampler.set_epoch(number)  # type: ignore[attr-defined]
+    return list(loader)
+
+
+def test_an_epoch_has_every_training_face_once_with_its_label(csv: Path) -> None:
+    datamodule = ready(csv, batch_size=16)
+    batches = epoch(datamodule, 0)
+    assert [len(labels) for _, labels in batches] == [16, 16, 8]
+    known = {image.numpy().tobytes(): i for i, image in enumerate(torch.from_numpy(random_images(60)))}
+    rows = [known[image.numpy().tobytes()] for images, _ in batches for image in images]
+    assert sorted(rows) == list(range(40))
+    assert torch.cat([labels for _, labels in batches]).tolist() == [row % 7 for row in rows]
+
+
+def test_the_order_is_a_function_of_seed_and_epoch(csv: Path) -> None:
+    def labels(seed: int, number: int) -> list[int]:
+        return torch.cat([labels for _, labels in epoch(ready(csv, seed=seed), number)]).tolist()
+
+    assert labels(0, 1) == labels(0, 1)
+    assert labels(0, 1) != labels(0, 2)
+    assert labels(0, 1) != labels(1, 0)
+
+
+def test_normalisation_by_the_training_splits_own_pixels_gives_mean_0_and_deviation_1(csv: Path) -> None:
+    datamodule = ready(csv, batch_size=40)
+    images, _ = datamodule.on_after_batch_transfer(next(iter(datamodule.train_dataloader())), 0)
+    assert images.shape == (40, 1, 48, 48)
+    assert abs(float(images.mean())) < 1e-4
+    assert abs(float(images.std()) - 1) < 1e-4
+    pixels = torch.from_numpy(random_images(60)[:40]).double() / 255
+    assert datamodule.mean == pytest.approx(float(pixels.mean()), abs=1e-9)
+    assert datamodule.std == pytest.approx(float(pixels.std(correction=0)), abs=1e-9)
+
+
+def test_fixed_normalisation_uses_the_numbers_it_is_given(csv: Path) -> None:
+    datamodule = ready(csv, normalize="fixed", mean=0.25, std=0.5)
+    images, _ = datamodule.on_after_batch_transfer((torch.full((2, 48, 48), 255, dtype=torch.uint8), torch.zeros(2)), 0)
+    assert torch.equal(images, torch.full((2, 1, 48, 48), 1.5))
+
+
+def test_images_are_resized_to_what_a_network_wants(csv: Path) -> None:
+    datamodule = ready(csv, image_size=96, normalize="fixed", mean=0.0, std=1.0)
+    images, _ = datamodule.on_after_batch_transfer((torch.full((2, 48, 48), 51, dtype=torch.uint8), torch.zeros(2)), 0)
+    torch.testing.assert_close(images, torch.full((2, 1, 96, 96), 0.2))
+
+
+def test_nothing_is_augmented_outside_of_training(csv: Path) -> None:
+    datamodule = ready(csv, augmentation=Augmentation(degrees=45), normalize="fixed", mean=0.0, std=1.0)
+    pixels, labels = next(iter(datamodule.val_dataloader()))
+    images, _ = datamodule.on_after_batch_transfer((pixels, labels), 0)
+    assert torch.equal(images, pixels.unsqueeze(1) / 255)
+
+
+def test_copies_can_be_taken_out_of_training(csv: Path) -> None:
+    text = csv.read_text().splitlines()
+    text[3] = text[3].split(",")[0] + "," + text[45].split(",")[1] + ",Training"
+    csv.write_text("\n".join(text) + "\n")
+    assert len(ready(csv).rows["train"]) == 40
+    kept = ready(csv, drop_copies=True)
+    assert kept.rows["train"].tolist() == [row for row in range(40) if row != 2]
+    assert kept.class_counts.sum() == 39
+    assert len(kept.rows["val"]) == 12
+
+
+def test_a_source_with_nothing_to_train_on_can_be_tested_on(tmp_path: Path) -> None:
+    images = random_images(3)
+    rows = [f"{i},{pixel_text(image)},PrivateTest" for i, image in enumerate(images)]
+    (tmp_path / "test_only.csv").write_bytes(csv_bytes("emotion,pixels,Usage", rows))
+    datamodule = FERDataModule(tmp_path / "test_only.csv")
+    datamodule.setup("test")
+    assert len(next(iter(datamodule.test_dataloader()))[1]) == 3
+    with pytest.raises(DataError, match="the train split is empty"):
+        FERDataModule(tmp_path / "test_only.csv").setup("fit")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"val_fraction": 1.5}, r"val_fraction is 1\.5"),
+        ({"test_fraction": -0.1}, r"test_fraction is -0\.1"),
+        ({"val_fraction": 0.5, "test_fraction": 0.5}, r"is 1\.0: that leaves nothing to train on"),
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"image_size": 0}, "image_size is 0"),
+        ({"std": 0.0}, r"std is 0\.0"),
+    ],
+)
+def test_an_argument_outside_its_range_is_named(arguments: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        FERDataModule(**arguments)  # type: ignore[arg-type]

@@ -1,0 +1,116 @@
+"""Every face is in the split that convention, or its user, gives it."""
+
+import logging
+
+import pytest
+import torch
+from torch import Tensor
+
+from fer_lightning.data.faces import DataError, Faces
+from fer_lightning.data.splits import copies_of, split_rows, split_table
+
+USAGES = ("Training", "PublicTest", "PrivateTest")
+
+
+def faces_of(part_names: tuple[str, ...], sizes: tuple[int, ...]) -> Faces:
+    """Faces with classes in proportion 5:1:4, each its own picture."""
+    parts = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes))
+    labels = torch.tensor([0, 0, 0, 0, 0, 1, 2, 2, 2, 2]).repeat(len(parts) // 10 + 1)[: len(parts)]
+    images = torch.arange(len(parts)).view(-1, 1, 1).expand(-1, 48, 48).to(torch.uint8).contiguous()
+    return Faces(images, labels, parts.to(torch.uint8), part_names, ("a", "b", "c"))
+
+
+def split(
+    faces: Faces, parts: dict[str, str | list[str]] | None = None, val: float = 0.1, test: float = 0.1, seed: int = 0
+) -> dict[str, Tensor]:
+    return split_rows(faces, parts or {}, val, test, seed)
+
+
+@pytest.mark.parametrize("names", [USAGES, ("train", "val", "test")])
+def test_parts_with_conventional_names_are_taken_as_they_are(names: tuple[str, ...]) -> None:
+    rows = split(faces_of(names, (50, 20, 30)))
+    assert {name: r.tolist() for name, r in rows.items()} == {
+        "train": list(range(50)),
+        "val": list(range(50, 70)),
+        "test": list(range(70, 100)),
+    }
+
+
+def test_without_parts_val_and_test_are_cut_out_with_the_same_share_of_each_class() -> None:
+    faces = faces_of(("all",), (200,))
+    rows = split(faces, val=0.2, test=0.1)
+    assert sorted(torch.cat(list(rows.values())).tolist()) == list(range(200))
+    assert torch.bincount(faces.labels[rows["val"]]).tolist() == [20, 4, 16]
+    assert torch.bincount(faces.labels[rows["test"]]).tolist() == [10, 2, 8]
+
+
+def test_only_what_the_source_lacks_is_cut_out_of_its_training_part() -> None:
+    rows = split(faces_of(("train", "test"), (100, 40)))
+    assert rows["test"].tolist() == list(range(100, 140))
+    assert len(rows["val"]) == 10
+    assert set(rows["train"].tolist()) | set(rows["val"].tolist()) == set(range(100))
+
+
+def test_the_cut_is_a_function_of_split_seed() -> None:
+    faces = faces_of(("all",), (200,))
+    first, again, other = split(faces, seed=1), split(faces, seed=1), split(faces, seed=2)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["val"], other["val"])
+
+
+def test_a_part_given_to_test_is_not_also_val() -> None:
+    rows = split(faces_of(USAGES, (100, 40, 40)), {"test": "PublicTest"})
+    assert rows["test"].tolist() == list(range(100, 140))
+    assert len(rows["val"]) == 10
+    assert rows["val"].max() < 100
+
+
+def test_several_parts_can_make_one_split() -> None:
+    rows = split(faces_of(USAGES, (100, 40, 40)), {"test": ["PublicTest", "PrivateTest"]})
+    assert rows["test"].tolist() == list(range(100, 180))
+
+
+def test_choosing_on_the_part_that_is_reported_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        rows = split(faces_of(USAGES, (100, 40, 40)), {"val": "PublicTest", "test": "PublicTest"})
+    assert torch.equal(rows["val"], rows["test"])
+    assert "val and test share PublicTest" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("parts", "val", "test", "message"),
+    [
+        (
+            {"test": "Public"},
+            0.1,
+            0.1,
+            r"data\.splits\.test names Public, .* it has Training \(100 faces\), PublicTest",
+        ),
+        ({"test": "Training"}, 0.1, 0.1, "the train split is empty; .* data.splits.train"),
+        ({"train": "Training", "val": "Training"}, 0.1, 0.1, "Training to train and to val"),
+        ({"tset": "PublicTest"}, 0.1, 0.1, "data.splits names tset; its keys are train, val and test"),
+        ({"test": "PublicTest"}, 0.0, 0.1, r"the val split is empty; .* data\.val_fraction=0\.1"),
+        ({"test": "PublicTest"}, 0.001, 0.1, "the val split is empty"),
+        ({}, 0.1, 0.0, r"the test split is empty; .* data\.test_fraction=0\.1, or name a part"),
+    ],
+)
+def test_splits_that_cannot_be_are_refused_with_a_way_out(
+    parts: dict[str, str | list[str]], val: float, test: float, message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        split(faces_of(("Training", "PublicTest"), (100, 40)), parts, val, test)
+
+
+def test_copies_are_counted_in_the_table_of_the_splits() -> None:
+    faces = faces_of(USAGES, (50, 20, 30))
+    faces.images[55] = faces.images[3]
+    faces.images[56] = faces.images[4]
+    rows = split(faces)
+    assert copies_of(faces, rows["val"], rows["train"]).nonzero().flatten().tolist() == [5, 6]
+    lines = [line.split() for line in split_table(faces, rows).splitlines()]
+    assert lines[0] == ["a", "b", "c", "all", "also", "in", "train"]
+    assert lines[1:] == [
+        ["train", "25", "5", "20", "50"],
+        ["val", "10", "2", "8", "20", "2"],
+        ["test", "15", "3", "12", "30", "0"],
+    ]

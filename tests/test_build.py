@@ -1,0 +1,125 @@
+"""Every choice that the config tree offers can be built; what cannot be is refused by name."""
+
+import ast
+from pathlib import Path
+
+import lightning as L
+import pytest
+import torch
+from conftest import REPOSITORY, Compose
+
+from fer_lightning.build import build
+from fer_lightning.command_line import ConfigError
+from fer_lightning.nets.deep_emotion import DeepEmotion
+from fer_lightning.signature import misfit
+
+NEEDS_A_PACKAGE_OF_ITS_OWN = {("logger", "wandb"), ("logger", "mlflow")}
+NOT_A_CHOICE_OF_ONE = {"hydra"}
+
+
+def choices() -> list[tuple[str, str]]:
+    files = sorted((REPOSITORY / "conf").glob("*/*.yaml"))
+    found = [(file.parent.name, file.stem) for file in files if file.parent.name not in NOT_A_CHOICE_OF_ONE]
+    assert len(found) > 30
+    return [choice for choice in found if choice not in NEEDS_A_PACKAGE_OF_ITS_OWN]
+
+
+@pytest.mark.parametrize(("group", "name"), choices())
+def test_every_choice_of_every_group_builds(group: str, name: str, composed: Compose, few_faces: Path) -> None:
+    path = "data.path.faces=240" if (group, name) == ("data", "demo") else f"data.path={few_faces}"
+    accelerator = ["trainer.accelerator=cpu"] + (["trainer.devices=1"] if name == "ddp" else [])
+    experiment = build(composed("model=deep_emotion", path, *accelerator, f"{group}={name}"))
+    assert experiment.model.class_names == experiment.datamodule.class_names
+    assert isinstance(experiment.trainer, L.Trainer)
+
+
+@pytest.mark.parametrize("name", ["wandb", "mlflow"])
+def test_a_logger_whose_package_is_missing_says_what_to_install(
+    name: str, composed: Compose, few_faces: Path, tmp_path: Path
+) -> None:
+    cfg = composed(f"logger={name}", f"data.path={few_faces}")
+    assert set(cfg.logger) == {"tensorboard", "csv", name}
+    try:
+        __import__(name)
+    except ModuleNotFoundError:
+        with pytest.raises(ConfigError, match=f"logger.{name}: .*{name}"):
+            build(cfg)
+
+
+def test_the_default_trains_resnet18_on_the_demo_faces(composed: Compose) -> None:
+    cfg = composed("data.path.faces=240")
+    experiment = build(cfg)
+    assert type(experiment.model.net).__name__ == "ResNet18"
+    assert cfg.data.path._target_ == "fer_lightning.data.demo.drawn"
+
+
+def test_keys_that_the_help_page_names_exist(composed: Compose) -> None:
+    from omegaconf import OmegaConf
+
+    footer = OmegaConf.load(REPOSITORY / "conf" / "hydra" / "train.yaml").help.footer
+    keys = [line.split()[0] for line in footer.splitlines() if line.startswith("  ")]
+    assert "optimizer.lr" in keys
+    cfg = composed("data=fer2013")
+    for key in keys:
+        assert OmegaConf.select(cfg, key, throw_on_missing=True) is not None or key == "data.path"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("optimizer.lr=abc", r"^optimizer\.lr is 'abc': it should be a valid number"),
+        ("optimizer.lr=null", r"^optimizer\.lr is None: it should be a valid number"),
+        ("optimizer.lr=-1", r"^optimizer: Invalid learning rate: -1"),
+        (
+            "optimizer=sgd optimizer.nesterov=perhaps",
+            r"^optimizer\.nesterov is 'perhaps': it should be a valid boolean",
+        ),
+        (
+            "+optimizer.momentun=0.9 optimizer=sgd",
+            r"^optimizer\.momentun is not an argument of SGD; did you mean momentum",
+        ),
+        (
+            "optimizer._target_=torch.optim.Adamm",
+            r"^optimizer\._target_ is torch\.optim\.Adamm, which cannot be imported",
+        ),
+        ("data.val_fraction=1.5", r"^data: val_fraction is 1\.5"),
+        ("data.on_bad_rows=skip", r"^data\.on_bad_rows is 'skip': it should be 'error' or 'drop'"),
+        ("data.batch_size=12.5", r"^data\.batch_size is 12\.5: it should be a valid integer"),
+        ("data.splits.test=Public", r"^data\.splits\.test names Public, which the source does not have"),
+        ("data.path=nowhere.csv", r"nowhere\.csv"),
+        ("model.stem=smal model=resnet18", r"^model\.stem is 'smal': it should be 'imagenet' or 'small'"),
+        ("model.dropout=2 model=resnet18", r"^model: dropout is 2"),
+        ("augmentation.flip=2", r"^augmentation: flip is 2"),
+        ("augmentation.scale=[1.1,0.9]", r"^augmentation: scale is \[1\.1, 0\.9\]"),
+        ("loss.class_weights=inverse", r"^loss\.class_weights is 'inverse': it should be 'none' or 'balanced'"),
+        ("scheduler.pct_start=3", r"^scheduler: Expected float between 0 and 1 pct_start"),
+        ("trainer.max_epochs=many", r"^trainer\.max_epochs is 'many': it should be a valid integer"),
+        ("trainer.precision=bf17", r"^trainer\.precision is 'bf17': it should be .*'bf16-mixed'"),
+        ("trainer.accelerator=abacus", r"^trainer: .*abacus"),
+        ("trainer.limit_val_batches=0", r"^trainer\.limit_val_batches is 0, but monitor is val/accuracy"),
+        ("seed=abc", r"^seed is 'abc': it should be a valid integer"),
+        ("monitor=val/acc", r"^monitor is val/acc; it is one of val/loss, val/accuracy"),
+        ("monitor=test/accuracy", r"^monitor is test/accuracy: a checkpoint picked on the test split"),
+        ("callbacks.pictures.faces=0", r"^callbacks\.pictures: faces is 0"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_its_key(override: str, message: str, composed: Compose, few_faces: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build(composed("model=deep_emotion", f"data.path={few_faces}", *override.split()))
+
+
+def test_arguments_are_held_against_signatures() -> None:
+    assert misfit(DeepEmotion, {"num_classes": 7, "dropout": 1}) is None
+    assert misfit(torch.optim.Adam, {"lr": 0.1, "betas": [0.9, 0.99]}) is None
+    assert misfit(DeepEmotion, {"num_classes": 7.5}) == (
+        "num_classes is 7.5: it should be a valid integer, got a number with a fractional part"
+    )
+    assert misfit(DeepEmotion, {"dropuot": 0.1}) == ("dropuot is not an argument of DeepEmotion; did you mean dropout?")
+
+
+@pytest.mark.parametrize("script", ["train.py", "test.py"])
+def test_the_scripts_import_nothing_heavy_before_there_is_work(script: str) -> None:
+    tree = ast.parse((REPOSITORY / script).read_text())
+    top = {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
+    top |= {str(node.module) for node in tree.body if isinstance(node, ast.ImportFrom)}
+    assert top == {"hydra", "omegaconf", "fer_lightning.command_line"}

@@ -1,0 +1,171 @@
+"""The LightningModules learn, measure rightly and come back from their checkpoints."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import pytest
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, TensorDataset
+
+from fer_lightning.classifier import DeepEmotionClassifier, EmotionClassifier, ResNet18Classifier, Schedule
+from fer_lightning.data import EMOTIONS, FERDataModule
+from fer_lightning.losses import CrossEntropy
+
+
+def trainer(folder: Path, **options: Any) -> L.Trainer:
+    return L.Trainer(
+        default_root_dir=folder,
+        accelerator="cpu",
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        **{"enable_checkpointing": False, **options},
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "lr", "epochs"),
+    [(ResNet18Classifier, 1e-3, 20), (DeepEmotionClassifier, 5e-3, 60)],
+    ids=["resnet18", "deep_emotion"],
+)
+def test_64_faces_can_be_learnt_by_heart(
+    kind: type[Any], lr: float, epochs: int, few_faces: Path, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    data = FERDataModule(few_faces, batch_size=32)
+    data.setup()
+    data.rows["train"] = data.rows["train"][:64]
+    data.rows["val"] = data.rows["train"]
+    model = kind(dropout=0.0, channels_last=True, optimizer=partial(torch.optim.Adam, lr=lr))
+    fitting = trainer(tmp_path, max_epochs=epochs, check_val_every_n_epoch=epochs)
+    fitting.fit(model, data)
+    assert fitting.callback_metrics["val/accuracy"] >= 0.95
+
+
+class Fixed(EmotionClassifier):
+    """Its logits are its input, so that every figure can be worked out by hand."""
+
+    def __init__(self) -> None:
+        super().__init__(torch.nn.Flatten(), ("a", "b", "c"), None, None, None, False, False)
+
+
+def test_metrics_are_those_worked_out_by_hand(tmp_path: Path) -> None:
+    true = torch.tensor([0, 0, 0, 0, 1, 1, 2, 2, 2, 2])
+    predicted = torch.tensor([0, 0, 0, 1, 1, 1, 2, 2, 0, 1])
+    logits = torch.nn.functional.one_hot(predicted, 3).float().view(-1, 1, 1, 3)
+    model = Fixed()
+    testing = trainer(tmp_path)
+    testing.test(model, DataLoader(TensorDataset(logits, true), batch_size=4), verbose=False)
+    figures = {name: float(value) for name, value in testing.callback_metrics.items()}
+    assert model.test_confusion.compute().tolist() == [[3, 1, 0], [0, 2, 0], [1, 1, 2]]
+    assert figures["test/accuracy"] == pytest.approx(7 / 10)
+    assert figures["test/precision"] == pytest.approx((3 / 4 + 2 / 4 + 2 / 2) / 3)
+    assert figures["test/recall"] == pytest.approx((3 / 4 + 2 / 2 + 2 / 4) / 3)
+    assert figures["test/f1"] == pytest.approx((6 / 8 + 4 / 6 + 4 / 6) / 3)
+    e = torch.e
+    right, wrong = -torch.tensor(e / (e + 2)).log(), -torch.tensor(1 / (e + 2)).log()
+    assert figures["test/loss"] == pytest.approx(float(0.7 * right + 0.3 * wrong), rel=1e-5)
+
+
+def test_a_checkpoint_rebuilds_its_network_without_its_config(few_faces: Path, tmp_path: Path) -> None:
+    data = FERDataModule(few_faces, batch_size=64)
+    model = DeepEmotionClassifier(dropout=0.25, optimizer=partial(torch.optim.Adam, lr=1e-3))
+    fitting = trainer(tmp_path, max_epochs=1, enable_checkpointing=True)
+    fitting.fit(model, data)
+    path = fitting.checkpoint_callback.best_model_path  # type: ignore[union-attr]
+    content = torch.load(path, weights_only=True)
+    assert content["hyper_parameters"] == {"class_names": EMOTIONS, "dropout": 0.25, "channels_last": False}
+    assert content["FERDataModule"] == {"mean": data.mean, "std": data.std}
+    again = DeepEmotionClassifier.load_from_checkpoint(path, map_location="cpu", weights_only=True)
+    images = torch.rand(4, 1, 48, 48)
+    assert torch.equal(again.eval()(images), model.eval()(images))
+
+
+def test_a_checkpoint_of_pretrained_weights_no_longer_needs_their_file(few_faces: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "weights.pth"
+    torch.save(ResNet18Classifier().net.state_dict(), weights)
+    model = ResNet18Classifier(weights_path=str(weights), optimizer=partial(torch.optim.SGD, lr=0.0))
+    fitting = trainer(tmp_path, max_steps=1)
+    fitting.fit(model, FERDataModule(few_faces))
+    fitting.save_checkpoint(tmp_path / "model.ckpt")
+    weights.unlink()
+    again = ResNet18Classifier.load_from_checkpoint(tmp_path / "model.ckpt", map_location="cpu", weights_only=True)
+    assert torch.equal(again.net.conv1.weight, model.net.conv1.weight)  # type: ignore[union-attr, arg-type]
+
+
+@pytest.mark.parametrize("decayed", [False, True])
+def test_one_switch_keeps_weight_decay_off_norms_and_biases(decayed: bool) -> None:
+    model = ResNet18Classifier(
+        decay_norms_and_biases=decayed, optimizer=partial(torch.optim.SGD, lr=1.0, weight_decay=0.1)
+    )
+    optimizer = model.configure_optimizers()
+    assert isinstance(optimizer, torch.optim.Optimizer)
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    before = {name: parameter.detach().clone() for name, parameter in model.net.named_parameters()}
+    optimizer.step()
+    for name, parameter in model.net.named_parameters():
+        shrinks = parameter.ndim > 1 or decayed
+        torch.testing.assert_close(parameter.detach(), before[name] * (0.9 if shrinks else 1.0))
+
+
+def learning_rates(schedule: Schedule, folder: Path, data: FERDataModule, **options: Any) -> list[float]:
+    """The rate that each batch is trained with, and then the rate that is left at the end."""
+    rates = []
+
+    class Witness(L.Callback):
+        def on_train_batch_start(self, trainer: L.Trainer, *_: Any) -> None:
+            rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+    model = DeepEmotionClassifier(optimizer=partial(torch.optim.SGD, lr=0.1), schedule=schedule)
+    fitting = trainer(folder, callbacks=[Witness()], limit_val_batches=0, **options)
+    fitting.fit(model, data)
+    return [*rates, fitting.optimizers[0].param_groups[0]["lr"]]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_epochs": 2},
+        {"max_epochs": 3, "accumulate_grad_batches": 2},
+        {"max_epochs": 5, "limit_train_batches": 2},
+        {"max_epochs": 9, "max_steps": 4},
+    ],
+)
+def test_a_cosine_reaches_zero_just_when_the_run_ends(options: dict[str, int], few_faces: Path, tmp_path: Path) -> None:
+    schedule = Schedule(torch.optim.lr_scheduler.CosineAnnealingLR, interval="step", steps_as="T_max")
+    rates = learning_rates(schedule, tmp_path, FERDataModule(few_faces, batch_size=64), **options)
+    assert rates[0] == 0.1
+    assert rates[-1] == pytest.approx(0.0, abs=1e-9)
+    assert all(rate > 1e-3 for rate in rates[:-1])
+
+
+def test_an_epoch_schedule_steps_once_an_epoch(few_faces: Path, tmp_path: Path) -> None:
+    schedule = Schedule(partial(torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.1), interval="epoch")
+    rates = learning_rates(schedule, tmp_path, FERDataModule(few_faces, batch_size=96), max_epochs=2)
+    assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001])
+
+
+def test_balanced_weights_are_inverse_to_the_class_counts() -> None:
+    counts = torch.tensor([10, 30, 0])
+    weights = CrossEntropy(class_weights="balanced").weights(counts)
+    assert weights.tolist() == pytest.approx([40 / 30, 40 / 90, 0])
+    assert CrossEntropy().weights(counts).tolist() == [1, 1, 1]
+
+
+def test_label_smoothing_and_class_weights_are_in_the_loss() -> None:
+    logits, labels = torch.tensor([[2.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 0])
+    weights = torch.tensor([3.0, 1.0])
+    log_p: Tensor = logits.log_softmax(1)
+    smooth = -(0.9 * 3 * log_p[:, 0] + 0.05 * (3 * log_p[:, 0] + log_p[:, 1]))
+    expected = smooth.sum() / (2 * 3)
+    assert float(CrossEntropy(label_smoothing=0.1)(logits, labels, weights)) == pytest.approx(float(expected), rel=1e-4)
+
+
+@pytest.mark.parametrize(("name", "value"), [("label_smoothing", 1.0), ("class_weights", "inverse")])
+def test_a_loss_argument_outside_its_range_is_named(name: str, value: object) -> None:
+    with pytest.raises(ValueError, match=f"{name} is"):
+        CrossEntropy(**{name: value})  # type: ignore[arg-type]
