@@ -1,4 +1,4 @@
-"""From a config to the objects that it describes, checked before anything is read or trained."""
+"""From a config to the objects that it describes."""
 
 import logging
 import warnings
@@ -11,18 +11,15 @@ from typing import Any
 import lightning as L
 import torch
 from hydra.errors import InstantiationException
-from hydra.utils import get_class, get_object, instantiate
+from hydra.utils import get_class, instantiate
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from torch.optim import Optimizer
 
-from fer_lightning.classifier import METRICS, EmotionClassifier, Schedule
+from fer_lightning.check import SCHEDULE_KEYS, check
+from fer_lightning.classifier import EmotionClassifier, Schedule
 from fer_lightning.command_line import ConfigError, message
 from fer_lightning.data import DataError, FERDataModule
-from fer_lightning.signature import misfit
-
-SCHEDULE_KEYS = ("interval", "monitor", "steps_as")
-"""What a yaml of conf/scheduler/ says to Lightning; the rest goes to the scheduler itself."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,7 @@ def build(cfg: DictConfig) -> Experiment:
     Raises:
         ConfigError: a value of the wrong type or out of range, or data that cannot be used.
     """
-    _check(cfg)
+    check(cfg)
     trainer = _trainer(cfg, callbacks=list(cfg.callbacks or {}), loggers=list(cfg.logger or {}))
     loss = _made("loss", cfg.loss)
     optimizer, schedule = _optimizer(cfg.optimizer), _schedule(cfg)
@@ -48,71 +45,46 @@ def build(cfg: DictConfig) -> Experiment:
     _read(datamodule, "fit")
     L.seed_everything(cfg.seed, verbose=False)
     parts = {"class_names": datamodule.class_names, "loss": loss, "optimizer": optimizer, "schedule": schedule}
-    return Experiment(datamodule, _made("model", cfg.model, **parts), trainer)
+    model = _made("model", cfg.model, **parts)
+    _try_out(model, datamodule.image_size)
+    return Experiment(datamodule, model, trainer)
 
 
-def rebuild(run: DictConfig, checkpoint: Path) -> Experiment:
-    """The network of a checkpoint with its run's test data, from the config of that run.
+def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experiment:
+    """The network of a checkpoint with the test data of its run, or with other data.
+
+    Args:
+        run: the config of the run.
+        changes: what is not null in its `data` and `trainer` replaces that of the run.
+        checkpoint: of that run.
 
     Raises:
         ConfigError: as `build`, or a checkpoint that does not fit or holds more than plain values.
     """
-    _check(run)
+    try:
+        of_data = torch.load(checkpoint, map_location="cpu", weights_only=True)[FERDataModule.__name__]
+    except (RuntimeError, KeyError, EOFError, OSError, UnpicklingError) as error:
+        raise ConfigError(f"{checkpoint} is not a checkpoint of this program: {error}") from error
+    if not isinstance(run.data.path, DictConfig):  # of demo faces: they are drawn again if they are gone
+        run.data.path = of_data["source"]  # wherever this is called from, and whatever $FER2013 is by now
+    for group in ("data", "trainer"):
+        _replace(run[group], changes[group])
+    check(run)
     trainer = _trainer(run, callbacks=["progress_bar"], loggers=[])
-    datamodule = _made("data", run.data)
-    _read(datamodule, "test")
     model_class = get_class(run.model._target_)
     assert issubclass(model_class, EmotionClassifier)
+    loss = _made("loss", run.loss)
     try:
-        model = model_class.load_from_checkpoint(
-            checkpoint, map_location="cpu", weights_only=True, loss=_made("loss", run.loss)
-        )
-    except (RuntimeError, KeyError, EOFError, OSError, UnpicklingError) as error:
+        model = model_class.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True, loss=loss)
+    except (RuntimeError, KeyError) as error:
         raise ConfigError(f"{checkpoint} is not a checkpoint of {model_class.__name__}: {error}") from error
+    datamodule = _made("data", run.data)
+    datamodule.load_state_dict(of_data)
+    _read(datamodule, "test")
     if datamodule.class_names != model.class_names:
         known, found = ", ".join(model.class_names), ", ".join(datamodule.class_names)
         raise ConfigError(f"the network of {checkpoint} knows the classes {known}; the data has {found}")
     return Experiment(datamodule, model, trainer)
-
-
-def _check(cfg: DictConfig) -> None:
-    """Refuses what no later step would: types against signatures, and a monitor that is never logged."""
-    known = [f"{stage}/{metric}" for stage in ("val", "train") for metric in METRICS]
-    if cfg.monitor not in known:
-        why = ": a checkpoint picked on the test split makes its figure worthless" if "test" in cfg.monitor else ""
-        raise ConfigError(f"monitor is {cfg.monitor}{why}; it is one of {', '.join(known)}")
-    if cfg.trainer.limit_val_batches == 0 and cfg.monitor.startswith("val/"):
-        raise ConfigError(f"trainer.limit_val_batches is 0, but monitor is {cfg.monitor}: there would be none")
-    if problem := misfit(L.seed_everything, {"seed": cfg.seed}):
-        raise ConfigError(problem)
-    groups = {key: cfg[key] for key in ("data", "augmentation", "model", "loss", "optimizer", "scheduler", "trainer")}
-    for group in ("callbacks", "logger"):
-        groups |= {f"{group}.{key}": node for key, node in (cfg[group] or {}).items()}
-    for name, node in groups.items():
-        if not node:
-            continue
-        arguments = {key: value for key, value in node.items() if not str(key).startswith("_")}
-        for key in SCHEDULE_KEYS if name == "scheduler" else ():
-            arguments.pop(key, None)
-        if name == "trainer" and arguments["precision"] == "auto":
-            del arguments["precision"]
-        plain = {
-            str(key): OmegaConf.to_container(value, resolve=True)
-            if isinstance(value, DictConfig | ListConfig)
-            else value
-            for key, value in arguments.items()
-            if not (isinstance(value, DictConfig) and "_target_" in value)
-        }
-        if problem := misfit(_target(name, node), plain):
-            raise ConfigError(f"{name}.{problem}")
-
-
-def _target(name: str, node: DictConfig) -> Any:
-    """The class or function that a node is for."""
-    try:
-        return get_object(node._target_)
-    except Exception as error:
-        raise ConfigError(f"{name}._target_ is {node._target_}, which cannot be imported: {error}") from error
 
 
 def _made(name: str, node: DictConfig, **parts: Any) -> Any:
@@ -130,6 +102,27 @@ def _read(datamodule: FERDataModule, stage: str) -> None:
         datamodule.setup(stage)
     except DataError as error:
         raise ConfigError(str(error)) from error
+
+
+def _try_out(model: EmotionClassifier, image_size: int) -> None:
+    """One black image through the network, so that one of a size that it cannot take ends here."""
+    model.eval()
+    try:
+        with torch.no_grad():
+            model(torch.zeros(1, 1, image_size, image_size))
+    except RuntimeError as error:
+        name = type(model.net).__name__
+        raise ConfigError(f"data.image_size is {image_size}, and {name} does not take that: {error}") from error
+    model.train()
+
+
+def _replace(node: DictConfig, other: DictConfig) -> None:
+    """Sets in node what is not null in other."""
+    for key, value in other.items():
+        if isinstance(value, DictConfig):
+            _replace(node[key], value)
+        elif value is not None:
+            OmegaConf.update(node, str(key), value, merge=False, force_add=True)
 
 
 def _trainer(cfg: DictConfig, callbacks: list[str], loggers: list[str]) -> L.Trainer:

@@ -19,7 +19,7 @@ from torchmetrics.classification import (
     MulticlassRecall,
 )
 
-from fer_lightning.data.faces import EMOTIONS
+from fer_lightning.data import EMOTIONS, FERDataModule
 from fer_lightning.losses import CrossEntropy
 from fer_lightning.nets.deep_emotion import DeepEmotion
 from fer_lightning.nets.resnet18 import ResNet18
@@ -91,12 +91,17 @@ class EmotionClassifier(L.LightningModule):
         self.val_confusion, self.test_confusion = MulticlassConfusionMatrix(c), MulticlassConfusionMatrix(c)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.net(images.contiguous(memory_format=self.memory_format))  # type: ignore[no-any-return]
+        images = images.to(self.net_dtype, memory_format=self.memory_format)
+        return self.net(images)  # type: ignore[no-any-return]
+
+    @property
+    def net_dtype(self) -> torch.dtype:
+        """float32, or what trainer.precision=bf16-true makes of the network."""
+        return next(self.net.parameters(), torch.empty(0)).dtype
 
     def setup(self, stage: str) -> None:
-        if stage == "fit":
-            counts = self.trainer.datamodule.class_counts  # type: ignore[attr-defined]
-            self.class_weights.copy_(self.loss.weights(counts))
+        if stage == "fit" and self.loss.class_weights != "none":
+            self.class_weights.copy_(self.loss.weights(self._datamodule().class_counts))
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         return self._step(batch, "train", self.train_metrics)
@@ -141,8 +146,8 @@ class EmotionClassifier(L.LightningModule):
             metrics.update(logits, labels)
             if confusion is not None:
                 confusion.update(logits, labels)
-        # Per epoch: a metric in the progress bar at each step would wait for the device at each step.
-        self.log(f"{stage}/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(labels))
+        # Per epoch only: to read a metric at a step is to wait for the device at that step.
+        self.log(f"{stage}/loss", loss, on_step=False, on_epoch=True, batch_size=len(labels))
         self.log_dict(metrics, on_step=False, on_epoch=True, batch_size=len(labels))
         return loss
 
@@ -154,10 +159,16 @@ class EmotionClassifier(L.LightningModule):
         norms_and_biases = [p for p in parameters if p.ndim <= 1]
         return [{"params": kernels}, {"params": norms_and_biases, "weight_decay": 0.0}]
 
+    def _datamodule(self) -> FERDataModule:
+        datamodule = self.trainer.datamodule  # type: ignore[attr-defined]
+        if not isinstance(datamodule, FERDataModule):
+            raise ValueError("class weights and the steps of a schedule come from a FERDataModule: fit with one")
+        return datamodule
+
     def _steps_of_run(self) -> int:
         """Counted from the loader: `trainer.estimated_stepping_batches` would lose a loader's state on resume."""
         trainer = self.trainer
-        batches = len(trainer.datamodule.train_dataloader())  # type: ignore[attr-defined]
+        batches = len(self._datamodule().train_dataloader())
         limit = trainer.limit_train_batches
         batches = min(batches, limit) if isinstance(limit, int) else max(1, int(batches * limit))
         steps = math.ceil(batches / trainer.accumulate_grad_batches)

@@ -1,4 +1,4 @@
-"""What `train.py` and `test.py` share: how a mistake of their user is reported."""
+"""What `train.py` and `test.py` share, light enough for --help: reporting their user's mistakes, and a resolver."""
 
 import difflib
 import os
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from hydra.errors import HydraException, InstantiationException
+from hydra.errors import HydraException, InstantiationException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -54,6 +54,8 @@ def message(error: Exception) -> str:
         return f"{str(error).rpartition('full_key: ')[2]}: {cause}"
     # Below the choices, Hydra lists the folders that it searched.
     text = str(error).partition("\nConfig search path")[0].strip()
+    if isinstance(error, OverrideParseException):
+        text += "\nA value with spaces, commas or brackets needs quotes within quotes: \"data.path='fer2013 (1).csv'\""
     origin = cause if isinstance(cause, OmegaConfBaseException) else error
     if isinstance(origin, OmegaConfBaseException):
         if origin is cause:

@@ -9,7 +9,7 @@ from typing import Any
 import lightning as L
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 
 from fer_lightning.build import build, rebuild
@@ -33,7 +33,9 @@ def train(cfg: DictConfig) -> float:
             raise
         # A traceback for what its user cannot mend; one message for what they can.
         log.error("this job failed: %s", error, exc_info=not isinstance(error, ConfigError))
-        (Path(HydraConfig.get().runtime.output_dir) / "error.txt").write_text(f"{type(error).__name__}: {error}\n")
+        (Path(HydraConfig.get().runtime.output_dir) / "error.txt").write_text(
+            f"{type(error).__name__}: {error}\n", "utf-8"
+        )
         return float("nan")
 
 
@@ -43,15 +45,10 @@ def test(cfg: DictConfig) -> None:
         run_dir, checkpoint = _finished_run(cfg)
         run = OmegaConf.load(run_dir / ".hydra" / "config.yaml")
         assert isinstance(run, DictConfig)
-        for group in ("data", "trainer"):
-            _replace(run[group], cfg[group])
-        experiment = rebuild(run, checkpoint)
+        experiment = rebuild(run, cfg, checkpoint)
     except ConfigError as error:
         give_up(error)
-    # With ckpt_path, Lightning also gives the datamodule the normalisation that the network learned with.
-    experiment.trainer.test(
-        experiment.model, experiment.datamodule, ckpt_path=checkpoint, verbose=False, weights_only=True
-    )
+    experiment.trainer.test(experiment.model, experiment.datamodule, verbose=False)
     results = Results.of(experiment.model, experiment.trainer)
     log.info(results.table())
     metrics = results.write(Path(HydraConfig.get().runtime.output_dir), run=str(run_dir), ckpt=cfg.ckpt)
@@ -76,11 +73,13 @@ def _train(cfg: DictConfig) -> float:
     figures = {cfg.monitor: score, "minutes": minutes}
     results.write(run_dir / "report", **figures)
     _log_hyperparameters(cfg, trainer, figures | results.metrics)
+    picked = f"best {cfg.monitor} {score:.4f}, " if best_path else "no checkpoint was kept; tested as it was "
+    log.info("\n%safter %.1f minutes of training", picked, minutes)
     shown = _shown(run_dir)
-    log.info("\nbest %s %.4f, after %.1f minutes of training", cfg.monitor, score, minutes)
     log.info("run folder   %s", shown)
-    log.info("test again   python test.py run_dir=%s", shown)
-    log.info("TensorBoard  tensorboard --logdir %s", shown if shown.is_absolute() else shown.parts[0])
+    if best_path:
+        log.info("test again   python test.py run_dir=%s", shown)
+    log.info("TensorBoard  tensorboard --logdir %s", "outputs" if shown.parts[:1] == ("outputs",) else shown)
     return score
 
 
@@ -88,9 +87,9 @@ def _finished_run(cfg: DictConfig) -> tuple[Path, Path]:
     """The folder of the run that cfg names, and the checkpoint in it."""
     runs = sorted(Path("outputs").glob("train/*/.hydra"))[-3:]
     latest = f" The latest runs: {', '.join(str(run.parent) for run in runs)}" if runs else ""
-    if OmegaConf.is_missing(cfg, "run_dir"):
+    if OmegaConf.is_missing(cfg, "run_dir") or cfg.run_dir is None:
         raise ConfigError(f"run_dir is missing: say which run, as in run_dir=outputs/train/….{latest}")
-    run_dir = Path(cfg.run_dir)
+    run_dir = Path(str(cfg.run_dir)).expanduser()
     checkpoint = run_dir / "checkpoints" / f"{cfg.ckpt}.ckpt"
     if not (run_dir / ".hydra" / "config.yaml").is_file():
         raise ConfigError(f"run_dir {run_dir} is not the folder of a run: it has no .hydra/config.yaml.{latest}")
@@ -100,7 +99,7 @@ def _finished_run(cfg: DictConfig) -> tuple[Path, Path]:
 
 
 def _log_hyperparameters(cfg: DictConfig, trainer: L.Trainer, figures: dict[str, float]) -> None:
-    """One row of TensorBoard's HPARAMS tab: the choices, the numbers behind them, the outcome."""
+    """The choices, the numbers behind them and the outcome: a row of TensorBoard's HPARAMS tab, W&B's config, …"""
     groups = ("data", "augmentation", "model", "loss", "optimizer", "scheduler")
     choices = HydraConfig.get().runtime.choices
     row: dict[str, Any] = {group: str(choices[group]) for group in groups}
@@ -116,16 +115,9 @@ def _log_hyperparameters(cfg: DictConfig, trainer: L.Trainer, figures: dict[str,
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):
             logger.log_hyperparams(row, {f"hp/{name}": value for name, value in figures.items()})
-            logger.save()
-
-
-def _replace(node: DictConfig, other: DictConfig) -> None:
-    """Sets in node what is not null in other."""
-    for key, value in other.items():
-        if isinstance(value, DictConfig):
-            _replace(node[key], value)
-        elif value is not None:
-            OmegaConf.update(node, str(key), value, merge=False, force_add=True)
+        elif not isinstance(logger, CSVLogger):  # the run's folder has .hydra/
+            logger.log_hyperparams(row)
+        logger.save()
 
 
 def _shown(path: Path) -> Path:

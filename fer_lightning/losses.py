@@ -11,6 +11,9 @@ ClassWeights = Literal["none", "balanced"]
 class CrossEntropy:
     """Cross-entropy with label smoothing (Szegedy et al., CVPR 2016) and optional class weights.
 
+    With class weights, a batch's mean is over its weights, and an epoch's over its batches: so the loss of an epoch
+    depends a little on the batch size.
+
     Args:
         label_smoothing: share of the target that is spread over all classes, in [0, 1).
         class_weights: "balanced" weighs a class by N / (C · its number of training faces), as scikit-learn does;
@@ -36,4 +39,4 @@ class CrossEntropy:
 
     def __call__(self, logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
         """logits (B, C), labels int64 (B,), weights float (C,) → the mean over the batch, a scalar."""
-        return F.cross_entropy(logits.float(), labels, weights, label_smoothing=self.label_smoothing)
+        return F.cross_entropy(logits.float(), labels, weights.float(), label_smoothing=self.label_smoothing)

@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import json
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,18 +10,22 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
+PYTHON_ONLY = ("is_instance_of", "needs_python_object")
+"""pydantic's errors about Tensor, Accelerator and the like, which nobody types on a command line."""
+
 
 def misfit(target: Callable[..., Any], arguments: Mapping[str, Any]) -> str | None:
     """The first argument that target does not take, or takes with another type, in words; None if all fit.
 
-    Only what target annotates is checked; lists pass as tuples, whole numbers as floats.
+    Only what target annotates is checked, as strictly as JSON does: lists pass as tuples, texts as paths and whole
+    numbers as floats, but "no" is no boolean and 64.0 no whole number.
     """
     function = target.__init__ if inspect.isclass(target) else target
     parameters = inspect.signature(target).parameters
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     try:
         hints = typing.get_type_hints(function)
-    except NameError:  # an annotation that only a type checker can resolve
+    except NameError:  # WandbLogger's annotations name classes of wandb, which need not be installed
         hints = {}
     for name, value in arguments.items():
         if name not in parameters and not takes_any:
@@ -38,10 +43,9 @@ def _type_problem(hint: Any, value: Any) -> str | None:
     except PydanticUserError:
         adapter = TypeAdapter(hint)
     try:
-        adapter.validate_python(value)
+        adapter.validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
-        # Tensor, Accelerator and the like: nobody types these on a command line.
-        problems = [problem for problem in error.errors() if problem["type"] != "is_instance_of"]
+        problems = [problem for problem in error.errors() if problem["type"] not in PYTHON_ONLY]
         expected = dict.fromkeys(problem["msg"].removeprefix("Input should be ") for problem in problems)
         return f"it should be {', or '.join(expected)}"
     return None

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
+from fer_lightning.augment import Augmentation
 from fer_lightning.classifier import DeepEmotionClassifier, EmotionClassifier, ResNet18Classifier, Schedule
 from fer_lightning.data import EMOTIONS, FERDataModule
 from fer_lightning.losses import CrossEntropy
@@ -78,7 +79,9 @@ def test_a_checkpoint_rebuilds_its_network_without_its_config(few_faces: Path, t
     path = fitting.checkpoint_callback.best_model_path  # type: ignore[union-attr]
     content = torch.load(path, weights_only=True)
     assert content["hyper_parameters"] == {"class_names": EMOTIONS, "dropout": 0.25, "channels_last": False}
-    assert content["FERDataModule"] == {"mean": data.mean, "std": data.std}
+    of_data = content["FERDataModule"]
+    assert (of_data["source"], of_data["mean"], of_data["std"]) == (str(few_faces), data.mean, data.std)
+    assert len(of_data["trained_on"]) == 192
     again = DeepEmotionClassifier.load_from_checkpoint(path, map_location="cpu", weights_only=True)
     images = torch.rand(4, 1, 48, 48)
     assert torch.equal(again.eval()(images), model.eval()(images))
@@ -147,6 +150,69 @@ def test_an_epoch_schedule_steps_once_an_epoch(few_faces: Path, tmp_path: Path) 
     schedule = Schedule(partial(torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.1), interval="epoch")
     rates = learning_rates(schedule, tmp_path, FERDataModule(few_faces, batch_size=96), max_epochs=2)
     assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001])
+
+
+@pytest.mark.parametrize("kind", [ResNet18Classifier, DeepEmotionClassifier])
+@pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true"])
+def test_bfloat16_and_channels_last_train_and_stay_finite(
+    kind: type[Any], precision: str, few_faces: Path, tmp_path: Path
+) -> None:
+    model = kind(channels_last=True, optimizer=partial(torch.optim.SGD, lr=0.01))
+    before = {name: value.clone() for name, value in model.net.named_parameters()}
+    fitting = trainer(tmp_path, max_steps=3, precision=precision)
+    fitting.fit(model, FERDataModule(few_faces, batch_size=64))
+    assert torch.isfinite(fitting.callback_metrics["train/loss"])
+    after = dict(model.net.named_parameters())
+    assert not torch.equal(
+        after["features.0.weight" if kind is DeepEmotionClassifier else "conv1.weight"].float(),
+        before["features.0.weight" if kind is DeepEmotionClassifier else "conv1.weight"],
+    )
+    expected = torch.float32 if precision == "bf16-mixed" else torch.bfloat16
+    assert {parameter.dtype for parameter in after.values()} == {expected}
+
+
+class Batches(L.Callback):
+    """Keeps the images of each training batch."""
+
+    def __init__(self) -> None:
+        self.images: list[Tensor] = []
+
+    def on_train_batch_start(self, trainer: L.Trainer, model: L.LightningModule, batch: Any, batch_idx: int) -> None:
+        self.images.append(batch[0].clone())
+
+
+def augmented(few_faces: Path, folder: Path, seed: int) -> list[Tensor]:
+    """What two epochs of two steps are fed if all training faces are the same face."""
+    data = FERDataModule(few_faces, augmentation=Augmentation(degrees=30), batch_size=96, seed=seed)
+    data.setup()
+    data.rows["train"] = data.rows["train"][:1].repeat(192)
+    batches = Batches()
+    model = DeepEmotionClassifier(optimizer=partial(torch.optim.SGD, lr=0.0))
+    trainer(folder, max_epochs=2, callbacks=[batches]).fit(model, data)
+    return batches.images
+
+
+def test_each_face_of_each_step_and_epoch_is_augmented_its_own_as_seed_says(few_faces: Path, tmp_path: Path) -> None:
+    first = augmented(few_faces, tmp_path, seed=0)
+    assert len(first) == 4
+    assert len(torch.cat(first).flatten(1).unique(dim=0)) == 4 * 96
+    assert all(torch.equal(a, b) for a, b in zip(first, augmented(few_faces, tmp_path, seed=0), strict=True))
+    assert not torch.equal(first[0], augmented(few_faces, tmp_path, seed=1)[0])
+
+
+def test_class_weights_of_the_training_split_reach_the_loss(few_faces: Path, tmp_path: Path) -> None:
+    losses = {}
+    for weights in ("none", "balanced"):
+        torch.manual_seed(0)
+        data = FERDataModule(few_faces, batch_size=192)
+        loss = CrossEntropy(class_weights=weights)  # type: ignore[arg-type]
+        model = DeepEmotionClassifier(dropout=0.0, loss=loss, optimizer=partial(torch.optim.SGD, lr=0.0))
+        fitting = trainer(tmp_path, max_epochs=1)
+        fitting.fit(model, data)
+        losses[weights] = float(fitting.callback_metrics["train/loss"])
+        assert torch.equal(model.class_weights, loss.weights(data.class_counts))
+    assert data.class_counts.tolist() == [26, 3, 28, 48, 32, 22, 33]
+    assert abs(losses["none"] - losses["balanced"]) > 1e-3
 
 
 def test_balanced_weights_are_inverse_to_the_class_counts() -> None:

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -46,8 +47,9 @@ def metrics(run: Path) -> dict[str, float]:
 def trained(few_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder of a short run, and what it printed."""
     folder = tmp_path_factory.mktemp("trained")
+    shutil.copy(few_faces, folder / "faces.csv")
     result = subprocess.run(
-        [sys.executable, str(REPOSITORY / "train.py"), *SHORT, f"data.path={few_faces}"],
+        [sys.executable, str(REPOSITORY / "train.py"), *SHORT, "data.path=faces.csv"],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -83,6 +85,7 @@ def test_training_says_what_a_person_wants_to_know(trained: tuple[Path, str]) ->
     )
     assert re.search(r"^train 26 3 28 48 32 22 33 192 ?$", _spaced(output), re.MULTILINE)
     assert len(re.findall(r"^epoch   [12]/2  train loss .* val loss .* images/s", output, re.MULTILINE)) == 2
+    assert re.search(r"^epoch   1/2 .* best so far$", output, re.MULTILINE)
     assert "66,877 parameters" in output
     accuracy = metrics(run)["test/accuracy"]
     assert f"\naccuracy {accuracy:.2%}" in output
@@ -113,6 +116,7 @@ def test_the_last_checkpoint_can_be_tested_on_another_part_of_the_data(
     content = json.loads(written.read_text())
     assert sum(map(sum, content["confusion"])) == 48
     assert content["ckpt"] == "last"
+    assert torch.load(run / "checkpoints/last.ckpt", weights_only=True)["epoch"] == 1
 
 
 def test_tensorboard_has_curves_pictures_and_a_filled_hparams_tab(trained: tuple[Path, str]) -> None:
@@ -205,7 +209,7 @@ def test_a_damaged_checkpoint_is_refused(trained: tuple[Path, str], run_command:
     (copy / "checkpoints/best.ckpt").write_bytes((run / "checkpoints/best.ckpt").read_bytes()[:5000])
     result = run_command("test.py", f"run_dir={copy}")
     assert result.returncode == 1
-    assert "best.ckpt is not a checkpoint of DeepEmotionClassifier" in result.stderr
+    assert "best.ckpt is not a checkpoint of this program" in result.stderr
     assert "Traceback" not in result.stderr
 
 

@@ -10,6 +10,8 @@ import logging
 import os
 import secrets
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
@@ -65,6 +67,21 @@ def keep(reading: Reading, source: Path, identity: str) -> None:
         log.warning("cannot keep a cache at %s either (%s); %s is parsed on every run", in_cache_dir, error, source)
 
 
+@contextmanager
+def written_whole(file: Path) -> Iterator[Path]:
+    """A temporary name beside `file`, which becomes `file` when the block ends and is gone if it fails.
+
+    So two processes at once do not meet, and a killed one leaves no half file under the real name.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_name(f".{file.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        yield unfinished
+        os.replace(unfinished, file)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
 def _places(source: Path) -> tuple[Path, Path]:
     folder = source if source.is_dir() else source.parent
     name = source.resolve().name  # "." has no name of its own
@@ -108,15 +125,10 @@ def _save(file: Path, reading: Reading, source: Path, identity: str) -> None:
         "part_names": json.dumps(faces.part_names),
         "class_names": json.dumps(faces.class_names),
     }
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(f".{file.name}.{secrets.token_hex(8)}.tmp")
-    try:
+    with written_whole(file) as unfinished:
         save_file(tensors, unfinished, metadata | {"checksum": _checksum(tensors, metadata)})
         # safetensors makes files that only their owner reads; whoever reads the source may read this too.
         unfinished.chmod(source.stat().st_mode & 0o666 | 0o600)
-        os.replace(unfinished, file)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _checksum(tensors: dict[str, Tensor], metadata: dict[str, str]) -> str:

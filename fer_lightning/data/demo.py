@@ -6,8 +6,6 @@ literature gives them (table in drawn/expression.py). What is learnt from drawin
 
 import csv
 import logging
-import os
-import secrets
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_lightning.data.cache import cache_dir
+from fer_lightning.data.cache import cache_dir, written_whole
 from fer_lightning.data.drawn.photo import photo
 from fer_lightning.data.faces import EMOTIONS
 
@@ -72,18 +70,10 @@ def _shared_out(total: int, shares: Sequence[float]) -> NDArray[np.int64]:
 
 
 def _write(path: Path, faces: int, seed: int) -> None:
-    """Under a name of its own until it is whole, so that two processes at once do not meet."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
     grey = [str(value) for value in range(256)]
-    try:
-        with unfinished.open("w", newline="", encoding="ascii") as file:
-            rows = csv.writer(file, lineterminator="\n")
-            rows.writerow(("emotion", "pixels", "Usage"))
-            for index, (label, part) in enumerate(labels_and_parts(faces, seed)):
-                image = photo(EMOTIONS[label], np.random.default_rng((seed, index)))
-                rows.writerow((label, " ".join([grey[value] for value in image.tobytes()]), part))
-        os.replace(unfinished, path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
+    with written_whole(path) as unfinished, unfinished.open("w", newline="", encoding="ascii") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(("emotion", "pixels", "Usage"))
+        for index, (label, part) in enumerate(labels_and_parts(faces, seed)):
+            image = photo(EMOTIONS[label], np.random.default_rng((seed, index)))
+            rows.writerow((label, " ".join([grey[value] for value in image.tobytes()]), part))

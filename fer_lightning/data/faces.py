@@ -10,8 +10,14 @@ SIDE = 48
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """FER2013's seven classes, in the order of its labels 0 to 6."""
 
+SPLITS = ("train", "val", "test")
+
 USAGES = ("Training", "PublicTest", "PrivateTest")
 """FER2013's own parts, by the names of its Usage column."""
+
+
+SHOWN = 5
+"""How many bad rows an error names; it counts them all."""
 
 
 class DataError(ValueError):

@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from fer_lightning.data.archive import is_visible
-from fer_lightning.data.faces import SIDE, USAGES, DataError, Faces, Reading
+from fer_lightning.data.faces import SHOWN, SIDE, SPLITS, USAGES, DataError, Faces, Reading
 
 log = logging.getLogger(__name__)
 
-SHOWN = 5
 IMAGES_PER_TASK = 64
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 IMAGE_FORMATS = ("JPEG", "PNG", "BMP")
@@ -37,7 +36,6 @@ SPELLINGS = (  # of the emotions, in the order of EMOTIONS
 )
 LABELS = {spelling: label for label, spellings in enumerate(SPELLINGS) for spelling in (*spellings, str(label))}
 
-SPLITS = ("train", "val", "test")
 SPLIT_SPELLINGS = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation"), "val"),

@@ -13,9 +13,9 @@ from torch import Generator, Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from fer_lightning.augment import Augmentation
-from fer_lightning.data.faces import DataError, Faces
+from fer_lightning.data.faces import SPLITS, DataError, Faces
 from fer_lightning.data.source import find_fer2013, read_faces
-from fer_lightning.data.splits import SPLITS, copies_of, split_rows, split_table
+from fer_lightning.data.splits import digests, split_rows, split_table
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +74,14 @@ class FERDataModule(L.LightningDataModule):
         for name, number in (("batch_size", batch_size), ("image_size", image_size)):
             if number < 1:
                 raise ValueError(f"{name} is {number}; it must be at least 1")
+        for name, choice, choices in (
+            ("on_bad_rows", on_bad_rows, ("error", "drop")),
+            ("normalize", normalize, ("dataset", "fixed")),
+        ):
+            if choice not in choices:
+                raise ValueError(f"{name} is {choice!r}; it is one of {', '.join(choices)}")
+        if split_seed < 0:
+            raise ValueError(f"split_seed is {split_seed}; it must be at least 0")
         if std <= 0:
             raise ValueError(f"std is {std}; it must be above 0")
         self.path, self.augmentation, self.splits = path, augmentation, dict(splits or {})
@@ -81,27 +89,40 @@ class FERDataModule(L.LightningDataModule):
         self.drop_copies, self.on_bad_rows = drop_copies, on_bad_rows
         self.normalize, self.mean, self.std = normalize, mean, std
         self.image_size, self.batch_size, self.seed = image_size, batch_size, seed
+        self.source = Path()  # where the faces were read
+        self.trained_on = torch.empty(0, dtype=torch.int64)  # digests of the training faces
         self.faces: Faces | None = None
         self.rows: dict[str, Tensor] = {}
 
     def setup(self, stage: str | None = None) -> None:
         """Reads and splits the source, once, and logs what is in each split.
 
-        With stage "test" the source need not have anything to train on.
+        With stage "test" only the test split is needed: the source need not have anything to train on, normalisation
+        stays as it was loaded, and copies are those of the faces that the loaded network was trained on.
         """
         if self.faces is not None:
             return
-        faces = read_faces(find_fer2013() if self.path is None else self.path, self.on_bad_rows)
+        self.source = Path(find_fer2013() if self.path is None else self.path).expanduser().absolute()
+        faces = read_faces(self.source, self.on_bad_rows)
         needed = ("test",) if stage == "test" else SPLITS
         rows = split_rows(faces, self.splits, self.val_fraction, self.test_fraction, self.split_seed, needed)
-        log.info("faces in each split:\n%s", split_table(faces, rows))
-        if self.drop_copies:
-            copies = copies_of(faces, rows["train"], torch.cat([rows["val"], rows["test"]]))
-            rows["train"] = rows["train"][~copies]
-            log.info("data.drop_copies took %s faces out of train", f"{int(copies.sum()):,}")
+        known = digests(faces.images)
+        if stage == "test":
+            rows = {"test": rows["test"]}
+        else:
+            self.trained_on = known[rows["train"]]
+        copies = {
+            split: int(torch.isin(known[rows[split]], self.trained_on).sum()) for split in rows if split != "train"
+        }
+        log.info("faces in each split:\n%s", split_table(faces, rows, copies))
+        if stage != "test":
+            if self.drop_copies:
+                kept = ~torch.isin(self.trained_on, known[torch.cat([rows["val"], rows["test"]])])
+                log.info("data.drop_copies took %s faces out of train", f"{int((~kept).sum()):,}")
+                rows["train"], self.trained_on = rows["train"][kept], self.trained_on[kept]
+            if self.normalize == "dataset":
+                self.mean, self.std = _mean_and_std(faces.images, rows["train"])
         self.faces, self.rows = faces, rows
-        if self.normalize == "dataset" and len(rows["train"]):
-            self.mean, self.std = _mean_and_std(faces.images, rows["train"])
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -140,11 +161,11 @@ class FERDataModule(L.LightningDataModule):
         return (images - self.mean) / self.std, labels
 
     def state_dict(self) -> dict[str, Any]:
-        """The normalisation that the network learned with: on other data it stays the training data's."""
-        return {"mean": self.mean, "std": self.std}
+        """What a checkpoint keeps of its data, for measuring its network later, perhaps on other data."""
+        return {"source": str(self.source), "mean": self.mean, "std": self.std, "trained_on": self.trained_on}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.mean, self.std = state_dict["mean"], state_dict["std"]
+        self.mean, self.std, self.trained_on = state_dict["mean"], state_dict["std"], state_dict["trained_on"]
 
     def _generator(self) -> Generator:
         """A function of (seed, epoch, step, rank): what a step draws does not depend on what ran before it."""

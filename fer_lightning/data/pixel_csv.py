@@ -17,12 +17,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fer_lightning.data.faces import EMOTIONS, SIDE, USAGES, DataError, Faces, Reading
+from fer_lightning.data.faces import EMOTIONS, SHOWN, SIDE, USAGES, DataError, Faces, Reading
 from fer_lightning.data.pixel_text import PIXELS, BadRowError, pixel_values, shown, values_one_by_one
 
 MAX_LINE = 1 << 20  # bytes; an honest row has about 9 kB, and a file without line ends must not fill the memory
 ROWS_PER_BLOCK = 64  # half a megabyte of text: its intermediate arrays stay in the processor's cache
-SHOWN = 5
 
 LABELS = {str(label).encode(): label for label in range(len(EMOTIONS))}
 PARTS = {usage.encode(): part for part, usage in enumerate(USAGES)}

@@ -15,12 +15,10 @@ from fer_lightning.data.archive import (
     table_with_fitting_header,
     titled,
 )
-from fer_lightning.data.cache import cache_dir, cached_reading, keep
+from fer_lightning.data.cache import cached_reading, keep
 from fer_lightning.data.faces import DataError, Faces, Reading
 from fer_lightning.data.image_folder import is_image_folder, list_images, read_image_folder
 from fer_lightning.data.pixel_csv import parse_pixel_csv, read_header
-
-__all__ = ["cache_dir", "find_fer2013", "read_faces"]
 
 log = logging.getLogger(__name__)
 
@@ -79,14 +77,19 @@ def _recognised(path: Path) -> Path:
     found = _source_in(path)
     if found is not None:
         return found
-    one_down = {
-        folder: _source_in(folder) for folder in sorted(path.iterdir()) if folder.is_dir() and is_visible(folder.name)
-    }
-    sources = [source for source in one_down.values() if source is not None]
+    sources, refusals = [], []
+    for folder in sorted(path.iterdir()):
+        if folder.is_dir() and is_visible(folder.name):
+            try:
+                sources += [source for source in [_source_in(folder)] if source is not None]
+            except DataError as refusal:  # a folder of something else, perhaps: FER+ beside FER2013
+                refusals.append(refusal)
     if len(sources) > 1:
         raise DataError(
             f"{path}: holds several data sets: {', '.join(map(str, sources))}. Give one of them as data.path."
         )
+    if not sources and refusals:
+        raise refusals[0]
     if not sources:
         raise DataError(f"{path}: this folder holds nothing to read. Give as data.path one of:\n{FORMS}")
     return sources[0]

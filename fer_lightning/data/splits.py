@@ -9,11 +9,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from fer_lightning.data.faces import DataError, Faces
+from fer_lightning.data.faces import SPLITS, DataError, Faces
 
 log = logging.getLogger(__name__)
 
-SPLITS = ("train", "val", "test")
 CONVENTION = {"train": ("Training", "train", "all"), "val": ("PublicTest", "val"), "test": ("PrivateTest", "test")}
 """Train on Training, choose on PublicTest, report PrivateTest: and the same for folders of those names."""
 
@@ -66,25 +65,25 @@ def split_rows(
     return rows
 
 
-def copies_of(faces: Faces, rows: Tensor, others: Tensor) -> Tensor:
-    """Whether each face of `rows` is byte-identical with one of `others`: bool, as long as `rows`."""
-    known = {_digest(faces.images[row]) for row in others.tolist()}
-    return torch.tensor([_digest(faces.images[row]) in known for row in rows.tolist()], dtype=torch.bool)
+def digests(images: Tensor) -> Tensor:
+    """int64 (N,): equal where two images are equal to the byte."""
+    raw = b"".join(blake2b(image.numpy().data, digest_size=8).digest() for image in images)
+    return torch.frombuffer(bytearray(raw), dtype=torch.int64)
 
 
-def split_table(faces: Faces, rows: Mapping[str, Tensor]) -> str:
-    """How many faces of each emotion each split has, and how many of them are also in train."""
+def split_table(faces: Faces, rows: Mapping[str, Tensor], copies: Mapping[str, int]) -> str:
+    """How many faces of each emotion each split has, and how many of them are copies of a face trained on."""
     counts = {s: torch.bincount(faces.labels[r], minlength=len(faces.class_names)).tolist() for s, r in rows.items()}
     table = pd.DataFrame(counts, index=pd.Index(faces.class_names)).T
     table["all"] = table.sum(axis=1)
-    table["also in train"] = [
-        "" if split == "train" else f"{int(copies_of(faces, r, rows['train']).sum()):,}" for split, r in rows.items()
-    ]
+    table["also in train"] = [f"{copies[split]:,}" if split in copies else "" for split in rows]
     return table.to_string(formatters=dict.fromkeys((*faces.class_names, "all"), "{:,}".format))
 
 
 def _names(split: str, wanted: str | Sequence[str], present: Mapping[str, int]) -> list[str]:
     names = [wanted] if isinstance(wanted, str) else list(wanted)
+    if not names:
+        raise DataError(f"data.splits.{split} is empty: name a part, or auto")
     if missing := [name for name in names if name not in present]:
         has = ", ".join(f"{name} ({count:,} faces)" for name, count in present.items())
         raise DataError(
@@ -122,7 +121,3 @@ def _refuse_empty(rows: Mapping[str, Tensor], present: Mapping[str, int]) -> Non
     for split, r in rows.items():
         if len(r) == 0:
             raise DataError(f"the {split} split is empty; the source has {has}. {ways[split]}")
-
-
-def _digest(image: Tensor) -> bytes:
-    return blake2b(image.numpy().data, digest_size=16).digest()

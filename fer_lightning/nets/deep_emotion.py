@@ -40,7 +40,7 @@ class SpatialTransformer(nn.Module):
         # The grid stays in full precision: bfloat16 cannot tell apart neighbouring pixel positions of a 48×48 image.
         theta = self.theta(self.localization(images)).float().view(-1, 2, 3)
         grid = F.affine_grid(theta, list(images.shape), align_corners=False)
-        return F.grid_sample(images.float(), grid, align_corners=False)
+        return F.grid_sample(images.float(), grid, align_corners=False).to(images.dtype)
 
 
 class DeepEmotion(nn.Module):

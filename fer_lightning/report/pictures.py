@@ -28,7 +28,7 @@ class TensorBoardPictures(Callback):
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        if trainer.global_step > 0:
+        if trainer.current_epoch > 0 or batch_idx > 0:
             return
         data = trainer.datamodule  # type: ignore[attr-defined]
         faces = batch[0][: self.faces].float().cpu() * data.std + data.mean

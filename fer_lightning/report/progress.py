@@ -7,7 +7,7 @@ from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback, TQDMProgressBar
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm
 from torch import nn
 
@@ -29,20 +29,32 @@ class ProgressBar(TQDMProgressBar):
         return Tqdm(disable=True)
 
     def get_metrics(self, trainer: L.Trainer, model: L.LightningModule) -> dict[str, Any]:
-        return {}
+        """Beside the bar: the figures of the epoch before."""
+        return self._last
+
+    def on_train_start(self, *arguments: Any) -> None:
+        self._last: dict[str, str] = {}
+        super().on_train_start(*arguments)
+
+    def on_train_epoch_start(self, trainer: L.Trainer, *arguments: Any) -> None:
+        super().on_train_epoch_start(trainer, *arguments)
+        self._validated = False
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        super().on_validation_end(trainer, pl_module)
+        self._validated = True
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         super().on_train_epoch_end(trainer, pl_module)
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         parts = [f"epoch {trainer.current_epoch + 1:>3}/{trainer.max_epochs}"]
-        for stage in ("train", "val"):
+        for stage in ("train", "val") if self._validated else ("train",):
             if f"{stage}/loss" in metrics:
                 parts.append(f"{stage} loss {metrics[f'{stage}/loss']:.3f} accuracy {metrics[f'{stage}/accuracy']:.1%}")
         if "train/images_per_second" in metrics:
             parts.append(f"{metrics['train/images_per_second']:,.0f} images/s")
-        checkpoint = trainer.checkpoint_callback
-        best = getattr(checkpoint, "best_model_score", None)
-        if best is not None and float(best) == metrics.get(str(getattr(checkpoint, "monitor", ""))):
+        self._last = {name: f"{metrics[name]:.3f}" for name in ("val/loss", "val/accuracy") if name in metrics}
+        if self._validated and _is_best(trainer, metrics):
             parts.append("best so far")
         Tqdm.write("  ".join(parts), file=sys.stdout)
 
@@ -67,14 +79,22 @@ class Throughput(Callback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         self._images += len(batch[1])
-        if trainer.is_last_batch:
-            if pl_module.device.type == "cuda":
-                torch.cuda.synchronize()  # steps are only queued on a GPU
-            self._seconds = time.perf_counter() - self._started
+        if trainer.is_last_batch and pl_module.device.type == "cuda":
+            torch.cuda.synchronize()  # steps are only queued on a GPU
+        self._seconds = time.perf_counter() - self._started
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         speed = self._images * trainer.world_size / self._seconds
         pl_module.log("train/images_per_second", speed, rank_zero_only=True)
+
+
+def _is_best(trainer: L.Trainer, metrics: dict[str, float]) -> bool:
+    """Whether this epoch will be best.ckpt; asked before the checkpoint callback, which comes last, has judged it."""
+    checkpoint = trainer.checkpoint_callback
+    if not isinstance(checkpoint, ModelCheckpoint) or checkpoint.monitor not in metrics:
+        return False
+    value, best = metrics[checkpoint.monitor], checkpoint.best_model_score
+    return best is None or (value < float(best) if checkpoint.mode == "min" else value > float(best))
 
 
 def _summary_line(name: str, layer: nn.Module) -> str:

@@ -31,22 +31,27 @@ class Results:
         return cls(metrics, model.test_confusion.compute().cpu(), model.class_names)
 
     def per_class(self) -> pd.DataFrame:
-        """precision, recall and F1 of each class, 0 where undefined, and its number of test faces."""
+        """precision, recall and F1 of each class, and its number of test faces.
+
+        Not a number for a class that is neither there nor predicted: the macro averages leave it out.
+        """
         hits = self.confusion.diagonal().double()
         predicted, faces = self.confusion.sum(0), self.confusion.sum(1)
         precision, recall = hits / predicted.clamp(min=1), hits / faces.clamp(min=1)
-        f1 = 2 * hits / (predicted + faces).clamp(min=1)
-        columns = {"precision": precision, "recall": recall, "f1": f1, "faces": faces}
-        return pd.DataFrame({k: v.tolist() for k, v in columns.items()}, index=pd.Index(self.class_names))
+        f1 = 2 * hits / (predicted + faces)
+        columns = {"precision": precision.where(~f1.isnan(), f1), "recall": recall.where(~f1.isnan(), f1), "f1": f1}
+        table = pd.DataFrame(
+            {name: values.tolist() for name, values in columns.items()}, index=pd.Index(self.class_names)
+        )
+        return table.assign(faces=faces.tolist())
 
     def table(self) -> str:
         """All classes, their macro average and the accuracy over all faces."""
         table = self.per_class()
         macro = [self.metrics[f"test/{name}"] for name in ("precision", "recall", "f1")]
         table.loc["macro average"] = [*macro, float(table["faces"].sum())]
-        lines = table.to_string(
-            formatters={**dict.fromkeys(("precision", "recall", "f1"), "{:.1%}".format), "faces": "{:,.0f}".format}
-        ).splitlines()
+        percent = dict.fromkeys(("precision", "recall", "f1"), "{:.1%}".format)
+        lines = table.to_string(formatters={**percent, "faces": "{:,.0f}".format}, na_rep="–").splitlines()
         rule = "-" * len(lines[0])
         accuracy = f"accuracy {self.metrics['test/accuracy']:.2%}   loss {self.metrics['test/loss']:.4f}"
         return "\n".join(["", "Test split", rule, *lines[:-1], rule, lines[-1], rule, accuracy])
@@ -57,9 +62,9 @@ class Results:
         content = {
             **self.metrics,
             **more,
-            "classes": self.per_class().to_dict(orient="index"),
+            "classes": json.loads(self.per_class().to_json(orient="index", double_precision=15)),
             "confusion": self.confusion.to(torch.int64).tolist(),
         }
         path = folder / "metrics.json"
-        path.write_text(json.dumps(content, indent=2) + "\n")
+        path.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
         return path

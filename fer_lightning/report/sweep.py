@@ -23,7 +23,10 @@ class SweepTable(Callback):
         folder = Path(config.hydra.sweep.dir)
         table = sweep_table(folder, config.monitor)
         table.to_csv(folder / "sweep.csv", index=False)
-        shown = table.drop(columns=[c for c in table if table[c].isna().all()])
+        # What was the same for all jobs is in the CSV only; so is a column without any value.
+        figures = ["job", config.monitor, *TEST_COLUMNS, "minutes", "error"]
+        shown = table[[c for c in table if c in figures or table[c].nunique(dropna=False) > 1]]
+        shown = shown.dropna(axis="columns", how="all")
         print(f"\nAll jobs of {folder}, best first")
         print(shown.to_string(index=False, na_rep="", float_format="{:.4f}".format))
         print(f"\ntable        {folder / 'sweep.csv'}\nTensorBoard  tensorboard --logdir {folder}")
@@ -48,8 +51,8 @@ def _row(job: Path, monitor: str) -> dict[str, Any]:
     row: dict[str, Any] = {"job": int(job.name) if job.name.isdigit() else job.name}
     row |= dict(str(override).split("=", 1) for override in overrides)
     results, error = job / "report" / "metrics.json", job / "error.txt"
-    metrics = json.loads(results.read_text()) if results.is_file() else {}
+    metrics = json.loads(results.read_text("utf-8")) if results.is_file() else {}
     row |= {name: metrics.get(name) for name in (monitor, *TEST_COLUMNS, "minutes")}
-    reason = error.read_text().strip().splitlines()[0] if error.is_file() else None
+    reason = error.read_text("utf-8").strip().splitlines()[0] if error.is_file() else None
     row["error"] = reason if metrics or reason else "ended without a result"
     return row

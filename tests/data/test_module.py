@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from faces_files import csv_bytes, pixel_text, random_images
 from torch import Tensor
 
 from fer_lightning.augment import Augmentation
 from fer_lightning.data import DataError, FERDataModule
+from tests.data.faces_files import csv_bytes, pixel_text, random_images
 
 
 @pytest.fixture
@@ -82,10 +82,42 @@ def test_nothing_is_augmented_outside_of_training(csv: Path) -> None:
     assert torch.equal(images, pixels.unsqueeze(1) / 255)
 
 
-def test_copies_can_be_taken_out_of_training(csv: Path) -> None:
+def with_a_copy(csv: Path) -> Path:
+    """Makes the third training face a copy of a val face."""
     text = csv.read_text().splitlines()
     text[3] = text[3].split(",")[0] + "," + text[45].split(",")[1] + ",Training"
     csv.write_text("\n".join(text) + "\n")
+    return csv
+
+
+def also_in_train(log: str, split: str) -> str:
+    return next(line for line in log.splitlines() if line.startswith(split)).split()[-1]
+
+
+def test_copies_are_counted_in_the_log(csv: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        ready(with_a_copy(csv))
+    assert also_in_train(caplog.text, "val") == "1"
+    assert also_in_train(caplog.text, "test") == "0"
+
+
+def test_other_data_is_held_against_the_faces_that_the_network_was_trained_on(
+    csv: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    trained = ready(csv)
+    renamed = tmp_path / "renamed.csv"
+    renamed.write_text(csv.read_text().replace("Training", "PrivateTest"))
+    other = FERDataModule(renamed)
+    other.load_state_dict(trained.state_dict())
+    with caplog.at_level("INFO"):
+        other.setup("test")
+    assert len(other.rows["test"]) == 48
+    assert also_in_train(caplog.text, "test") == "40"
+    assert (other.mean, other.std) == (trained.mean, trained.std)
+
+
+def test_copies_can_be_taken_out_of_training(csv: Path) -> None:
+    with_a_copy(csv)
     assert len(ready(csv).rows["train"]) == 40
     kept = ready(csv, drop_copies=True)
     assert kept.rows["train"].tolist() == [row for row in range(40) if row != 2]
@@ -113,8 +145,11 @@ def test_a_source_with_nothing_to_train_on_can_be_tested_on(tmp_path: Path) -> N
         ({"batch_size": 0}, "batch_size is 0"),
         ({"image_size": 0}, "image_size is 0"),
         ({"std": 0.0}, r"std is 0\.0"),
+        ({"split_seed": -1}, "split_seed is -1"),
+        ({"normalize": "datset"}, "normalize is 'datset'; it is one of dataset, fixed"),
+        ({"on_bad_rows": "skip"}, "on_bad_rows is 'skip'; it is one of error, drop"),
     ],
 )
-def test_an_argument_outside_its_range_is_named(arguments: dict[str, float], message: str) -> None:
+def test_an_argument_outside_its_range_is_named(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         FERDataModule(**arguments)  # type: ignore[arg-type]

@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fer_lightning.data.cache import cache_dir
 from fer_lightning.data.faces import DataError, Faces
-from fer_lightning.data.source import cache_dir, find_fer2013, read_faces
+from fer_lightning.data.source import find_fer2013, read_faces
 from tests.data.faces_files import FLAT, LABELS, USAGES, csv_bytes, fer2013_csv, random_images, write_image
 
 IMAGES = random_images()

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from fer_lightning.data.faces import DataError, Faces
-from fer_lightning.data.splits import copies_of, split_rows, split_table
+from fer_lightning.data.splits import digests, split_rows, split_table
 
 USAGES = ("Training", "PublicTest", "PrivateTest")
 
@@ -88,6 +88,7 @@ def test_choosing_on_the_part_that_is_reported_is_warned_of(caplog: pytest.LogCa
         ),
         ({"test": "Training"}, 0.1, 0.1, "the train split is empty; .* data.splits.train"),
         ({"train": "Training", "val": "Training"}, 0.1, 0.1, "Training to train and to val"),
+        ({"test": []}, 0.1, 0.1, r"data\.splits\.test is empty"),
         ({"tset": "PublicTest"}, 0.1, 0.1, "data.splits names tset; its keys are train, val and test"),
         ({"test": "PublicTest"}, 0.0, 0.1, r"the val split is empty; .* data\.val_fraction=0\.1"),
         ({"test": "PublicTest"}, 0.001, 0.1, "the val split is empty"),
@@ -101,13 +102,19 @@ def test_splits_that_cannot_be_are_refused_with_a_way_out(
         split(faces_of(("Training", "PublicTest"), (100, 40)), parts, val, test)
 
 
-def test_copies_are_counted_in_the_table_of_the_splits() -> None:
+def test_digests_tell_copies_from_other_images() -> None:
+    images = torch.randint(256, (50, 48, 48), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    images[40] = images[3]
+    images[41] = images[3]
+    images[41, 47, 47] ^= 1
+    values = digests(images)
+    assert values[40] == values[3]
+    assert len(values.unique()) == 49
+
+
+def test_the_table_counts_each_emotion_in_each_split_and_the_copies() -> None:
     faces = faces_of(USAGES, (50, 20, 30))
-    faces.images[55] = faces.images[3]
-    faces.images[56] = faces.images[4]
-    rows = split(faces)
-    assert copies_of(faces, rows["val"], rows["train"]).nonzero().flatten().tolist() == [5, 6]
-    lines = [line.split() for line in split_table(faces, rows).splitlines()]
+    lines = [line.split() for line in split_table(faces, split(faces), {"val": 2, "test": 0}).splitlines()]
     assert lines[0] == ["a", "b", "c", "all", "also", "in", "train"]
     assert lines[1:] == [
         ["train", "25", "5", "20", "50"],

@@ -1,0 +1,77 @@
+"""What is wrong with a config, told before anything is read or trained."""
+
+from typing import Any
+
+import lightning as L
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+
+from fer_lightning.classifier import METRICS, Schedule
+from fer_lightning.command_line import ConfigError
+from fer_lightning.signature import misfit
+
+SCHEDULE_KEYS = ("interval", "monitor", "steps_as")
+"""What a yaml of conf/scheduler/ says to Lightning; the rest goes to the scheduler itself."""
+
+
+def check(cfg: DictConfig) -> None:
+    """Refuses what no later step would, or only after hours: what is missing, types, ranges across groups.
+
+    Raises:
+        ConfigError: names the first key that is wrong, what it is and what it should be.
+    """
+    if missing := sorted(OmegaConf.missing_keys(cfg)):
+        raise ConfigError(f"{missing[0]} is missing: give {missing[0]}=…")
+    trainer = cfg.trainer
+    if trainer.limit_val_batches == 0 and cfg.monitor.startswith("val/"):
+        raise ConfigError(f"trainer.limit_val_batches is 0, but monitor is {cfg.monitor}: there would be none")
+    if trainer.limit_test_batches == 0:
+        raise ConfigError("trainer.limit_test_batches is 0: nothing would be tested")
+    if problem := misfit(L.seed_everything, {"seed": cfg.seed}):
+        raise ConfigError(problem)
+    if not 0 <= cfg.seed < 2**32:
+        raise ConfigError(f"seed is {cfg.seed}; it must be at least 0 and below 2**32")
+    _check_monitor("monitor", cfg.monitor)
+    for group in ("data", "augmentation", "model", "loss", "optimizer", "scheduler", "trainer"):
+        _check_node(group, cfg[group])
+    for group in ("callbacks", "logger"):
+        for key, node in (cfg[group] or {}).items():
+            _check_node(f"{group}.{key}", node)
+
+
+def _check_node(name: str, node: DictConfig) -> None:
+    """Holds the values of a node, and of the nodes in it, against the signature of what it describes."""
+    if not node:
+        return
+    arguments = OmegaConf.to_container(node, resolve=True)
+    assert isinstance(arguments, dict)
+    plain = {str(key): value for key, value in arguments.items() if not str(key).startswith("_")}
+    for key, value in node.items():
+        if isinstance(value, DictConfig) and "_target_" in value:
+            _check_node(f"{name}.{key!s}", value)
+            del plain[str(key)]
+    if plain.get("monitor"):
+        _check_monitor(f"{name}.monitor", plain["monitor"])
+    if name == "trainer" and plain["precision"] == "auto":
+        del plain["precision"]
+    if name == "scheduler":
+        when = {key: plain.pop(key) for key in SCHEDULE_KEYS if key in plain}
+        if problem := misfit(Schedule, when):
+            raise ConfigError(f"{name}.{problem}")
+    if problem := misfit(_target(name, node), plain):
+        raise ConfigError(f"{name}.{problem}")
+
+
+def _check_monitor(key: str, monitor: str) -> None:
+    known = [f"{stage}/{metric}" for stage in ("val", "train") for metric in METRICS]
+    if monitor not in known:
+        why = ": a checkpoint picked on the test split makes its figure worthless" if "test" in str(monitor) else ""
+        raise ConfigError(f"{key} is {monitor}{why}; it is one of {', '.join(known)}")
+
+
+def _target(name: str, node: DictConfig) -> Any:
+    """The class or function that a node is for."""
+    try:
+        return get_object(node._target_)
+    except Exception as error:
+        raise ConfigError(f"{name}._target_ is {node._target_}, which cannot be imported: {error}") from error
