@@ -68,8 +68,9 @@ class Augmentation:
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
         """Augmented copies of images, float (B, 1, H, W) in 0…1, drawn from a generator on the CPU."""
-        drawn = {name: values.to(images.device) for name, values in self.draw(len(images), generator).items()}
-        return self.apply(images, drawn)
+        drawn = self.draw(len(images), generator)
+        values = torch.stack(list(drawn.values())).to(images.device)  # one transfer, not twelve
+        return self.apply(images, dict(zip(drawn, values, strict=True)))
 
     def draw(self, count: int, generator: Generator) -> dict[str, Tensor]:
         """Parameters of `count` faces, each float (count,): see `apply` for units.

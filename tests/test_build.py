@@ -34,6 +34,26 @@ def test_every_choice_of_every_group_builds(group: str, name: str, composed: Com
     assert isinstance(experiment.trainer, L.Trainer)
 
 
+AT_ONCE = {"plateau": ["scheduler.patience=0", "+scheduler.threshold=10"], "step": ["scheduler.step_size=1"]}
+"""What makes these two lower the learning rate within three epochs."""
+
+
+@pytest.mark.parametrize("scheduler", ["none", "onecycle", "cosine", "plateau", "step"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop"])
+def test_every_optimizer_trains_with_every_scheduler(
+    optimizer: str, scheduler: str, composed: Compose, few_faces: Path
+) -> None:
+    choices = ("model=deep_emotion", f"data.path={few_faces}", f"optimizer={optimizer}", f"scheduler={scheduler}")
+    short = ("trainer.max_epochs=3", "trainer.accelerator=cpu", "callbacks=checkpoint", "logger=csv")
+    cfg = composed(*choices, *short, *AT_ONCE.get(scheduler, []))
+    experiment = build(cfg)
+    before = experiment.model.net.state_dict()["classifier.4.weight"].clone()
+    experiment.trainer.fit(experiment.model, experiment.datamodule)
+    assert not torch.equal(experiment.model.net.state_dict()["classifier.4.weight"], before)
+    rate = experiment.trainer.optimizers[0].param_groups[0]["lr"]
+    assert rate == cfg.optimizer.lr if scheduler == "none" else rate < cfg.optimizer.lr
+
+
 @pytest.mark.parametrize("name", ["wandb", "mlflow"])
 def test_a_logger_whose_package_is_missing_says_what_to_install(
     name: str, composed: Compose, few_faces: Path, tmp_path: Path
