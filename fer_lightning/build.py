@@ -180,6 +180,7 @@ def _quieten() -> None:
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # the first run of all builds a cache of fonts
     for text in (
         ".*does not have many workers.*",  # a batch is one index operation: workers would slow it down
         ".*exists and is not empty.*",  # the run's folder holds .hydra and the log already

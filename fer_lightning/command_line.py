@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -52,15 +53,15 @@ def message(error: Exception) -> str:
     cause = error.__cause__
     if isinstance(error, InstantiationException) and cause is not None:
         return f"{str(error).rpartition('full_key: ')[2]}: {cause}"
-    # Below the choices, Hydra lists the folders that it searched.
-    text = str(error).partition("\nConfig search path")[0].strip()
-    if isinstance(error, OverrideParseException):
-        text += "\nA value with spaces, commas or brackets needs quotes within quotes: \"data.path='fer2013 (1).csv'\""
     origin = cause if isinstance(cause, OmegaConfBaseException) else error
-    if isinstance(origin, OmegaConfBaseException):
-        if origin is cause:
-            text += f"\n{str(cause).splitlines()[0]}"
-        text += _choices(origin)
+    if isinstance(origin, OmegaConfBaseException) and (choices := _choices(origin)):
+        return f"there is no key {origin.full_key}{choices}"
+    # Below the choices of a group, Hydra lists the folders that it searched.
+    text = str(error).partition("\nConfig search path")[0].strip()
+    text = re.sub(r"^In '\w+': |\nSee https\S+$", "", text)
+    if isinstance(error, OverrideParseException):
+        text += "\nOverrides are key=value. A value with spaces, commas or brackets needs quotes within quotes: "
+        text += "\"data.path='fer2013 (1).csv'\""
     return text
 
 

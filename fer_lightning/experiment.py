@@ -85,16 +85,18 @@ def _train(cfg: DictConfig) -> float:
 
 def _finished_run(cfg: DictConfig) -> tuple[Path, Path]:
     """The folder of the run that cfg names, and the checkpoint in it."""
-    runs = sorted(Path("outputs").glob("train/*/.hydra"))[-3:]
-    latest = f" The latest runs: {', '.join(str(run.parent) for run in runs)}" if runs else ""
+    runs = sorted(Path("outputs").glob("train/*/checkpoints/best.ckpt"))[-3:]
+    latest = f" The latest runs: {', '.join(str(run.parent.parent) for run in runs)}" if runs else ""
     if OmegaConf.is_missing(cfg, "run_dir") or cfg.run_dir is None:
         raise ConfigError(f"run_dir is missing: say which run, as in run_dir=outputs/train/….{latest}")
+    if cfg.ckpt not in ("best", "last"):
+        raise ConfigError(f"ckpt is {cfg.ckpt}; it is one of best, last")
     run_dir = Path(str(cfg.run_dir)).expanduser()
     checkpoint = run_dir / "checkpoints" / f"{cfg.ckpt}.ckpt"
     if not (run_dir / ".hydra" / "config.yaml").is_file():
         raise ConfigError(f"run_dir {run_dir} is not the folder of a run: it has no .hydra/config.yaml.{latest}")
     if not checkpoint.is_file():
-        raise ConfigError(f"{checkpoint} does not exist: ckpt is best or last, once a run has finished an epoch")
+        raise ConfigError(f"{checkpoint} does not exist: that run has not finished an epoch")
     return run_dir, checkpoint
 
 

@@ -81,9 +81,9 @@ def test_a_run_folder_is_complete_by_itself(trained: tuple[Path, str]) -> None:
 def test_training_says_what_a_person_wants_to_know(trained: tuple[Path, str]) -> None:
     run, output = trained
     assert re.search(
-        r"^ +angry disgust fear happy sad surprise neutral all also in train$", _spaced(output), re.MULTILINE
+        r"^ +is angry disgust fear happy sad surprise neutral all also in train$", _spaced(output), re.MULTILINE
     )
-    assert re.search(r"^train 26 3 28 48 32 22 33 192 ?$", _spaced(output), re.MULTILINE)
+    assert re.search(r"^train Training 26 3 28 48 32 22 33 192 ?$", _spaced(output), re.MULTILINE)
     assert len(re.findall(r"^epoch   [12]/2  train loss .* val loss .* images/s", output, re.MULTILINE)) == 2
     assert re.search(r"^epoch   1/2 .* best so far$", output, re.MULTILINE)
     assert "66,877 parameters" in output
@@ -179,7 +179,7 @@ def test_a_sweep_ends_with_one_table_of_all_jobs_and_survives_a_job_that_fails(
         (
             "train.py",
             ["optimizer.lrr=3"],
-            ["optimizer.lrr", "Did you mean lr?", "lr, momentum, nesterov, weight_decay"],
+            ["there is no key optimizer.lrr", "Did you mean lr?", "lr, momentum, nesterov, weight_decay"],
         ),
         ("train.py", ["optimzer=adam"], ["optimzer", "Did you mean optimizer?", "scheduler"]),
         ("train.py", ["optimizer.lr=abc"], ["optimizer.lr is 'abc'", "valid number"]),

@@ -91,6 +91,7 @@ class FERDataModule(L.LightningDataModule):
         self.image_size, self.batch_size, self.seed = image_size, batch_size, seed
         self.source = Path()  # where the faces were read
         self.trained_on = torch.empty(0, dtype=torch.int64)  # digests of the training faces
+        self.origins: dict[str, str] = {}  # of each split: the part of the source that it is, in words
         self.faces: Faces | None = None
         self.rows: dict[str, Tensor] = {}
 
@@ -105,7 +106,9 @@ class FERDataModule(L.LightningDataModule):
         self.source = Path(find_fer2013() if self.path is None else self.path).expanduser().absolute()
         faces = read_faces(self.source, self.on_bad_rows)
         needed = ("test",) if stage == "test" else SPLITS
-        rows = split_rows(faces, self.splits, self.val_fraction, self.test_fraction, self.split_seed, needed)
+        rows, self.origins = split_rows(
+            faces, self.splits, self.val_fraction, self.test_fraction, self.split_seed, needed
+        )
         known = digests(faces.images)
         if stage == "test":
             rows = {"test": rows["test"]}
@@ -114,7 +117,7 @@ class FERDataModule(L.LightningDataModule):
         copies = {
             split: int(torch.isin(known[rows[split]], self.trained_on).sum()) for split in rows if split != "train"
         }
-        log.info("faces in each split:\n%s", split_table(faces, rows, copies))
+        log.info("faces in each split:\n%s", split_table(faces, rows, self.origins, copies))
         if stage != "test":
             if self.drop_copies:
                 kept = ~torch.isin(self.trained_on, known[torch.cat([rows["val"], rows["test"]])])

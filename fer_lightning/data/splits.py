@@ -24,8 +24,8 @@ def split_rows(
     test_fraction: float,
     split_seed: int,
     needed: Sequence[str] = SPLITS,
-) -> dict[str, Tensor]:
-    """The rows of each split, int64, ascending.
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The rows of each split, int64, ascending; and in words, which part of the source each is.
 
     Args:
         faces: the whole source.
@@ -59,10 +59,15 @@ def split_rows(
     rows = {split: _rows_of(faces, named[split]) for split in SPLITS}
     cut = {split: share for split, share in (("test", test_fraction), ("val", val_fraction)) if not named[split]}
     rows |= _cut(rows["train"], faces.labels, cut, split_seed)
+    origins = {split: " + ".join(names) for split, names in named.items()}
+    for split, share in cut.items():
+        origins[split] = f"{share:.0%} of {origins['train']}"
+    if cut:
+        origins["train"] = f"{1 - sum(cut.values()):.0%} of {origins['train']}"
     _refuse_empty({split: rows[split] for split in needed}, present)
     if unused := set(present) - {name for names in named.values() for name in names}:
         log.info("not used: %s", ", ".join(f"{name} ({present[name]:,})" for name in sorted(unused)))
-    return rows
+    return rows, origins
 
 
 def digests(images: Tensor) -> Tensor:
@@ -71,11 +76,12 @@ def digests(images: Tensor) -> Tensor:
     return torch.frombuffer(bytearray(raw), dtype=torch.int64)
 
 
-def split_table(faces: Faces, rows: Mapping[str, Tensor], copies: Mapping[str, int]) -> str:
-    """How many faces of each emotion each split has, and how many of them are copies of a face trained on."""
+def split_table(faces: Faces, rows: Mapping[str, Tensor], origins: Mapping[str, str], copies: Mapping[str, int]) -> str:
+    """What each split is, its faces of each emotion, and how many of them are copies of a face trained on."""
     counts = {s: torch.bincount(faces.labels[r], minlength=len(faces.class_names)).tolist() for s, r in rows.items()}
     table = pd.DataFrame(counts, index=pd.Index(faces.class_names)).T
     table["all"] = table.sum(axis=1)
+    table.insert(0, "is", [origins[split] for split in rows])
     table["also in train"] = [f"{copies[split]:,}" if split in copies else "" for split in rows]
     return table.to_string(formatters=dict.fromkeys((*faces.class_names, "all"), "{:,}".format))
 

@@ -23,12 +23,14 @@ class Results:
     metrics: dict[str, float]
     confusion: Tensor
     class_names: tuple[str, ...]
+    faces_of: str = ""  # the part of the source that was measured
 
     @classmethod
     def of(cls, model: EmotionClassifier, trainer: L.Trainer) -> "Results":
         """What `trainer.test(model)` has just measured."""
         metrics = {f"test/{name}": float(trainer.callback_metrics[f"test/{name}"]) for name in METRICS}
-        return cls(metrics, model.test_confusion.compute().cpu(), model.class_names)
+        datamodule = trainer.datamodule  # type: ignore[attr-defined]
+        return cls(metrics, model.test_confusion.compute().cpu(), model.class_names, datamodule.origins["test"])
 
     def per_class(self) -> pd.DataFrame:
         """precision, recall and F1 of each class, and its number of test faces.
@@ -54,7 +56,7 @@ class Results:
         lines = table.to_string(formatters={**percent, "faces": "{:,.0f}".format}, na_rep="–").splitlines()
         rule = "-" * len(lines[0])
         accuracy = f"accuracy {self.metrics['test/accuracy']:.2%}   loss {self.metrics['test/loss']:.4f}"
-        return "\n".join(["", "Test split", rule, *lines[:-1], rule, lines[-1], rule, accuracy])
+        return "\n".join(["", f"Test split: {self.faces_of}", rule, *lines[:-1], rule, lines[-1], rule, accuracy])
 
     def write(self, folder: Path, **more: object) -> Path:
         """folder/metrics.json: the metrics, each class's, the confusion matrix, and what else is given."""
@@ -62,6 +64,7 @@ class Results:
         content = {
             **self.metrics,
             **more,
+            "test_split": self.faces_of,
             "classes": json.loads(self.per_class().to_json(orient="index", double_precision=15)),
             "confusion": self.confusion.to(torch.int64).tolist(),
         }

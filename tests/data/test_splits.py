@@ -23,7 +23,8 @@ def faces_of(part_names: tuple[str, ...], sizes: tuple[int, ...]) -> Faces:
 def split(
     faces: Faces, parts: dict[str, str | list[str]] | None = None, val: float = 0.1, test: float = 0.1, seed: int = 0
 ) -> dict[str, Tensor]:
-    return split_rows(faces, parts or {}, val, test, seed)
+    rows, _ = split_rows(faces, parts or {}, val, test, seed)
+    return rows
 
 
 @pytest.mark.parametrize("names", [USAGES, ("train", "val", "test")])
@@ -112,12 +113,14 @@ def test_digests_tell_copies_from_other_images() -> None:
     assert len(values.unique()) == 49
 
 
-def test_the_table_counts_each_emotion_in_each_split_and_the_copies() -> None:
-    faces = faces_of(USAGES, (50, 20, 30))
-    lines = [line.split() for line in split_table(faces, split(faces), {"val": 2, "test": 0}).splitlines()]
-    assert lines[0] == ["a", "b", "c", "all", "also", "in", "train"]
+def test_the_table_says_what_each_split_is_and_counts_its_emotions_and_copies() -> None:
+    faces = faces_of(("Training", "PublicTest"), (100, 20))
+    rows, origins = split_rows(faces, {}, 0.1, 0.1, 0)
+    assert origins == {"train": "90% of Training", "val": "PublicTest", "test": "10% of Training"}
+    lines = [line.split() for line in split_table(faces, rows, origins, {"val": 2, "test": 0}).splitlines()]
+    assert lines[0] == ["is", "a", "b", "c", "all", "also", "in", "train"]
     assert lines[1:] == [
-        ["train", "25", "5", "20", "50"],
-        ["val", "10", "2", "8", "20", "2"],
-        ["test", "15", "3", "12", "30", "0"],
+        ["train", "90%", "of", "Training", "45", "9", "36", "90"],
+        ["val", "PublicTest", "10", "2", "8", "20", "2"],
+        ["test", "10%", "of", "Training", "5", "1", "4", "10", "0"],
     ]
