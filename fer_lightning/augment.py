@@ -5,6 +5,7 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
+from torchvision.transforms.v2 import CutMix, MixUp
 
 
 class Augmentation:
@@ -25,6 +26,10 @@ class Augmentation:
         erasing: probability that a rectangle is set to 0.
         erasing_scale: area of that rectangle as a share of the image, uniform in [low, high].
         erasing_ratio: its height divided by its width, log-uniform in [low, high].
+        mixup: each face of a batch is blended with another by a share from Beta(mixup, mixup), and so are their
+            labels (Zhang et al., ICLR 2018); 0 is off.
+        cutmix: a rectangle of each face comes from another, its area from Beta(cutmix, cutmix), and the labels by
+            area (Yun et al., ICCV 2019); 0 is off. With mixup too, each batch gets the one or the other.
 
     Raises:
         ValueError: a parameter outside its range.
@@ -42,6 +47,8 @@ class Augmentation:
         erasing: float = 0.0,
         erasing_scale: tuple[float, float] = (0.02, 0.2),
         erasing_ratio: tuple[float, float] = (0.3, 3.3),
+        mixup: float = 0.0,
+        cutmix: float = 0.0,
     ) -> None:
         for name, value, low, high in (
             ("degrees", degrees, 0, 180),
@@ -51,6 +58,8 @@ class Augmentation:
             ("brightness", brightness, 0, 1),
             ("contrast", contrast, 0, 1),
             ("erasing", erasing, 0, 1),
+            ("mixup", mixup, 0, math.inf),
+            ("cutmix", cutmix, 0, math.inf),
         ):
             if not low <= value <= high:
                 raise ValueError(f"{name} is {value}; it must lie in {low}…{high}")
@@ -64,6 +73,7 @@ class Augmentation:
         self.degrees, self.translate, self.scale, self.shear = degrees, translate, scale, shear
         self.flip, self.brightness, self.contrast = flip, brightness, contrast
         self.erasing, self.erasing_scale, self.erasing_ratio = erasing, erasing_scale, erasing_ratio
+        self.mixup, self.cutmix = mixup, cutmix
         self._warps = flip > 0 or degrees > 0 or translate > 0 or shear > 0 or tuple(scale) != (1, 1)
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
@@ -71,6 +81,25 @@ class Augmentation:
         drawn = self.draw(len(images), generator)
         values = torch.stack(list(drawn.values())).to(images.device)  # one transfer, not twelve
         return self.apply(images, dict(zip(drawn, values, strict=True)))
+
+    def mix(self, images: Tensor, targets: Tensor, num_classes: int, generator: Generator) -> tuple[Tensor, Tensor]:
+        """images, float (B, 1, S, S), and targets, int64 (B,) or float (B, C), blended if mixup or cutmix is on.
+
+        Mixed targets are float (B, C). By torchvision's own transforms, which draw from torch's default generator: it
+        is set from the given one, and afterwards as it was.
+        """
+        mixers = [
+            kind(alpha=float(a), num_classes=num_classes)
+            for kind, a in ((MixUp, self.mixup), (CutMix, self.cutmix))
+            if a
+        ]
+        if not mixers:
+            return images, targets
+        chosen, seed = torch.randint(2**62, (2,), generator=generator).tolist()
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            images, targets = mixers[chosen % len(mixers)](images, targets)
+        return images, targets
 
     def draw(self, count: int, generator: Generator) -> dict[str, Tensor]:
         """Parameters of `count` faces, each float (count,): see `apply` for units.

@@ -16,10 +16,14 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from torch.optim import Optimizer
 
-from fer_lightning.check import SCHEDULE_KEYS, check
-from fer_lightning.classifier import EmotionClassifier, Schedule
+from fer_lightning.check import APART, check
+from fer_lightning.classifier import EmotionClassifier
 from fer_lightning.command_line import ConfigError, message
 from fer_lightning.data import DataError, FERDataModule
+from fer_lightning.nets.weights import Start
+from fer_lightning.schedules import Schedule
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -38,14 +42,18 @@ def build(cfg: DictConfig) -> Experiment:
         ConfigError: a value of the wrong type or out of range, or data that cannot be used.
     """
     check(cfg)
-    trainer = _trainer(cfg, callbacks=list(cfg.callbacks or {}), loggers=list(cfg.logger or {}))
+    finetuning, of_head = _apart("finetune", cfg.finetune)
+    own = [_made("finetune", finetuning)] if cfg.finetune.unfreeze_at_epoch != 0 else []
+    trainer = _trainer(cfg, own, callbacks=list(cfg.callbacks or {}), loggers=list(cfg.logger or {}))
     loss = _made("loss", cfg.loss)
     optimizer, schedule = _optimizer(cfg.optimizer), _schedule(cfg)
     datamodule = _made("data", cfg.data, augmentation=_made("augmentation", cfg.augmentation))
     _read(datamodule, "fit")
     L.seed_everything(cfg.seed, verbose=False)
     parts = {"class_names": datamodule.class_names, "loss": loss, "optimizer": optimizer, "schedule": schedule}
-    model = _made("model", cfg.model, **parts)
+    model = _model(cfg, datamodule, **parts, **of_head)
+    if datamodule.image_size == "auto":
+        datamodule.image_size = model.image_size
     _try_out(model, datamodule.image_size)
     return Experiment(datamodule, model, trainer)
 
@@ -70,7 +78,7 @@ def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experimen
     for group in ("data", "trainer"):
         _replace(run[group], changes[group])
     check(run)
-    trainer = _trainer(run, callbacks=["progress_bar"], loggers=[])
+    trainer = _trainer(run, [], callbacks=["progress_bar"], loggers=[])
     model_class = get_class(run.model._target_)
     assert issubclass(model_class, EmotionClassifier)
     loss = _made("loss", run.loss)
@@ -95,6 +103,28 @@ def _made(name: str, node: DictConfig, **parts: Any) -> Any:
         raise ConfigError(message(error)) from error
     except (ValueError, TypeError, ModuleNotFoundError, MisconfigurationException) as error:
         raise ConfigError(f"{name}: {error}") from error
+
+
+def _apart(group: str, node: DictConfig) -> tuple[DictConfig, dict[str, Any]]:
+    """A node without the keys that are not for its target, and these."""
+    arguments = OmegaConf.to_container(node, resolve=True)
+    assert isinstance(arguments, dict)
+    _, keys = APART[group]
+    apart = {key: arguments.pop(key) for key in keys if key in arguments}
+    return OmegaConf.create(arguments), apart
+
+
+def _model(cfg: DictConfig, datamodule: FERDataModule, **parts: Any) -> EmotionClassifier:
+    node, start = _apart("model", cfg.model)
+    if start:
+        try:
+            parts["start"] = Start(**start, mean=datamodule.mean, std=datamodule.std)
+        except ValueError as error:
+            raise ConfigError(f"model: {error}") from error
+    if cfg.finetune.unfreeze_at_epoch != 0 and not any(start.values()):
+        log.warning("the body of the network is frozen at random weights: give model.pretrained or model.weights_path")
+    model: EmotionClassifier = _made("model", node, **parts)
+    return model
 
 
 def _read(datamodule: FERDataModule, stage: str) -> None:
@@ -125,10 +155,11 @@ def _replace(node: DictConfig, other: DictConfig) -> None:
             OmegaConf.update(node, str(key), value, merge=False, force_add=True)
 
 
-def _trainer(cfg: DictConfig, callbacks: list[str], loggers: list[str]) -> L.Trainer:
+def _trainer(cfg: DictConfig, own: list[L.Callback], callbacks: list[str], loggers: list[str]) -> L.Trainer:
     _quieten()
+    named = [_made(f"callbacks.{name}", cfg.callbacks[name]) for name in callbacks if cfg.callbacks.get(name)]
     options: dict[str, Any] = {
-        "callbacks": [_made(f"callbacks.{name}", cfg.callbacks[name]) for name in callbacks if name in cfg.callbacks],
+        "callbacks": [*own, *named],
         "logger": [_made(f"logger.{name}", cfg.logger[name]) for name in loggers] or False,
         "enable_model_summary": False,  # ours leaves out the metrics
     }
@@ -150,17 +181,14 @@ def _optimizer(node: DictConfig) -> Callable[..., Optimizer]:
 def _schedule(cfg: DictConfig) -> Schedule | None:
     if not cfg.scheduler:
         return None
-    arguments = OmegaConf.to_container(cfg.scheduler, resolve=True)
-    assert isinstance(arguments, dict)
-    when = {key: arguments.pop(key) for key in SCHEDULE_KEYS if key in arguments}
-    node = OmegaConf.create(arguments)
+    node, when = _apart("scheduler", cfg.scheduler)
 
-    def make(optimizer: Optimizer, **steps: int) -> Any:
-        return _made("scheduler", node, optimizer=optimizer, **steps)
+    def make(optimizer: Optimizer, **filled_in: Any) -> Any:
+        return _made("scheduler", node, optimizer=optimizer, **filled_in)
 
     schedule = Schedule(make, **when)
     trial = _optimizer(cfg.optimizer)([torch.zeros(1, requires_grad=True)])
-    make(trial, **({schedule.steps_as: 100} if schedule.steps_as else {}))  # its own checks, before any work
+    schedule.made(trial, 100)  # its own checks, before any work
     return schedule
 
 

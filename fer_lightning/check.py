@@ -6,12 +6,18 @@ import lightning as L
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from fer_lightning.classifier import METRICS, Schedule
+from fer_lightning.classifier import METRICS, EmotionClassifier
 from fer_lightning.command_line import ConfigError
+from fer_lightning.nets.weights import Start
+from fer_lightning.schedules import Schedule
 from fer_lightning.signature import misfit
 
-SCHEDULE_KEYS = ("interval", "monitor", "steps_as")
-"""What a yaml of conf/scheduler/ says to Lightning; the rest goes to the scheduler itself."""
+APART = {
+    "scheduler": (Schedule, ("interval", "monitor", "steps_as", "rates_as")),
+    "model": (Start, ("pretrained", "weights_path")),
+    "finetune": (EmotionClassifier, ("head_lr_scale",)),
+}
+"""The keys of these groups that are not for their target, and what they are for: build.py puts the two together."""
 
 
 def check(cfg: DictConfig) -> None:
@@ -32,11 +38,21 @@ def check(cfg: DictConfig) -> None:
     if not 0 <= cfg.seed < 2**32:
         raise ConfigError(f"seed is {cfg.seed}; it must be at least 0 and below 2**32")
     _check_monitor("monitor", cfg.monitor)
-    for group in ("data", "augmentation", "model", "loss", "optimizer", "scheduler", "trainer"):
+    _check_unfreezing(cfg)
+    for group in ("data", "augmentation", "model", "finetune", "loss", "optimizer", "scheduler", "trainer", "instead"):
         _check_node(group, cfg[group])
     for group in ("callbacks", "logger"):
         for key, node in (cfg[group] or {}).items():
             _check_node(f"{group}.{key}", node)
+
+
+def _check_unfreezing(cfg: DictConfig) -> None:
+    epoch, epochs = cfg.finetune.unfreeze_at_epoch, cfg.trainer.max_epochs
+    if isinstance(epoch, int) and isinstance(epochs, int) and 0 < epochs <= epoch:
+        raise ConfigError(
+            f"finetune.unfreeze_at_epoch is {epoch}, but trainer.max_epochs is {epochs}: the body would never learn. "
+            f"Give an epoch from 0 to {epochs - 1}, or finetune=head if that is meant"
+        )
 
 
 def _check_node(name: str, node: DictConfig) -> None:
@@ -54,9 +70,9 @@ def _check_node(name: str, node: DictConfig) -> None:
         _check_monitor(f"{name}.monitor", plain["monitor"])
     if name == "trainer" and plain["precision"] == "auto":
         del plain["precision"]
-    if name == "scheduler":
-        when = {key: plain.pop(key) for key in SCHEDULE_KEYS if key in plain}
-        if problem := misfit(Schedule, when):
+    if name in APART:
+        target, keys = APART[name]
+        if problem := misfit(target, {key: plain.pop(key) for key in keys if key in plain}):
             raise ConfigError(f"{name}.{problem}")
     if problem := misfit(_target(name, node), plain):
         raise ConfigError(f"{name}.{problem}")

@@ -1,9 +1,7 @@
 """The LightningModules: one step for all stages, the metrics, the optimizer; a subclass brings the network."""
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import lightning as L
 import torch
@@ -20,26 +18,16 @@ from torchmetrics.classification import (
 )
 
 from fer_lightning.data import EMOTIONS, FERDataModule
+from fer_lightning.data.faces import SIDE
 from fer_lightning.losses import CrossEntropy
 from fer_lightning.nets.deep_emotion import DeepEmotion
-from fer_lightning.nets.resnet18 import ResNet18
+from fer_lightning.nets.resnet18 import ResNet18, Stem
+from fer_lightning.nets.torchvision import colour_size, takes, torchvision_net
+from fer_lightning.nets.weights import Start, head_of, load_start
+from fer_lightning.schedules import Schedule
 
 METRICS = ("loss", "accuracy", "precision", "recall", "f1")
 """What is logged as train/…, val/… and test/…: accuracy over all faces, the next three as means over the classes."""
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """A learning-rate scheduler and when it steps.
-
-    `build` makes it from an optimizer; `steps_as` names the argument that takes the number of optimizer steps of the
-    whole run, for schedulers that must know it; `interval` and `monitor` are Lightning's.
-    """
-
-    build: Callable[..., Any]
-    interval: Literal["step", "epoch"] = "epoch"
-    monitor: str | None = None
-    steps_as: str | None = None
 
 
 class EmotionClassifier(L.LightningModule):
@@ -54,9 +42,16 @@ class EmotionClassifier(L.LightningModule):
         loss: takes logits, labels and class weights.
         optimizer: makes the optimizer from parameter groups; None for a model that is not trained.
         schedule: of the learning rate; None keeps it constant.
+        head_lr_scale: the learning rate of the head, the last layer, as a multiple of that of the rest.
         decay_norms_and_biases: whether weight decay also pulls on norms and biases.
         channels_last: lay out images and kernels as NHWC, which convolutions in bfloat16 are fastest with.
+
+    Raises:
+        ValueError: head_lr_scale is not above 0.
     """
+
+    image_size: int = SIDE
+    """Height and width of the images that the network does best with: what `data.image_size=auto` takes."""
 
     def __init__(
         self,
@@ -65,17 +60,21 @@ class EmotionClassifier(L.LightningModule):
         loss: CrossEntropy | None,
         optimizer: Callable[..., Optimizer] | None,
         schedule: Schedule | None,
+        head_lr_scale: float,
         decay_norms_and_biases: bool,
         channels_last: bool,
     ) -> None:
         super().__init__()
+        if head_lr_scale <= 0:
+            raise ValueError(f"head_lr_scale is {head_lr_scale}; it must be above 0")
         self.class_names = tuple(class_names)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.net = net.to(memory_format=self.memory_format)
         self.loss = loss or CrossEntropy()
         self.class_weights: Tensor
         self.register_buffer("class_weights", torch.ones(len(self.class_names)))
-        self.optimizer, self.schedule, self.decay_norms_and_biases = optimizer, schedule, decay_norms_and_biases
+        self.optimizer, self.schedule = optimizer, schedule
+        self.head_lr_scale, self.decay_norms_and_biases = head_lr_scale, decay_norms_and_biases
         c = len(self.class_names)
         metrics = MetricCollection(
             {
@@ -93,6 +92,11 @@ class EmotionClassifier(L.LightningModule):
     def forward(self, images: Tensor) -> Tensor:
         images = images.to(self.net_dtype, memory_format=self.memory_format)
         return self.net(images)  # type: ignore[no-any-return]
+
+    @property
+    def head(self) -> nn.Module:
+        """The last layer, which gives the logits; all the rest is the body."""
+        return head_of(self.net)[1]
 
     @property
     def net_dtype(self) -> torch.dtype:
@@ -122,14 +126,12 @@ class EmotionClassifier(L.LightningModule):
         if self.optimizer is None:
             raise ValueError("this model was made without an optimizer: it predicts, but does not train")
         optimizer = self.optimizer(self._parameter_groups())
+        for group in optimizer.param_groups:
+            group["lr"] *= group["lr_scale"]
         if self.schedule is None:
             return optimizer
-        steps = {self.schedule.steps_as: self._steps_of_run()} if self.schedule.steps_as else {}
-        scheduler = {
-            "scheduler": self.schedule.build(optimizer, **steps),
-            "interval": self.schedule.interval,
-            "monitor": self.schedule.monitor,
-        }
+        batches = len(self._datamodule().train_dataloader()) if self.schedule.steps_as else 0
+        scheduler = self.schedule.of(optimizer, self.trainer, batches)
         return {"optimizer": optimizer, "lr_scheduler": scheduler}  # type: ignore[return-value]
 
     def _step(
@@ -139,9 +141,10 @@ class EmotionClassifier(L.LightningModule):
         metrics: MetricCollection,
         confusion: MulticlassConfusionMatrix | None = None,
     ) -> Tensor:
-        images, labels = batch
+        images, targets = batch
         logits = self(images)
-        loss: Tensor = self.loss(logits, labels, self.class_weights)
+        loss: Tensor = self.loss(logits, targets, self.class_weights)
+        labels = targets.argmax(1) if targets.is_floating_point() else targets  # soft ones: of FER+ votes, or mixed
         with torch.no_grad():
             metrics.update(logits, labels)
             if confusion is not None:
@@ -152,12 +155,17 @@ class EmotionClassifier(L.LightningModule):
         return loss
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
-        parameters = [p for p in self.net.parameters() if p.requires_grad]
-        if self.decay_norms_and_biases:
-            return [{"params": parameters}]
-        kernels = [p for p in parameters if p.ndim > 1]
-        norms_and_biases = [p for p in parameters if p.ndim <= 1]
-        return [{"params": kernels}, {"params": norms_and_biases, "weight_decay": 0.0}]
+        """Frozen ones too: they may learn later, and are skipped while they have no gradient."""
+        of_head = {id(parameter) for parameter in self.head.parameters()}
+        groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+        for parameter in self.net.parameters():
+            scale = self.head_lr_scale if id(parameter) in of_head else 1.0
+            decays = self.decay_norms_and_biases or parameter.ndim > 1
+            groups.setdefault((scale, decays), []).append(parameter)
+        return [
+            {"params": parameters, "lr_scale": scale} | ({} if decays else {"weight_decay": 0.0})
+            for (scale, decays), parameters in groups.items()
+        ]
 
     def _datamodule(self) -> FERDataModule:
         datamodule = self.trainer.datamodule  # type: ignore[attr-defined]
@@ -165,45 +173,68 @@ class EmotionClassifier(L.LightningModule):
             raise ValueError("class weights and the steps of a schedule come from a FERDataModule: fit with one")
         return datamodule
 
-    def _steps_of_run(self) -> int:
-        """Counted from the loader: `trainer.estimated_stepping_batches` would lose a loader's state on resume."""
-        trainer = self.trainer
-        batches = len(self._datamodule().train_dataloader())
-        limit = trainer.limit_train_batches
-        batches = min(batches, limit) if isinstance(limit, int) else max(1, int(batches * limit))
-        steps = math.ceil(batches / trainer.accumulate_grad_batches)
-        if trainer.max_epochs is None or trainer.max_epochs < 0:
-            if trainer.max_steps < 0:
-                raise ValueError("this scheduler needs an end: set trainer.max_epochs or trainer.max_steps")
-            return trainer.max_steps
-        steps *= trainer.max_epochs
-        return min(steps, trainer.max_steps) if trainer.max_steps > 0 else steps
 
+class TorchvisionClassifier(EmotionClassifier):
+    """`nets.torchvision.torchvision_net`, from the weights that `nets.weights.Start` names.
 
-class ResNet18Classifier(EmotionClassifier):
-    """`nets.resnet18.ResNet18`; its arguments are described there, the others in `EmotionClassifier`."""
+    Raises:
+        ValueError: a network that torchvision does not have, or weights that cannot be used.
+    """
 
     def __init__(
         self,
+        arch: str,
         class_names: Sequence[str] = EMOTIONS,
-        stem: Literal["imagenet", "small"] = "imagenet",
-        pretrained: bool = False,
-        weights_path: str | None = None,
-        dropout: float = 0.0,
+        start: Start | None = None,
         channels_last: bool = False,
         decay_norms_and_biases: bool = False,
         loss: CrossEntropy | None = None,
         optimizer: Callable[..., Optimizer] | None = None,
         schedule: Schedule | None = None,
+        head_lr_scale: float = 1.0,
     ) -> None:
-        net = ResNet18(len(class_names), stem=stem, pretrained=pretrained, weights_path=weights_path, dropout=dropout)
-        super().__init__(net, class_names, loss, optimizer, schedule, decay_norms_and_biases, channels_last)
-        # Not pretrained and weights_path: the checkpoint itself holds the weights that a rebuilt model starts with.
-        self.save_hyperparameters("class_names", "stem", "dropout", "channels_last", logger=False)
+        net = torchvision_net(arch, len(class_names))
+        in_colour = load_start(net, arch, start or Start())
+        super().__init__(
+            net, class_names, loss, optimizer, schedule, head_lr_scale, decay_norms_and_biases, channels_last
+        )
+        self.image_size = colour_size(arch) if in_colour or not takes(net, SIDE) else SIDE
+        # Not the start: the checkpoint itself holds the weights that a rebuilt model starts with.
+        self.save_hyperparameters("arch", "class_names", "channels_last", logger=False)
+
+
+class ResNet18Classifier(EmotionClassifier):
+    """`nets.resnet18.ResNet18`, from the weights that `nets.weights.Start` names.
+
+    Raises:
+        ValueError: an argument outside its range, or weights that cannot be used.
+    """
+
+    def __init__(
+        self,
+        class_names: Sequence[str] = EMOTIONS,
+        stem: Stem = "imagenet",
+        width: int = 64,
+        dropout: float = 0.0,
+        start: Start | None = None,
+        channels_last: bool = False,
+        decay_norms_and_biases: bool = False,
+        loss: CrossEntropy | None = None,
+        optimizer: Callable[..., Optimizer] | None = None,
+        schedule: Schedule | None = None,
+        head_lr_scale: float = 1.0,
+    ) -> None:
+        net = ResNet18(len(class_names), stem, width, dropout)
+        in_colour = load_start(net, "resnet18", start or Start())
+        super().__init__(
+            net, class_names, loss, optimizer, schedule, head_lr_scale, decay_norms_and_biases, channels_last
+        )
+        self.image_size = colour_size("resnet18") if in_colour else SIDE
+        self.save_hyperparameters("class_names", "stem", "width", "dropout", "channels_last", logger=False)
 
 
 class DeepEmotionClassifier(EmotionClassifier):
-    """`nets.deep_emotion.DeepEmotion`; its arguments are described there, the others in `EmotionClassifier`."""
+    """`nets.deep_emotion.DeepEmotion`; the other arguments as `EmotionClassifier`."""
 
     def __init__(
         self,
@@ -214,7 +245,10 @@ class DeepEmotionClassifier(EmotionClassifier):
         loss: CrossEntropy | None = None,
         optimizer: Callable[..., Optimizer] | None = None,
         schedule: Schedule | None = None,
+        head_lr_scale: float = 1.0,
     ) -> None:
         net = DeepEmotion(len(class_names), dropout)
-        super().__init__(net, class_names, loss, optimizer, schedule, decay_norms_and_biases, channels_last)
+        super().__init__(
+            net, class_names, loss, optimizer, schedule, head_lr_scale, decay_norms_and_biases, channels_last
+        )
         self.save_hyperparameters("class_names", "dropout", "channels_last", logger=False)

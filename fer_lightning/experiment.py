@@ -7,13 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
+from hydra.utils import instantiate
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
+from safetensors.torch import save_file
 
 from fer_lightning.build import build, rebuild
+from fer_lightning.classifier import EmotionClassifier
 from fer_lightning.command_line import ConfigError, give_up
+from fer_lightning.data.cache import written_whole
 from fer_lightning.report.results import Results
 
 log = logging.getLogger(__name__)
@@ -59,6 +64,9 @@ def _train(cfg: DictConfig) -> float:
     experiment = build(cfg)
     datamodule, model, trainer = experiment.datamodule, experiment.model, experiment.trainer
     run_dir = Path(HydraConfig.get().runtime.output_dir)
+    if cfg.instead:
+        instantiate(cfg.instead)(experiment, run_dir)
+        return math.nan
     started = time.perf_counter()
     trainer.fit(model, datamodule)
     minutes = (time.perf_counter() - started) / 60
@@ -72,15 +80,25 @@ def _train(cfg: DictConfig) -> float:
     log.info(results.table())
     figures = {cfg.monitor: score, "minutes": minutes}
     results.write(run_dir / "report", **figures)
+    _save_weights(model, run_dir)
     _log_hyperparameters(cfg, trainer, figures | results.metrics)
     picked = f"best {cfg.monitor} {score:.4f}, " if best_path else "no checkpoint was kept; tested as it was "
     log.info("\n%safter %.1f minutes of training", picked, minutes)
     shown = _shown(run_dir)
     log.info("run folder   %s", shown)
+    log.info("weights      %s, or .pth", shown / "model.safetensors")
     if best_path:
         log.info("test again   python test.py run_dir=%s", shown)
     log.info("TensorBoard  tensorboard --logdir %s", "outputs" if shown.parts[:1] == ("outputs",) else shown)
     return score
+
+
+def _save_weights(model: EmotionClassifier, run_dir: Path) -> None:
+    """The state dict of the tested network alone, twice: for whoever wants it without this program."""
+    state = {name: value.cpu().contiguous() for name, value in model.net.state_dict().items()}
+    for name, save in (("model.safetensors", save_file), ("model.pth", torch.save)):
+        with written_whole(run_dir / name) as unfinished:
+            save(state, unfinished)
 
 
 def _finished_run(cfg: DictConfig) -> tuple[Path, Path]:

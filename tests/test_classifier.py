@@ -11,9 +11,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 from fer_lightning.augment import Augmentation
-from fer_lightning.classifier import DeepEmotionClassifier, EmotionClassifier, ResNet18Classifier, Schedule
+from fer_lightning.classifier import DeepEmotionClassifier, EmotionClassifier, ResNet18Classifier, TorchvisionClassifier
 from fer_lightning.data import EMOTIONS, FERDataModule
 from fer_lightning.losses import CrossEntropy
+from fer_lightning.nets.weights import Start
+from fer_lightning.schedules import Schedule, warmup_cosine
 
 
 def trainer(folder: Path, **options: Any) -> L.Trainer:
@@ -29,7 +31,7 @@ def trainer(folder: Path, **options: Any) -> L.Trainer:
 
 @pytest.mark.parametrize(
     ("kind", "lr", "epochs"),
-    [(ResNet18Classifier, 1e-3, 20), (DeepEmotionClassifier, 5e-3, 60)],
+    [(ResNet18Classifier, 1e-3, 20), (DeepEmotionClassifier, 2e-3, 80)],
     ids=["resnet18", "deep_emotion"],
 )
 def test_64_faces_can_be_learnt_by_heart(
@@ -50,7 +52,7 @@ class Fixed(EmotionClassifier):
     """Its logits are its input, so that every figure can be worked out by hand."""
 
     def __init__(self) -> None:
-        super().__init__(torch.nn.Flatten(), ("a", "b", "c"), None, None, None, False, False)
+        super().__init__(torch.nn.Flatten(), ("a", "b", "c"), None, None, None, 1.0, False, False)
 
 
 def test_metrics_are_those_worked_out_by_hand(tmp_path: Path) -> None:
@@ -90,7 +92,7 @@ def test_a_checkpoint_rebuilds_its_network_without_its_config(few_faces: Path, t
 def test_a_checkpoint_of_pretrained_weights_no_longer_needs_their_file(few_faces: Path, tmp_path: Path) -> None:
     weights = tmp_path / "weights.pth"
     torch.save(ResNet18Classifier().net.state_dict(), weights)
-    model = ResNet18Classifier(weights_path=str(weights), optimizer=partial(torch.optim.SGD, lr=0.0))
+    model = ResNet18Classifier(start=Start(weights_path=str(weights)), optimizer=partial(torch.optim.SGD, lr=0.0))
     fitting = trainer(tmp_path, max_steps=1)
     fitting.fit(model, FERDataModule(few_faces))
     fitting.save_checkpoint(tmp_path / "model.ckpt")
@@ -146,6 +148,14 @@ def test_a_cosine_reaches_zero_just_when_the_run_ends(options: dict[str, int], f
     assert all(rate > 1e-3 for rate in rates[:-1])
 
 
+def test_a_cosine_warms_up_in_a_line(few_faces: Path, tmp_path: Path) -> None:
+    schedule = Schedule(partial(warmup_cosine, warmup=0.25), interval="step", steps_as="total_steps")
+    rates = learning_rates(schedule, tmp_path, FERDataModule(few_faces, batch_size=24), max_epochs=2)
+    assert rates[:5] == pytest.approx([0.001, 0.02575, 0.0505, 0.07525, 0.1])
+    assert rates[10] == pytest.approx(0.05)
+    assert rates[16] == pytest.approx(0.0, abs=1e-9)
+
+
 def test_an_epoch_schedule_steps_once_an_epoch(few_faces: Path, tmp_path: Path) -> None:
     schedule = Schedule(partial(torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.1), interval="epoch")
     rates = learning_rates(schedule, tmp_path, FERDataModule(few_faces, batch_size=96), max_epochs=2)
@@ -163,10 +173,8 @@ def test_bfloat16_and_channels_last_train_and_stay_finite(
     fitting.fit(model, FERDataModule(few_faces, batch_size=64))
     assert torch.isfinite(fitting.callback_metrics["train/loss"])
     after = dict(model.net.named_parameters())
-    assert not torch.equal(
-        after["features.0.weight" if kind is DeepEmotionClassifier else "conv1.weight"].float(),
-        before["features.0.weight" if kind is DeepEmotionClassifier else "conv1.weight"],
-    )
+    kernels = next(name for name, value in after.items() if value.ndim == 4)
+    assert not torch.equal(after[kernels].float(), before[kernels])
     expected = torch.float32 if precision == "bf16-mixed" else torch.bfloat16
     assert {parameter.dtype for parameter in after.values()} == {expected}
 
@@ -215,23 +223,104 @@ def test_class_weights_of_the_training_split_reach_the_loss(few_faces: Path, tmp
     assert abs(losses["none"] - losses["balanced"]) > 1e-3
 
 
-def test_balanced_weights_are_inverse_to_the_class_counts() -> None:
-    counts = torch.tensor([10, 30, 0])
-    weights = CrossEntropy(class_weights="balanced").weights(counts)
-    assert weights.tolist() == pytest.approx([40 / 30, 40 / 90, 0])
-    assert CrossEntropy().weights(counts).tolist() == [1, 1, 1]
+def test_the_head_has_a_learning_rate_of_its_own_under_any_schedule(few_faces: Path, tmp_path: Path) -> None:
+    rates = {}
+
+    class Witness(L.Callback):
+        def on_train_batch_start(self, trainer: L.Trainer, model: L.LightningModule, *_: Any) -> None:
+            assert isinstance(model, EmotionClassifier)
+            of_head = {id(p) for p in model.head.parameters()}
+            for group in trainer.optimizers[0].param_groups:
+                part = "head" if id(group["params"][0]) in of_head else "body"
+                rates.setdefault(part, []).append(group["lr"])
+
+    schedule = Schedule(
+        partial(torch.optim.lr_scheduler.OneCycleLR, cycle_momentum=False), "step", None, "total_steps", "max_lr"
+    )
+    model = DeepEmotionClassifier(head_lr_scale=10.0, optimizer=partial(torch.optim.SGD, lr=0.01), schedule=schedule)
+    assert sum(p.numel() for p in model.head.parameters()) == 50 * 7 + 7
+    trainer(tmp_path, max_epochs=4, callbacks=[Witness()]).fit(model, FERDataModule(few_faces, batch_size=64))
+    assert rates["head"] == pytest.approx([10 * rate for rate in rates["body"]])
+    assert max(rates["head"]) == pytest.approx(0.1, rel=0.1)
 
 
-def test_label_smoothing_and_class_weights_are_in_the_loss() -> None:
-    logits, labels = torch.tensor([[2.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 0])
-    weights = torch.tensor([3.0, 1.0])
-    log_p: Tensor = logits.log_softmax(1)
-    smooth = -(0.9 * 3 * log_p[:, 0] + 0.05 * (3 * log_p[:, 0] + log_p[:, 1]))
-    expected = smooth.sum() / (2 * 3)
-    assert float(CrossEntropy(label_smoothing=0.1)(logits, labels, weights)) == pytest.approx(float(expected), rel=1e-4)
+def test_averaged_weights_are_what_is_validated_and_kept(few_faces: Path, tmp_path: Path) -> None:
+    averaging = L.pytorch.callbacks.EMAWeightAveraging(decay=0.9)
+    keeping = L.pytorch.callbacks.ModelCheckpoint(tmp_path, "best", monitor="val/accuracy")
+    model = DeepEmotionClassifier(optimizer=partial(torch.optim.SGD, lr=0.05))
+    fitting = trainer(tmp_path, max_epochs=2, callbacks=[averaging, keeping], enable_checkpointing=True)
+    data = FERDataModule(few_faces, batch_size=32)
+    fitting.fit(model, data)
+    content = torch.load(keeping.best_model_path, weights_only=True)
+    name = "net.features.0.weight"
+    assert not torch.equal(content["state_dict"][name], content["current_model_state"][name])
+    fitting.test(model, data, ckpt_path=keeping.best_model_path, verbose=False, weights_only=True)
+    assert torch.equal(model.state_dict()[name], content["state_dict"][name])
 
 
-@pytest.mark.parametrize(("name", "value"), [("label_smoothing", 1.0), ("class_weights", "inverse")])
-def test_a_loss_argument_outside_its_range_is_named(name: str, value: object) -> None:
-    with pytest.raises(ValueError, match=f"{name} is"):
-        CrossEntropy(**{name: value})  # type: ignore[arg-type]
+def test_any_torchvision_network_is_rebuilt_from_its_checkpoint(few_faces: Path, tmp_path: Path) -> None:
+    torch.save(TorchvisionClassifier("mobilenet_v3_small").net.state_dict(), tmp_path / "weights.pth")
+    start = Start(weights_path=str(tmp_path / "weights.pth"))
+    model = TorchvisionClassifier("mobilenet_v3_small", start=start, optimizer=partial(torch.optim.SGD, lr=0.01))
+    assert model.image_size == 48
+    fitting = trainer(tmp_path, max_steps=1)
+    fitting.fit(model, FERDataModule(few_faces, batch_size=64))
+    fitting.save_checkpoint(tmp_path / "model.ckpt")
+    again = TorchvisionClassifier.load_from_checkpoint(tmp_path / "model.ckpt", map_location="cpu", weights_only=True)
+    images = torch.rand(4, 1, 48, 48)
+    assert torch.equal(again.eval()(images), model.eval()(images))
+
+
+@pytest.mark.parametrize(("arch", "size"), [("resnet18", 48), ("inception_v3", 299), ("alexnet", 224)])
+def test_a_network_without_weights_takes_48_pixels_unless_that_is_too_small_for_it(arch: str, size: int) -> None:
+    assert TorchvisionClassifier(arch).image_size == size
+
+
+def test_mixed_faces_have_targets_of_two_classes_and_are_a_function_of_the_seed(
+    few_faces: Path, tmp_path: Path
+) -> None:
+    class Targets(L.Callback):
+        def __init__(self) -> None:
+            self.seen: list[Tensor] = []
+
+        def on_train_batch_start(self, trainer: L.Trainer, model: L.LightningModule, batch: Any, *_: Any) -> None:
+            self.seen.append(batch[1])
+
+    def targets(seed: int) -> Tensor:
+        data = FERDataModule(few_faces, augmentation=Augmentation(mixup=0.4, cutmix=1.0), batch_size=48, seed=seed)
+        witness = Targets()
+        model = DeepEmotionClassifier(dropout=0.0, optimizer=partial(torch.optim.SGD, lr=0.0))
+        torch.manual_seed(0)
+        fitting = trainer(tmp_path, max_epochs=2, callbacks=[witness])
+        before = torch.random.get_rng_state()
+        fitting.fit(model, data)
+        assert torch.equal(torch.random.get_rng_state(), before)  # dropout and mixing do not disturb each other
+        return torch.cat(witness.seen)
+
+    first = targets(0)
+    assert first.shape == (2 * 192, 7)
+    torch.testing.assert_close(first.sum(1), torch.ones(len(first)))
+    assert ((first > 0).sum(1) <= 2).all()
+    assert ((first > 0).sum(1) == 2).float().mean() > 0.5
+    assert torch.equal(first, targets(0))
+    assert not torch.equal(first, targets(1))
+
+
+def test_soft_targets_train_and_are_counted_by_their_greatest_class(few_faces: Path, tmp_path: Path) -> None:
+    class Softened(FERDataModule):
+        def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+            images, labels = super().on_after_batch_transfer(batch, dataloader_idx)
+            return images, 0.7 * torch.nn.functional.one_hot(labels, 7).float() + 0.3 / 7
+
+    hard, soft = FERDataModule(few_faces, batch_size=192), Softened(few_faces, batch_size=192)
+    figures = []
+    for data in (hard, soft):
+        torch.manual_seed(0)
+        smoothing = 0.3 if data is hard else 0.0
+        model = DeepEmotionClassifier(
+            dropout=0.0, loss=CrossEntropy(smoothing), optimizer=partial(torch.optim.SGD, lr=0.0)
+        )
+        fitting = trainer(tmp_path, max_epochs=1)
+        fitting.fit(model, data)
+        figures.append({name: float(value) for name, value in fitting.callback_metrics.items()})
+    assert figures[0] == pytest.approx(figures[1], rel=1e-5)

@@ -39,7 +39,8 @@ class FERDataModule(L.LightningDataModule):
         normalize: by the mean and deviation of the training split's own pixels ("dataset"), or by `mean` and `std`.
         mean: of pixel / 255, for normalize="fixed".
         std: likewise.
-        image_size: height and width that batches are resized to, in pixels.
+        image_size: height and width that batches are resized to, in pixels; "auto" is what the network does best with,
+            where one is trained by train.py, else 48.
         batch_size: faces in a training batch, on each device.
         seed: decides the order of the faces in each epoch and what augmentation draws for them.
 
@@ -61,7 +62,7 @@ class FERDataModule(L.LightningDataModule):
         normalize: Literal["dataset", "fixed"] = "dataset",
         mean: float = 0.508,
         std: float = 0.255,
-        image_size: int = 48,
+        image_size: int | Literal["auto"] = "auto",
         batch_size: int = 128,
         seed: int = 0,
     ) -> None:
@@ -72,7 +73,7 @@ class FERDataModule(L.LightningDataModule):
         if (both := val_fraction + test_fraction) >= 1:
             raise ValueError(f"val_fraction + test_fraction is {both}: that leaves nothing to train on")
         for name, number in (("batch_size", batch_size), ("image_size", image_size)):
-            if number < 1:
+            if isinstance(number, int) and number < 1:
                 raise ValueError(f"{name} is {number}; it must be at least 1")
         for name, choice, choices in (
             ("on_bad_rows", on_bad_rows, ("error", "drop")),
@@ -88,7 +89,8 @@ class FERDataModule(L.LightningDataModule):
         self.val_fraction, self.test_fraction, self.split_seed = val_fraction, test_fraction, split_seed
         self.drop_copies, self.on_bad_rows = drop_copies, on_bad_rows
         self.normalize, self.mean, self.std = normalize, mean, std
-        self.image_size, self.batch_size, self.seed = image_size, batch_size, seed
+        self.image_size: int | Literal["auto"] = image_size
+        self.batch_size, self.seed = batch_size, seed
         self.source = Path()  # where the faces were read
         self.trained_on = torch.empty(0, dtype=torch.int64)  # digests of the training faces
         self.origins: dict[str, str] = {}  # of each split: the part of the source that it is, in words
@@ -154,21 +156,36 @@ class FERDataModule(L.LightningDataModule):
         return _loader(_Batches(self._read(), self.rows["test"]), self.batch_size)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """uint8 (B, 48, 48) → float (B, 1, S, S): augmented (in training), resized, normalised."""
-        pixels, labels = batch
+        """uint8 (B, 48, 48) → float (B, 1, S, S): augmented (in training), resized, normalised, mixed (in training).
+
+        Targets are labels, int64 (B,), or the share of each class, float (B, C), where faces are mixed.
+        """
+        pixels, targets = batch
         images = pixels.unsqueeze(1).float() / 255
-        if self.augmentation and self.trainer and self.trainer.training:
-            images = self.augmentation(images, self._generator())
-        if self.image_size != images.shape[-1]:
-            images = F.interpolate(images, (self.image_size, self.image_size), mode="bilinear", antialias=True)
-        return (images - self.mean) / self.std, labels
+        augmentation = self.augmentation if self.trainer and self.trainer.training else None
+        generator = self._generator() if augmentation else None
+        if augmentation and generator:
+            images = augmentation(images, generator)
+        if self.image_size != "auto" and self.image_size != images.shape[-1]:
+            images = F.interpolate(images, self.image_size, mode="bilinear", antialias=True)
+        images = (images - self.mean) / self.std
+        if augmentation and generator:
+            images, targets = augmentation.mix(images, targets, len(self.class_names), generator)
+        return images, targets
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps of its data, for measuring its network later, perhaps on other data."""
-        return {"source": str(self.source), "mean": self.mean, "std": self.std, "trained_on": self.trained_on}
+        return {
+            "source": str(self.source),
+            "mean": self.mean,
+            "std": self.std,
+            "image_size": self.image_size,
+            "trained_on": self.trained_on,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.mean, self.std, self.trained_on = state_dict["mean"], state_dict["std"], state_dict["trained_on"]
+        self.image_size = state_dict["image_size"]
 
     def _generator(self) -> Generator:
         """A function of (seed, epoch, step, rank): what a step draws does not depend on what ran before it."""

@@ -1,4 +1,4 @@
-"""Pictures for TensorBoard: what the network is fed, and which emotions it takes for which."""
+"""Pictures for TensorBoard: what the network is fed, what it has learnt to see, and what it says of test faces."""
 
 from typing import Any
 
@@ -11,13 +11,16 @@ from torch import Tensor
 from torchvision.utils import make_grid
 
 from fer_lightning.classifier import EmotionClassifier
+from fer_lightning.nets.grey import first_convolution
 
 
 class TensorBoardPictures(Callback):
-    """A sheet of augmented training faces from the first batch; the confusion matrix after each val and test.
+    """Augmented training faces, the confusion matrix, the kernels of the first layer, predictions for test faces.
+
+    The faces are those of the first batch, the matrix is drawn after each val and test, the rest at the end.
 
     Args:
-        faces: how many faces the sheet shows at most.
+        faces: how many faces a sheet shows at most.
     """
 
     def __init__(self, faces: int = 64) -> None:
@@ -42,6 +45,58 @@ class TensorBoardPictures(Callback):
     def on_test_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         assert isinstance(pl_module, EmotionClassifier)
         _draw(trainer, "test", pl_module.test_confusion.compute(), pl_module.class_names)
+        kernels = first_convolution(pl_module.net)[1].weight.detach().float().cpu()
+        for board in _boards(trainer):
+            board.add_image("test/first_kernels", kernel_sheet(kernels), trainer.global_step)
+            board.add_figure("test/predictions", self._predictions(trainer, pl_module), trainer.global_step)
+
+    def _predictions(self, trainer: L.Trainer, model: EmotionClassifier) -> Figure:
+        """Of faces spread evenly over the test split, so that one sees all emotions in whatever order they come."""
+        datamodule = trainer.datamodule  # type: ignore[attr-defined]
+        rows = datamodule.rows["test"]
+        rows = rows[torch.linspace(0, len(rows) - 1, min(self.faces, len(rows))).long()]
+        pixels, labels = datamodule.faces.images[rows], datamodule.faces.labels[rows]
+        images, _ = trainer.strategy.batch_to_device((pixels, labels))  # which normalises them too
+        with trainer.precision_plugin.forward_context():
+            probabilities = model(images).float().softmax(1).cpu()
+        return prediction_figure(pixels, labels, probabilities, model.class_names)
+
+
+def kernel_sheet(kernels: Tensor) -> Tensor:
+    """kernels: float (out, in, k, k) → (3, H, W) in 0…1: each kernel stretched to its own range, enlarged."""
+    patches = kernels.mean(1, keepdim=True)
+    low, high = patches.amin((1, 2, 3), keepdim=True), patches.amax((1, 2, 3), keepdim=True)
+    patches = (patches - low) / (high - low).clamp(min=1e-12)
+    enlarged = patches.repeat_interleave(8, 2).repeat_interleave(8, 3)
+    sheet: Tensor = make_grid(enlarged, nrow=8, padding=4, pad_value=1.0)
+    return sheet
+
+
+def prediction_figure(pixels: Tensor, labels: Tensor, probabilities: Tensor, class_names: tuple[str, ...]) -> Figure:
+    """Each face with its predicted emotion and that one's probability; the true one below where it is another.
+
+    Args:
+        pixels: uint8 (N, 48, 48).
+        labels: int64 (N,).
+        probabilities: float (N, C).
+        class_names: of the C classes.
+    """
+    columns = 8
+    rows = -(-len(labels) // columns)
+    figure = Figure(figsize=(columns * 1.3, rows * 1.75), layout="constrained")
+    for place, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
+        axes.axis("off")
+        if place >= len(labels):
+            continue
+        axes.imshow(pixels[place].numpy(), cmap="gray", vmin=0, vmax=255)
+        predicted, label = int(probabilities[place].argmax()), int(labels[place])
+        title = f"{class_names[predicted]} {probabilities[place, predicted]:.0%}"
+        right = predicted == label
+        title += "" if right else f"\nis {class_names[label]}"
+        axes.set_title(
+            title, fontsize=8, color="black" if right else "#b3400a", fontweight="normal" if right else "bold"
+        )
+    return figure
 
 
 def confusion_figure(counts: Tensor, class_names: tuple[str, ...]) -> Figure:

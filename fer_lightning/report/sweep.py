@@ -1,4 +1,4 @@
-"""The table of a sweep: one row a job, best first."""
+"""The tables of a sweep: one row a job, best first; and the mean over jobs that are repeats of each other."""
 
 import json
 import logging
@@ -12,6 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 from fer_lightning.command_line import better
 
 log = logging.getLogger(__name__)
+
+REPEATS = ("seed", "data.fold", "data.split_seed")
+"""Overrides that make a job a repeat of another: what remains the same is what is measured."""
 
 TEST_COLUMNS = ("test/accuracy", "test/f1")
 
@@ -29,6 +32,10 @@ class SweepTable(Callback):
         shown = shown.dropna(axis="columns", how="all")
         print(f"\nAll jobs of {folder}, best first")
         print(shown.to_string(index=False, na_rep="", float_format="{:.4f}".format))
+        if (means := mean_table(table, config.monitor)) is not None:
+            means.to_csv(folder / "sweep_means.csv", index=False)
+            print(f"\nMean ± standard deviation over {' and '.join(r for r in REPEATS if r in table)}")
+            print(_with_deviations(means, config.monitor).to_string(index=False))
         print(f"\ntable        {folder / 'sweep.csv'}\nTensorBoard  tensorboard --logdir {folder}")
         if failed := int(table["error"].notna().sum()):
             # Hydra would take an Exception from a callback for a warning.
@@ -44,6 +51,37 @@ def sweep_table(folder: Path, monitor: str) -> pd.DataFrame:
     return table[["job", *overrides, *scores, "error"]].sort_values(
         monitor, ascending=better(monitor) == "min", na_position="last", kind="stable"
     )
+
+
+def mean_table(table: pd.DataFrame, monitor: str) -> pd.DataFrame | None:
+    """Of a sweep over seeds or folds: one row for each set of other overrides, best first; else None.
+
+    For each score its mean, its standard deviation (as "<score> ±", of a sample: with N - 1) and in `jobs` how many
+    jobs it is over; jobs that failed are left out.
+    """
+    scores = [monitor, *TEST_COLUMNS]
+    others = [c for c in table if c not in ("job", "minutes", "error", *scores, *REPEATS)]
+    done = table[table[monitor].notna()]
+    if len(done) == 0 or not any(name in table for name in REPEATS):
+        return None
+    rows = []
+    for values, group in done.groupby(others, dropna=False, sort=False) if others else [((), done)]:
+        row = dict(zip(others, values, strict=True)) | {"jobs": len(group)}
+        for score in scores:
+            row |= {score: group[score].mean(), f"{score} ±": group[score].std()}
+        rows.append(row)
+    return pd.DataFrame(rows).sort_values(monitor, ascending=better(monitor) == "min", kind="stable")
+
+
+def _with_deviations(means: pd.DataFrame, monitor: str) -> pd.DataFrame:
+    """Mean and deviation in one column, and without the overrides that are the same in all rows."""
+    scores = [monitor, *TEST_COLUMNS]
+    shown = means[[c for c in means if c not in scores and not str(c).endswith(" ±")]]
+    shown = shown[[c for c in shown if c == "jobs" or shown[c].nunique(dropna=False) > 1]].copy()
+    for score in scores:
+        pairs = zip(means[score], means[f"{score} ±"], strict=True)
+        shown[score] = [f"{mean:.4f}" + ("" if pd.isna(dev) else f" ± {dev:.4f}") for mean, dev in pairs]
+    return shown
 
 
 def _row(job: Path, monitor: str) -> dict[str, Any]:

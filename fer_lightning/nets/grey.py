@@ -1,0 +1,76 @@
+"""One grey channel for networks that were made, and perhaps trained, for three colours."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class GreyConv2d(nn.Conv2d):
+    """A first convolution over one grey channel that can compute what one over three colours would.
+
+    Colour networks normalise each channel by its own mean and deviation. Shown a grey image three times, the
+    deviations and the sum over channels fold into one kernel. The means fold into `offset`, (out, 1, k, k): the kernel
+    over a plane of ones that is padded with zeros like the image, so that the borders are right too. It is None in
+    a network that has never seen colour, and comes with the state dict of one that has.
+    """
+
+    offset: nn.Parameter | None
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self.register_parameter("offset", None)
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = super().forward(images)
+        if self.offset is None:
+            return features
+        plane = images.new_ones(1, 1, *images.shape[-2:])
+        return features + F.conv2d(plane, self.offset, None, self.stride, self.padding, self.dilation)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        offset = state_dict.get(f"{prefix}offset")
+        self.offset = None if offset is None else nn.Parameter(torch.empty_like(offset, device=self.weight.device))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def make_grey(net: nn.Module) -> None:
+    """Replaces the first convolution of a colour network by a `GreyConv2d` with the sums of its kernels.
+
+    Whatever way they were initialised, a grey image then gives features of the size that the network is made for.
+    """
+    name, old = first_convolution(net)
+    shape = (old.out_channels, old.kernel_size, old.stride, old.padding, old.dilation)
+    new = GreyConv2d(1, *shape, bias=old.bias is not None)
+    with torch.no_grad():
+        new.weight.copy_(old.weight.sum(1, keepdim=True))
+        if new.bias is not None and old.bias is not None:
+            new.bias.copy_(old.bias)
+    parent, _, leaf = name.rpartition(".")
+    setattr(net.get_submodule(parent), leaf, new)
+
+
+def first_convolution(net: nn.Module) -> tuple[str, nn.Conv2d]:
+    """The layer that sees the image, and its name."""
+    return next((name, layer) for name, layer in net.named_modules() if isinstance(layer, nn.Conv2d))
+
+
+def fold_colours(
+    kernels: Tensor, colour_mean: Sequence[float], colour_std: Sequence[float], mean: float, std: float
+) -> tuple[Tensor, Tensor]:
+    """`weight` and `offset` of the `GreyConv2d` that computes what these colour kernels do.
+
+    Args:
+        kernels: (out, 3, k, k), for images normalised channel by channel with colour_mean and colour_std.
+        colour_mean: of pixel / 255, three numbers.
+        colour_std: likewise.
+        mean: what the grey image is normalised by instead, of pixel / 255.
+        std: likewise.
+    """
+    shape = (1, 3, 1, 1)
+    of_mean, of_std = kernels.new_tensor(colour_mean).view(shape), kernels.new_tensor(colour_std).view(shape)
+    weight = (kernels * (std / of_std)).sum(1, keepdim=True)
+    offset = (kernels * ((mean - of_mean) / of_std)).sum(1, keepdim=True)
+    return weight, offset

@@ -1,0 +1,48 @@
+"""Any classification network of torchvision, for grey faces."""
+
+import difflib
+
+import torch
+import torchvision.models
+from torch import nn
+from torchvision.models import get_model, get_model_weights, list_models
+
+from fer_lightning.nets.grey import make_grey
+
+
+def torchvision_net(arch: str, num_classes: int = 7) -> nn.Module:
+    """torchvision's arch with random weights: float (B, 1, S, S) in, logits (B, num_classes) out.
+
+    One grey channel instead of three; without the auxiliary heads that Inception and GoogLeNet have in training.
+
+    Raises:
+        ValueError: torchvision has no such classification network; the message lists near names.
+    """
+    known = list_models(module=torchvision.models)
+    if arch not in known:
+        near = difflib.get_close_matches(arch.lower(), known, n=5, cutoff=0.5)
+        names = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(known)}"
+        raise ValueError(f"arch is {arch!r}, which torchvision.models does not have; {names}")
+    options = {"aux_logits": False, "init_weights": True} if arch in ("googlenet", "inception_v3") else {}
+    net: nn.Module = get_model(arch, weights=None, num_classes=num_classes, **options)
+    make_grey(net)
+    return net
+
+
+def colour_size(arch: str) -> int:
+    """Height and width of the images that torchvision's weights for arch were trained on."""
+    return int(get_model_weights(arch).DEFAULT.transforms().crop_size[0])
+
+
+def takes(net: nn.Module, size: int) -> bool:
+    """Whether a network runs on grey images of this height and width: found out by one black image."""
+    training = net.training
+    net.eval()
+    try:
+        with torch.no_grad():
+            net(torch.zeros(1, 1, size, size))
+    except (RuntimeError, AssertionError, ValueError):
+        return False
+    finally:
+        net.train(training)
+    return True

@@ -1,0 +1,136 @@
+"""Weights to start from: torchvision's ImageNet weights, or a state dict in a file. Nothing in a file is executed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torchvision.models import get_model_weights
+
+from fer_lightning.nets.grey import GreyConv2d, first_convolution, fold_colours
+
+SHOWN = 5
+"""How many keys that do not fit an error names; it counts them all."""
+
+AUXILIARY = ("AuxLogits.", "aux1.", "aux2.")
+"""The heads that Inception and GoogLeNet train with, and that our networks leave out."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where the weights of a network come from; neither means random ones.
+
+    pretrained: torchvision's ImageNet weights, through torch's hub cache.
+    weights_path: a state dict (.pth or .safetensors) with the names of that network's layers.
+    mean, std: what the network's grey images are normalised by, of pixel / 255; colour kernels are folded for it.
+    """
+
+    pretrained: bool = False
+    weights_path: str | None = None
+    mean: float = 0.508
+    std: float = 0.255
+
+    def __post_init__(self) -> None:
+        if self.pretrained and self.weights_path:
+            raise ValueError("pretrained and weights_path are two starts: leave one out")
+
+
+def load_start(net: nn.Module, arch: str, start: Start) -> bool:
+    """Gives net, a grey version of torchvision's arch, its first weights; says whether they were made for colour.
+
+    Kernels over three colours are folded into grey ones. A classifier for another number of classes stays as it was
+    initialised.
+
+    Raises:
+        ValueError: weights that do not fit, cannot be read safely, or cannot be had.
+    """
+    if start.weights_path:
+        state, source = _read(Path(start.weights_path).expanduser()), f"weights_path {start.weights_path}"
+    elif start.pretrained:
+        state, source = _imagenet(arch), "the ImageNet weights"
+    else:
+        return False
+    own = net.state_dict()
+    state = {key: value for key, value in state.items() if not key.startswith(AUXILIARY)}
+    in_colour = _fold(net, state, arch, start)
+    head, _ = head_of(net)
+    for key in (f"{head}.{name}" for name in ("weight", "bias")):
+        if key in state and key in own and state[key].shape[1:] == own[key].shape[1:]:  # as wide, if not as many
+            state[key] = state[key] if len(state[key]) == len(own[key]) else own[key]
+    _refuse_misfits(own, state, source, arch)
+    net.load_state_dict(state)
+    return in_colour
+
+
+def head_of(net: nn.Module) -> tuple[str, nn.Module]:
+    """The last layer with weights, which gives the logits, and its name."""
+    layers = [(name, layer) for name, layer in net.named_modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
+    return layers[-1]
+
+
+def _fold(net: nn.Module, state: dict[str, Tensor], arch: str, start: Start) -> bool:
+    name, layer = first_convolution(net)
+    kernels = state.get(f"{name}.weight")
+    if not isinstance(layer, GreyConv2d) or kernels is None or kernels.ndim != 4 or kernels.shape[1] != 3:
+        return False
+    preset = get_model_weights(arch).DEFAULT.transforms()
+    mean, std = preset.mean, preset.std
+    if arch in ("googlenet", "inception_v3"):  # whose pretrained networks bring pixels to −1…1 themselves
+        mean, std = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
+    folded = fold_colours(kernels, mean, std, start.mean, start.std)
+    state[f"{name}.weight"], state[f"{name}.offset"] = folded
+    return True
+
+
+def _refuse_misfits(own: dict[str, Tensor], state: dict[str, Tensor], source: str, arch: str) -> None:
+    extra = {key for key in state.keys() - own.keys() if not key.endswith(".offset")}
+    misfits = [f"{key} is missing" for key in own.keys() - state.keys()]
+    misfits += [f"{key} is not a layer of it" for key in extra]
+    misfits += [
+        f"{key} is {tuple(state[key].shape)}, not {tuple(own[key].shape)}"
+        for key in own.keys() & state.keys()
+        if own[key].shape != state[key].shape
+    ]
+    if misfits:
+        more = f" and {len(misfits) - SHOWN} more" if len(misfits) > SHOWN else ""
+        raise ValueError(f"{source} does not fit {arch}: {'; '.join(sorted(misfits)[:SHOWN])}{more}")
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise ValueError(f"weights_path {path} does not exist")
+    state: Any
+    try:
+        if path.suffix == ".safetensors":
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except SafetensorError as error:
+        raise ValueError(f"weights_path {path} is damaged, or no safetensors file: {error}") from error
+    except Exception as error:  # a pickle can be broken in any way
+        reason = str(error).partition("\n")[0].partition(" (1)")[0]
+        raise ValueError(
+            f"weights_path {path} is damaged, or holds more than plain tensors, which is not executed: {reason}. "
+            f"Expected a state dict: torch.save(net.state_dict(), path)"
+        ) from error
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        what = ", ".join(map(str, list(state)[:SHOWN])) if isinstance(state, dict) else type(state).__name__
+        raise ValueError(f"weights_path {path} holds no state dict (a dict of tensors) but {what}")
+    return state
+
+
+def _imagenet(arch: str) -> dict[str, Tensor]:
+    weights = get_model_weights(arch).DEFAULT
+    name = weights.url.rsplit("/", 1)[1]
+    try:
+        return dict(weights.get_state_dict(progress=True, check_hash=True))
+    except (OSError, RuntimeError) as error:  # RuntimeError: a file in the cache whose hash differs
+        folder = Path(torch.hub.get_dir()) / "checkpoints"
+        raise ValueError(
+            f"the ImageNet weights of {arch} could not be had ({error}). Get {weights.url} on a machine with internet "
+            f"and put {name} into {folder}, or name it with model.weights_path=…; model.pretrained=false starts from "
+            f"random weights"
+        ) from error

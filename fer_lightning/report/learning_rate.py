@@ -1,0 +1,69 @@
+"""debug=lr_find: the loss at rising learning rates, as a picture, and what to set optimizer.lr to."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+from lightning.pytorch.tuner.tuning import Tuner
+from matplotlib.figure import Figure
+
+from fer_lightning.build import Experiment
+from fer_lightning.command_line import ConfigError
+
+WARM_UP = 20
+"""Steps until the running mean of the loss has settled."""
+
+log = logging.getLogger(__name__)
+
+
+def find_learning_rate(
+    experiment: Experiment, run_dir: Path, min_lr: float = 1e-6, max_lr: float = 1.0, steps: int = 200
+) -> None:
+    """Trains for some steps at exponentially rising rates (Smith, WACV 2017), by Lightning's Tuner.
+
+    Suggests the rate at which the loss falls most steeply for each factor in the rate, and writes
+    run_dir/report/lr_find.png. Nothing is trained in the end. (Lightning's own suggestion takes the fall for each unit
+    of the rate, and so lands near min_lr.)
+
+    Raises:
+        ConfigError: trainer.fast_dev_run, or so few steps that there is nothing to suggest.
+    """
+    if experiment.trainer.fast_dev_run:  # type: ignore[attr-defined]
+        raise ConfigError("debug=lr_find needs more than the one step of trainer.fast_dev_run")
+    finder = Tuner(experiment.trainer).lr_find(
+        experiment.model,
+        datamodule=experiment.datamodule,
+        min_lr=min_lr,
+        max_lr=max_lr,
+        num_training=steps,
+        update_attr=False,
+    )
+    rates, losses = (finder.results["lr"], finder.results["loss"]) if finder else ([], [])
+    if len(rates) < 2 * WARM_UP:
+        raise ConfigError(
+            f"instead.steps={steps} with trainer.max_epochs={experiment.trainer.max_epochs} were too few to suggest a "
+            f"learning rate from: give more of them"
+        )
+    suggestion = steepest_fall(rates, losses)
+    path = run_dir / "report" / "lr_find.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _curve(rates, losses, suggestion).savefig(path, dpi=120)
+    log.info("\nloss at rising learning rates   %s", path)
+    log.info("where it falls most steeply     optimizer.lr=%.2g", suggestion)
+
+
+def steepest_fall(rates: list[float], losses: list[float]) -> float:
+    """The rate at which the loss falls most for each factor in the rate, past the steps that its mean starts with."""
+    slopes = np.gradient(losses, np.log(rates))[WARM_UP:]
+    return rates[WARM_UP + int(np.argmin(np.where(np.isfinite(slopes), slopes, np.inf)))]
+
+
+def _curve(rates: list[float], losses: list[float], suggestion: float) -> Figure:
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(rates, losses, color="#0072b2")
+    axes.axvline(suggestion, color="#d55e00", linestyle="--", label=f"steepest fall: {suggestion:.2g}")
+    axes.set(xscale="log", xlabel="learning rate", ylabel="train loss (running mean)")
+    axes.legend()
+    axes.grid(alpha=0.3)
+    return figure

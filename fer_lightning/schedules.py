@@ -1,0 +1,77 @@
+"""When and how the learning rate changes."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import lightning as L
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A learning-rate scheduler and when it steps.
+
+    `build` makes it from an optimizer; `steps_as` names the argument that takes the number of optimizer steps of the
+    whole run, for schedulers that must know it, and `rates_as` the one that takes the learning rate of each parameter
+    group; `interval` and `monitor` are Lightning's.
+    """
+
+    build: Callable[..., Any]
+    interval: Literal["step", "epoch"] = "epoch"
+    monitor: str | None = None
+    steps_as: str | None = None
+    rates_as: str | None = None
+
+    def made(self, optimizer: Optimizer, steps: int) -> Any:
+        """The scheduler of an optimizer in a run of so many steps."""
+        filled_in: dict[str, Any] = {}
+        if self.steps_as:
+            filled_in[self.steps_as] = steps
+        if self.rates_as:
+            filled_in[self.rates_as] = [group["lr"] for group in optimizer.param_groups]
+        return self.build(optimizer, **filled_in)
+
+    def of(self, optimizer: Optimizer, trainer: L.Trainer, batches: int) -> dict[str, Any]:
+        """What Lightning wants of `configure_optimizers`, for epochs of so many batches."""
+        steps = _steps_of_run(trainer, batches) if self.steps_as else 0
+        return {"scheduler": self.made(optimizer, steps), "interval": self.interval, "monitor": self.monitor}
+
+
+def warmup_cosine(optimizer: Optimizer, total_steps: int, warmup: float = 0.0, eta_min: float = 0.0) -> LRScheduler:
+    """From a hundredth of the learning rate up to it in a line, then down to eta_min along half a cosine.
+
+    Loshchilov and Hutter: SGDR, ICLR 2017, without restarts; the warm-up is that of Goyal et al., 2017.
+
+    Args:
+        optimizer: whose learning rate it is.
+        total_steps: of the whole run.
+        warmup: share of these steps that go up, at least 0 and below 1.
+        eta_min: the rate at the end.
+
+    Raises:
+        ValueError: a warmup outside its range.
+    """
+    if not 0 <= warmup < 1:
+        raise ValueError(f"warmup is {warmup}; it is a share of the run's steps, at least 0 and below 1")
+    steps_up = round(warmup * total_steps)
+    down = CosineAnnealingLR(optimizer, max(1, total_steps - steps_up), eta_min=eta_min)
+    if steps_up == 0:
+        return down
+    up = LinearLR(optimizer, start_factor=0.01, total_iters=steps_up)
+    return SequentialLR(optimizer, [up, down], milestones=[steps_up])
+
+
+def _steps_of_run(trainer: L.Trainer, batches: int) -> int:
+    """Counted from the loader: `trainer.estimated_stepping_batches` would lose a loader's state on resume."""
+    limit = trainer.limit_train_batches
+    batches = min(batches, limit) if isinstance(limit, int) else max(1, int(batches * limit))
+    steps = math.ceil(batches / trainer.accumulate_grad_batches)
+    if trainer.max_epochs is None or trainer.max_epochs < 0:
+        if trainer.max_steps < 0:
+            raise ValueError("this scheduler needs an end: set trainer.max_epochs or trainer.max_steps")
+        return trainer.max_steps
+    steps *= trainer.max_epochs
+    return min(steps, trainer.max_steps) if trainer.max_steps > 0 else steps
