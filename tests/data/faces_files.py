@@ -1,11 +1,16 @@
 """Small files in FER2013's forms, for tests."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from PIL import Image
+
+from fer_lightning.data.faces import Faces
+from fer_lightning.data.source import read_faces
 
 FLAT = " ".join(["7"] * 2304)
 LABELS = (3, 0, 6, 1, 2, 5, 4, 3)
@@ -47,3 +52,21 @@ def csv_bytes(header: str, rows: Sequence[str], end: str = "\n") -> bytes:
 def write_image(path: Path, image: NDArray[np.uint8], mode: str = "L") -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(image).convert(mode).save(path)
+
+
+IMAGES = random_images()
+CSV = fer2013_csv(IMAGES)
+BAD = csv_bytes("emotion,pixels,Usage", [f"{label},{FLAT},Training" for label in (0, 7, 1, 8, 9, 10, 11, 12, 13)])
+
+
+def assert_are_the_faces(faces: Faces) -> None:
+    assert np.array_equal(faces.images.numpy(), IMAGES)
+    assert faces.labels.tolist() == list(LABELS)
+    assert [faces.part_names[part] for part in faces.parts] == list(USAGES)
+
+
+def messages(caplog: pytest.LogCaptureFixture, path: Path | str, **how: str) -> tuple[Faces, str]:
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        faces = read_faces(path, **how)  # type: ignore[arg-type]
+    return faces, caplog.text
