@@ -17,6 +17,7 @@ from fer_lightning.data.archive import (
 )
 from fer_lightning.data.cache import cached_reading, keep
 from fer_lightning.data.faces import DataError, Faces, Reading
+from fer_lightning.data.ferplus import NAME as VOTES_NAME
 from fer_lightning.data.ferplus import Votes
 from fer_lightning.data.image_folder import ImageList, is_image_folder, list_images, read_images
 from fer_lightning.data.labelled_images import is_labelled, list_labelled
@@ -107,7 +108,8 @@ def _source_in(folder: Path) -> Path | None:
             return str(error)
         return None
 
-    names = sorted(entry.name for entry in folder.iterdir() if entry.is_file() and is_visible(entry.name))
+    files = (entry.name for entry in folder.iterdir() if entry.is_file())
+    names = sorted(name for name in files if is_visible(name) and name != VOTES_NAME)
     name = table_named_fer2013(names, folder)
     if name is None and (is_labelled(folder) or is_image_folder(folder)):
         return folder

@@ -65,8 +65,24 @@ def assert_are_the_faces(faces: Faces) -> None:
     assert [faces.part_names[part] for part in faces.parts] == list(USAGES)
 
 
-def messages(caplog: pytest.LogCaptureFixture, path: Path | str, **how: str) -> tuple[Faces, str]:
+def messages(caplog: pytest.LogCaptureFixture, path: Path | str, **how: object) -> tuple[Faces, str]:
     caplog.clear()
     with caplog.at_level(logging.INFO):
         faces = read_faces(path, **how)  # type: ignore[arg-type]
     return faces, caplog.text
+
+
+def votes_csv(rows: Sequence[tuple[str, str, str]]) -> bytes:
+    """fer2013new.csv of rows of Usage, image name, and the ten numbers of votes between spaces."""
+    header = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
+    return csv_bytes(header, [",".join((usage, name, *votes.split())) for usage, name, votes in rows], end="\r\n")
+
+
+def assert_same_faces(faces: Faces, others: Faces) -> None:
+    """Equal in everything, to the bit."""
+    for name in ("images", "labels", "parts", "soft_labels"):
+        one, other = getattr(faces, name), getattr(others, name)
+        assert (one is None) == (other is None), name
+        assert one is None or (one.dtype == other.dtype and one.tolist() == other.tolist()), name
+    assert faces.part_names == others.part_names
+    assert faces.class_names == others.class_names
