@@ -53,6 +53,7 @@ class ImageList:
     images: tuple[tuple[int, int, str], ...]  # part, label, path below root
     ignored: tuple[str, ...]  # paths of what lies among them and is not read
     digest: str  # of every image's path below root, size and time of change, and of what else decides the faces
+    form: str = "image folder"
     wanted: str = "images in an emotion folder"  # what the ignored ones are not
     class_names: tuple[str, ...] = EMOTIONS
     soft_labels: NDArray[np.float32] | None = None  # (images, classes)
@@ -136,7 +137,7 @@ def read_images(found: ImageList) -> Reading:
         class_names=found.class_names,
         soft_labels=None if found.soft_labels is None else torch.from_numpy(found.soft_labels[good]),
     )
-    form = f"image folder ({', '.join(found.part_names)})"
+    form = f"{found.form} ({', '.join(found.part_names)})"
     return Reading(faces, form, bad_rows=len(bad), first_bad=tuple(message for _, message in bad[:SHOWN]))
 
 

@@ -24,6 +24,7 @@ from fer_lightning.data.pixel_text import shown
 NAME = "labels.csv"
 COLUMNS = ("file", "part", "emotion", "label", "row")
 KNOWN_CLASSES = (EMOTIONS, FERPLUS_EMOTIONS)
+HEADERS = [",".join((*COLUMNS, *names)) for names in ((), *KNOWN_CLASSES)]
 KNOWN_PARTS = (USAGES, SPLITS, ("all",))
 
 
@@ -34,7 +35,7 @@ def is_labelled(folder: Path) -> bool:
         return False
     try:
         with file.open("rb") as stream:
-            return _fields(stream.readline().decode().rstrip("\r\n")) in _headers()
+            return stream.readline().decode("utf-8-sig").rstrip("\r\n") in HEADERS
     except (OSError, UnicodeDecodeError):
         return False
 
@@ -47,7 +48,7 @@ def list_labelled(folder: Path) -> ImageList:
     file = folder / NAME
     try:
         content = file.read_bytes()
-        header, *rows = csv.reader(io.StringIO(content.decode(), newline=""), strict=True)
+        header, *rows = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{file}: cannot be read as a CSV in UTF-8 ({error}). Export the faces again.") from error
     if not rows:
@@ -65,18 +66,11 @@ def list_labelled(folder: Path) -> ImageList:
         images=tuple((part_names.index(row[1]), int(row[3]), row[0]) for row in rows),
         ignored=tuple(sorted(set(_files_below(folder)) - {*paths, NAME})),
         digest=hashlib.blake2b(content + repr(stamps).encode(), digest_size=16).hexdigest(),
+        form=f"image folder with {NAME}",
         wanted=f"listed in {NAME}",
         class_names=class_names,
         soft_labels=None if len(header) == len(COLUMNS) else _soft_labels(file, rows),
     )
-
-
-def _headers() -> list[tuple[str, ...]]:
-    return [COLUMNS, *((*COLUMNS, *names) for names in KNOWN_CLASSES)]
-
-
-def _fields(line: str) -> tuple[str, ...]:
-    return tuple(line.split(","))
 
 
 def _part_names(file: Path, parts: list[str]) -> tuple[str, ...]:

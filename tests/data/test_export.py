@@ -99,7 +99,7 @@ def test_every_form_reads_back_as_it_was_and_again_from_the_cache(
     expected = read_faces(source)
     for came_from in ("parsed", "from the cache"):
         faces, log = messages(caplog, tmp_path / "images")
-        assert came_from in log
+        assert f"image folder with labels.csv ({', '.join(expected.part_names)}), {came_from}" in log
         assert "ignoring" not in log
         assert_same_faces(faces, expected)
     assert (tmp_path / "images" / "angry").exists() == (form == "no parts")
@@ -183,6 +183,12 @@ def test_the_table_outweighs_the_folders_and_its_order_is_that_of_the_faces(expo
     assert np.array_equal(faces.images.numpy(), IMAGES[::-1])
     assert faces.labels.tolist() == [4 if label == 3 else label for label in reversed(LABELS)]
     assert [faces.part_names[part] for part in faces.parts] == list(reversed(USAGES))
+
+
+def test_a_table_that_a_spreadsheet_saved_is_followed_too(exported: Path) -> None:
+    lines = (exported / "labels.csv").read_text().splitlines()[:4]
+    (exported / "labels.csv").write_bytes(("\ufeff" + "\r\n".join(lines) + "\r\n").encode())
+    assert read_faces(exported).labels.tolist() == list(LABELS[:3])
 
 
 def test_a_changed_table_or_image_is_read_again(exported: Path, caplog: pytest.LogCaptureFixture) -> None:
