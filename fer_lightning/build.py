@@ -75,8 +75,10 @@ def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experimen
         raise ConfigError(f"{checkpoint} is not a checkpoint of this program: {error}") from error
     if not isinstance(run.data.path, DictConfig):  # of demo faces: they are drawn again if they are gone
         run.data.path = of_data["source"]  # wherever this is called from, and whatever $FER2013 is by now
+    if run.data.get("votes"):  # other faces have other votes
+        run.data.votes.path = None if changes.data.path else of_data["votes"]
     for group in ("data", "trainer"):
-        _replace(run[group], changes[group])
+        _replace(run[group], changes[group], group)
     check(run)
     trainer = _trainer(run, [], callbacks=["progress_bar"], loggers=[])
     model_class = get_class(run.model._target_)
@@ -146,11 +148,14 @@ def _try_out(model: EmotionClassifier, image_size: int) -> None:
     model.train()
 
 
-def _replace(node: DictConfig, other: DictConfig) -> None:
-    """Sets in node what is not null in other."""
+def _replace(node: DictConfig, other: DictConfig, name: str) -> None:
+    """Sets in node what is not null in other; `name` is what messages call the node."""
     for key, value in other.items():
-        if isinstance(value, DictConfig):
-            _replace(node[key], value)
+        if isinstance(value, DictConfig) and node.get(key) is not None:
+            _replace(node[key], value, f"{name}.{key!s}")
+        elif isinstance(value, DictConfig):
+            if given := [f"{name}.{key!s}.{inner!s}" for inner, one in value.items() if one is not None]:
+                raise ConfigError(f"{given[0]} is given, but the run has no {name}.{key!s}")
         elif value is not None:
             OmegaConf.update(node, str(key), value, merge=False, force_add=True)
 

@@ -27,13 +27,21 @@ def own_cache_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
 
 @pytest.fixture(scope="session")
 def few_faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fer2013.csv of 240 drawn faces."""
-    from fer_lightning.data.demo import drawn
+    """A fer2013.csv of 240 drawn faces, and beside it fer2013new.csv: FER+ votes, all for what was drawn."""
+    from fer_lightning.data.demo import drawn, labels_and_parts
+    from tests.data.faces_files import votes_csv
 
     folder = tmp_path_factory.mktemp("demo")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FER_LIGHTNING_CACHE", str(folder))
-        return drawn(faces=240, seed=1)
+        path = drawn(faces=240, seed=1)
+    places = (4, 5, 6, 1, 3, 2, 0)  # of angry, disgust, … among FER+'s emotions
+    votes = [
+        (part, "face.png", " ".join("10" if place == places[label] else "0" for place in range(10)))
+        for label, part in labels_and_parts(240, 1)
+    ]
+    (path.parent / "fer2013new.csv").write_bytes(votes_csv(votes))
+    return path
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Every choice that the config tree offers can be built; what cannot be is refused by name."""
 
+import copy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,10 +10,11 @@ import lightning as L
 import pytest
 import torch
 from conftest import REPOSITORY, Compose
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
-from fer_lightning.build import build
+from fer_lightning.build import build, rebuild
 from fer_lightning.command_line import ConfigError
+from fer_lightning.data.faces import FERPLUS_EMOTIONS
 from fer_lightning.nets.deep_emotion import DeepEmotion
 from fer_lightning.signature import misfit
 
@@ -118,6 +121,11 @@ def test_keys_that_the_help_page_names_exist(composed: Compose) -> None:
         ("trainer.limit_val_batches=0", r"^trainer\.limit_val_batches is 0, but monitor is val/accuracy"),
         ("data.drop_copies=no", r"^data\.drop_copies is 'no': it should be a valid boolean"),
         ("data.batch_size=64.0", r"^data\.batch_size is 64\.0: it should be a valid integer"),
+        ("data.folds=5", r"^data: folds is 5 and fold is None; give both"),
+        ("data.folds=two data.fold=0", r"^data\.folds is 'two': it should be a valid integer"),
+        ("data=ferplus data.votes.rule=plurality", r"^data\.votes\.rule is 'plurality': it should be 'majority' or"),
+        ("data=ferplus data.votes.path=none.csv", r"^data\.votes\.path: there is no file none\.csv"),
+        ("data=ferplus data.votes.path=7", r"^data\.votes\.path is 7: it should be "),
         ("data.split_seed=-1", r"^data: split_seed is -1"),
         ("data.image_size=64", r"^data\.image_size is 64, and DeepEmotion does not take that"),
         ("data.path=???", r"^data\.path is missing: give data\.path="),
@@ -149,6 +157,56 @@ def test_arguments_are_held_against_signatures() -> None:
     assert misfit(torch.optim.Adam, {"lr": 0.1, "betas": [0.9, 0.99]}) is None
     assert misfit(DeepEmotion, {"num_classes": 7.5}) == "num_classes is 7.5: it should be a valid integer"
     assert misfit(DeepEmotion, {"dropuot": 0.1}) == ("dropuot is not an argument of DeepEmotion; did you mean dropout?")
+
+
+@pytest.fixture
+def ferplus_run(composed: Compose, few_faces: Path, tmp_path: Path) -> tuple[DictConfig, Path]:
+    """The config of a short run on FER+ votes that lie apart from the pixels, and its checkpoint."""
+    votes = shutil.copy(few_faces.with_name("fer2013new.csv"), tmp_path / "votes.csv")
+    choices = ("data=ferplus", "model=deep_emotion", f"data.path={few_faces}", f"data.votes.path={votes}")
+    cfg = composed(*choices, "trainer.max_epochs=1", "trainer.accelerator=cpu", "logger=csv", "callbacks=checkpoint")
+    experiment = build(cfg)
+    experiment.trainer.fit(experiment.model, experiment.datamodule)
+    return cfg, Path(experiment.trainer.checkpoint_callback.best_model_path)  # type: ignore[union-attr]
+
+
+def changes(**data: object) -> DictConfig:
+    """conf/test.yaml with these values below data."""
+    cfg = OmegaConf.load(REPOSITORY / "conf" / "test.yaml")
+    assert isinstance(cfg, DictConfig)
+    cfg.data.merge_with(data)
+    return cfg
+
+
+def test_a_ferplus_run_is_tested_on_its_own_faces_and_on_others_with_votes_of_their_own(
+    ferplus_run: tuple[DictConfig, Path], few_faces: Path, tmp_path: Path
+) -> None:
+    cfg, checkpoint = ferplus_run
+    own = rebuild(copy.deepcopy(cfg), changes(), checkpoint)
+    assert own.model.class_names == FERPLUS_EMOTIONS
+    assert len(own.datamodule.rows["test"]) == 24
+    lines = few_faces.read_text().splitlines()
+    voted = few_faces.with_name("fer2013new.csv").read_text().splitlines()
+    for folder, name in (("beside", "fer2013new.csv"), ("apart", "other_votes.csv")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "fer2013.csv").write_text("\n".join(lines[:1] + lines[-10:]))
+        (tmp_path / folder / name).write_text("\n".join(voted[:1] + voted[-10:]))
+    beside = rebuild(copy.deepcopy(cfg), changes(path=str(tmp_path / "beside")), checkpoint)
+    assert len(beside.datamodule.rows["test"]) == 10
+    path, votes = tmp_path / "apart", {"path": str(tmp_path / "apart" / "other_votes.csv")}
+    apart = rebuild(copy.deepcopy(cfg), changes(path=str(path), votes=votes), checkpoint)
+    assert len(apart.datamodule.rows["test"]) == 10
+    with pytest.raises(ConfigError, match=r"no fer2013new\.csv in .*apart\. "):
+        rebuild(copy.deepcopy(cfg), changes(path=str(path)), checkpoint)
+
+
+def test_votes_for_a_run_that_was_not_trained_on_votes_are_refused(
+    composed: Compose, few_faces: Path, tmp_path: Path
+) -> None:
+    cfg = composed("data=fer2013", f"data.path={few_faces}", "model=deep_emotion")
+    torch.save({"FERDataModule": {"source": str(few_faces)}}, tmp_path / "best.ckpt")
+    with pytest.raises(ConfigError, match=r"data\.votes\.path is given, but the run has no data\.votes"):
+        rebuild(cfg, changes(votes={"path": "votes.csv"}), tmp_path / "best.ckpt")
 
 
 @pytest.mark.parametrize("script", ["train", "test"])

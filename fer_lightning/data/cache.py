@@ -23,8 +23,12 @@ from fer_lightning.data.faces import Faces, Reading
 
 log = logging.getLogger(__name__)
 
-SCHEMA = "1"
+SCHEMA = "2"
 """To be raised whenever a reader would make other faces of the same source, or the file's layout changes."""
+
+TENSORS = ("images", "labels", "parts")
+SOFT = "soft_labels"
+"""Kept only where the faces have them."""
 
 
 class _UnusableError(Exception):
@@ -96,7 +100,7 @@ def _load(file: Path, identity: str) -> Reading:
             raise _UnusableError(f"of schema {metadata.get('schema')}, not {SCHEMA}")
         if metadata.get("identity") != identity:
             raise _UnusableError("its source has changed")
-        tensors = {name: opened.get_tensor(name) for name in ("images", "labels", "parts")}
+        tensors = {name: opened.get_tensor(name) for name in (*TENSORS, *({SOFT} & set(opened.keys())))}
     if metadata.pop("checksum", None) != _checksum(tensors, metadata):
         raise _UnusableError("damaged (its checksum differs)")
     return Reading(
@@ -114,7 +118,9 @@ def _load(file: Path, identity: str) -> Reading:
 
 def _save(file: Path, reading: Reading, source: Path, identity: str) -> None:
     faces = reading.faces
-    tensors = {"images": faces.images, "labels": faces.labels, "parts": faces.parts}
+    tensors = {name: getattr(faces, name) for name in TENSORS}
+    if faces.soft_labels is not None:
+        tensors[SOFT] = faces.soft_labels
     metadata = {
         "schema": SCHEMA,
         "identity": identity,

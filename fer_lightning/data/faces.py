@@ -10,6 +10,9 @@ SIDE = 48
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """FER2013's seven classes, in the order of its labels 0 to 6."""
 
+FERPLUS_EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
+"""FER+'s eight classes, by its own names and in its own order."""
+
 SPLITS = ("train", "val", "test")
 
 USAGES = ("Training", "PublicTest", "PrivateTest")
@@ -38,6 +41,7 @@ class Faces:
     parts: Tensor  # uint8 (N,), indices into part_names
     part_names: tuple[str, ...]
     class_names: tuple[str, ...] = EMOTIONS
+    soft_labels: Tensor | None = None  # float32 (N, C), rows sum to 1: what is trained on instead of `labels`
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -1,4 +1,4 @@
-"""Folders of images: `train/<emotion>/…`, `test/<emotion>/…`, or `<emotion>/…` alone.
+"""Folders of images: `train/<emotion>/…`, `test/<emotion>/…`, or `<emotion>/…` alone; and reading listed images.
 
 Parts and emotions are recognised by the folders' names, never by their place in the alphabet.
 """
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from fer_lightning.data.archive import is_visible
-from fer_lightning.data.faces import SHOWN, SIDE, SPLITS, USAGES, DataError, Faces, Reading
+from fer_lightning.data.faces import EMOTIONS, SHOWN, SIDE, SPLITS, USAGES, DataError, Faces, Reading
 
 log = logging.getLogger(__name__)
 
@@ -46,13 +46,17 @@ USAGE_SPELLINGS = {"train": "Training"} | {usage.lower(): usage for usage in USA
 
 @dataclass(frozen=True)
 class ImageList:
-    """The images below `root`, in the order of parts, emotions and file names."""
+    """The images below `root`, in the order in which they become faces."""
 
     root: Path
     part_names: tuple[str, ...]
     images: tuple[tuple[int, int, str], ...]  # part, label, path below root
     ignored: tuple[str, ...]  # paths of what lies among them and is not read
-    digest: str  # of every image's path below root, size and time of change
+    digest: str  # of every image's path below root, size and time of change, and of what else decides the faces
+    form: str = "image folder"
+    wanted: str = "images in an emotion folder"  # what the ignored ones are not
+    class_names: tuple[str, ...] = EMOTIONS
+    soft_labels: NDArray[np.float32] | None = None  # (images, classes)
 
 
 def is_image_folder(root: Path) -> bool:
@@ -64,7 +68,10 @@ def is_image_folder(root: Path) -> bool:
 
 
 def list_images(root: Path) -> ImageList:
-    """Find the images; DataError for a folder that is no emotion, two folders for one part, or no image."""
+    """Find the images, in the order of parts, emotions and file names.
+
+    Raises DataError for a folder that is no emotion, two folders for one part, or no image.
+    """
     part_names, part_folders = _parts(root)
     images: list[tuple[int, int, str]] = []
     ignored = [folder.name for folder in _subfolders(root) if part_names != ("all",) and not _is_part(folder.name)]
@@ -94,7 +101,7 @@ def list_images(root: Path) -> ImageList:
     return ImageList(root, part_names, tuple(sorted(images)), tuple(ignored), digest)
 
 
-def read_image_folder(found: ImageList) -> Reading:
+def read_images(found: ImageList) -> Reading:
     """Decode the images on threads. Any other size is stretched to 48 by 48, colour becomes grey.
 
     Transparency is dropped. Images of more than 8 bits per channel and files that do not decode count as bad.
@@ -102,9 +109,7 @@ def read_image_folder(found: ImageList) -> Reading:
     log.info("reading %s images below %s …", f"{len(found.images):,}", found.root)
     if found.ignored:
         some = ", ".join(found.ignored[:SHOWN]) + (", …" if len(found.ignored) > SHOWN else "")
-        log.warning(
-            "%s: ignoring %s that are not images in an emotion folder: %s", found.root, len(found.ignored), some
-        )
+        log.warning("%s: ignoring %s that are not %s: %s", found.root, len(found.ignored), found.wanted, some)
     pixels = np.empty((len(found.images), SIDE, SIDE), np.uint8)
 
     def read_into_place(start: int) -> list[tuple[int, str]]:
@@ -112,6 +117,8 @@ def read_image_folder(found: ImageList) -> Reading:
         for place, (_, _, path) in enumerate(found.images[start : start + IMAGES_PER_TASK], start):
             try:
                 pixels[place] = _grey_face(found.root / path)
+            except FileNotFoundError:
+                bad.append((place, f"{path}: there is no such file, expected an 8-bit jpg, png or bmp"))
             except Exception as error:  # Pillow's decoders raise whatever a damaged file leads them into
                 bad.append((place, f"{path}: found an unreadable image ({error}), expected an 8-bit jpg, png or bmp"))
         return bad
@@ -127,8 +134,10 @@ def read_image_folder(found: ImageList) -> Reading:
         labels=torch.from_numpy(np.array(labels, np.int64)[good]),
         parts=torch.from_numpy(np.array(parts, np.uint8)[good]),
         part_names=found.part_names,
+        class_names=found.class_names,
+        soft_labels=None if found.soft_labels is None else torch.from_numpy(found.soft_labels[good]),
     )
-    form = f"image folder ({', '.join(found.part_names)})"
+    form = f"{found.form} ({', '.join(found.part_names)})"
     return Reading(faces, form, bad_rows=len(bad), first_bad=tuple(message for _, message in bad[:SHOWN]))
 
 

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from fer_lightning.augment import Augmentation
 from fer_lightning.data.faces import SPLITS, DataError, Faces
+from fer_lightning.data.ferplus import Votes
 from fer_lightning.data.source import find_fer2013, read_faces
 from fer_lightning.data.splits import digests, split_rows, split_table
 
@@ -30,10 +31,13 @@ class FERDataModule(L.LightningDataModule):
     Args:
         path: a pixel CSV, an archive of one, or an image folder; None looks in $FER2013 and then in data/.
         augmentation: applied to training batches only.
+        votes: FER+'s votes on these faces, which become their labels; None keeps the source's own.
         splits: which parts of the source train, val and test take, or "auto": see `splits.split_rows`.
         val_fraction: share of the training part that becomes val where the source has no part for it.
         test_fraction: the same for test.
-        split_seed: decides which faces these are, apart from `seed`.
+        split_seed: decides which faces these are, and those of each fold, apart from `seed`.
+        folds: cut the training part into so many, of which val is one and train the others, instead of any val part.
+        fold: which one, from 0 to folds - 1.
         drop_copies: leave out of training what is byte-identical with a face of val or test.
         on_bad_rows: refuse a source with rows that cannot be read ("error"), or leave these rows out ("drop").
         normalize: by the mean and deviation of the training split's own pixels ("dataset"), or by `mean` and `std`.
@@ -53,10 +57,13 @@ class FERDataModule(L.LightningDataModule):
         self,
         path: str | Path | None = None,
         augmentation: Augmentation | None = None,
+        votes: Votes | None = None,
         splits: Mapping[str, str | Sequence[str]] | None = None,
         val_fraction: float = 0.1,
         test_fraction: float = 0.1,
         split_seed: int = 0,
+        folds: int | None = None,
+        fold: int | None = None,
         drop_copies: bool = False,
         on_bad_rows: Literal["error", "drop"] = "error",
         normalize: Literal["dataset", "fixed"] = "dataset",
@@ -83,10 +90,17 @@ class FERDataModule(L.LightningDataModule):
                 raise ValueError(f"{name} is {choice!r}; it is one of {', '.join(choices)}")
         if split_seed < 0:
             raise ValueError(f"split_seed is {split_seed}; it must be at least 0")
+        if (folds is None) != (fold is None):
+            raise ValueError(f"folds is {folds} and fold is {fold}; give both (fold from 0 to folds - 1) or neither")
+        if folds is not None and folds < 2:
+            raise ValueError(f"folds is {folds}; it must be at least 2, or null for none")
+        if folds is not None and fold is not None and not 0 <= fold < folds:
+            raise ValueError(f"fold is {fold}; of {folds} folds, it is one of 0 to {folds - 1}")
         if std <= 0:
             raise ValueError(f"std is {std}; it must be above 0")
-        self.path, self.augmentation, self.splits = path, augmentation, dict(splits or {})
+        self.path, self.augmentation, self.votes, self.splits = path, augmentation, votes, dict(splits or {})
         self.val_fraction, self.test_fraction, self.split_seed = val_fraction, test_fraction, split_seed
+        self.folds, self.fold = folds, fold
         self.drop_copies, self.on_bad_rows = drop_copies, on_bad_rows
         self.normalize, self.mean, self.std = normalize, mean, std
         self.image_size: int | Literal["auto"] = image_size
@@ -106,11 +120,10 @@ class FERDataModule(L.LightningDataModule):
         if self.faces is not None:
             return
         self.source = Path(find_fer2013() if self.path is None else self.path).expanduser().absolute()
-        faces = read_faces(self.source, self.on_bad_rows)
+        faces = read_faces(self.source, self.on_bad_rows, self.votes)
         needed = ("test",) if stage == "test" else SPLITS
-        rows, self.origins = split_rows(
-            faces, self.splits, self.val_fraction, self.test_fraction, self.split_seed, needed
-        )
+        shares = (self.val_fraction, self.test_fraction, self.split_seed)
+        rows, self.origins = split_rows(faces, self.splits, *shares, needed, self.folds, self.fold)
         known = digests(faces.images)
         if stage == "test":
             rows = {"test": rows["test"]}
@@ -140,7 +153,10 @@ class FERDataModule(L.LightningDataModule):
         return torch.bincount(faces.labels[self.rows["train"]], minlength=len(faces.class_names))
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        dataset = _Batches(self._read(), self.rows["train"])
+        """Batches of images and labels int64 (B,), or soft labels float32 (B, C) where the faces have them."""
+        faces = self._read()
+        targets = faces.labels if faces.soft_labels is None else faces.soft_labels
+        dataset = _Batches(faces.images, targets, self.rows["train"])
         world_size, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
         # torch's sampler orders by seed + epoch (Lightning tells it the epoch): spread, so that runs with seeds 0 and 1
         # do not see each other's orders one epoch apart.
@@ -150,10 +166,10 @@ class FERDataModule(L.LightningDataModule):
         return _loader(dataset, self.batch_size, sampler)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        return _loader(_Batches(self._read(), self.rows["val"]), self.batch_size)
+        return self._evaluated("val")
 
     def test_dataloader(self) -> DataLoader[Batch]:
-        return _loader(_Batches(self._read(), self.rows["test"]), self.batch_size)
+        return self._evaluated("test")
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """uint8 (B, 48, 48) → float (B, 1, S, S): augmented (in training), resized, normalised, mixed (in training).
@@ -175,8 +191,10 @@ class FERDataModule(L.LightningDataModule):
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps of its data, for measuring its network later, perhaps on other data."""
+        votes = self.votes and self.votes.path and str(Path(self.votes.path).expanduser().absolute())
         return {
             "source": str(self.source),
+            "votes": votes or None,
             "mean": self.mean,
             "std": self.std,
             "image_size": self.image_size,
@@ -186,6 +204,10 @@ class FERDataModule(L.LightningDataModule):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.mean, self.std, self.trained_on = state_dict["mean"], state_dict["std"], state_dict["trained_on"]
         self.image_size = state_dict["image_size"]
+
+    def _evaluated(self, split: str) -> DataLoader[Batch]:
+        faces = self._read()
+        return _loader(_Batches(faces.images, faces.labels, self.rows[split]), self.batch_size)
 
     def _generator(self) -> Generator:
         """A function of (seed, epoch, step, rank): what a step draws does not depend on what ran before it."""
@@ -203,15 +225,15 @@ class FERDataModule(L.LightningDataModule):
 class _Batches(Dataset[Batch]):
     """Gathers a whole batch by one index operation: `DataLoader` calls `__getitems__` with the batch's positions."""
 
-    def __init__(self, faces: Faces, rows: Tensor) -> None:
-        self.images, self.labels, self.rows = faces.images, faces.labels, rows
+    def __init__(self, images: Tensor, targets: Tensor, rows: Tensor) -> None:
+        self.images, self.targets, self.rows = images, targets, rows
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitems__(self, positions: list[int]) -> Batch:
         rows = self.rows[positions]
-        return self.images[rows], self.labels[rows]
+        return self.images[rows], self.targets[rows]
 
 
 def _loader(dataset: _Batches, batch_size: int, sampler: DistributedSampler[Batch] | None = None) -> DataLoader[Batch]:

@@ -17,17 +17,21 @@ from fer_lightning.data.archive import (
 )
 from fer_lightning.data.cache import cached_reading, keep
 from fer_lightning.data.faces import DataError, Faces, Reading
-from fer_lightning.data.image_folder import is_image_folder, list_images, read_image_folder
+from fer_lightning.data.ferplus import NAME as VOTES_NAME
+from fer_lightning.data.ferplus import Votes
+from fer_lightning.data.image_folder import ImageList, is_image_folder, list_images, read_images
+from fer_lightning.data.labelled_images import is_labelled, list_labelled
 from fer_lightning.data.pixel_csv import parse_pixel_csv, read_header
 
 log = logging.getLogger(__name__)
 
 
-def read_faces(path: Path | str, on_bad_rows: Literal["error", "drop"] = "error") -> Faces:
+def read_faces(path: Path | str, on_bad_rows: Literal["error", "drop"] = "error", votes: Votes | None = None) -> Faces:
     """The faces of a CSV, an archive or a folder, memory-mapped from the cache where it has been read before.
 
     In a folder the order of preference is: fer2013.csv (or .csv.gz, …), icml_face_data.csv, an image folder,
-    train.csv, any other CSV or archive whose header fits, and then the same in the one subfolder with any.
+    train.csv, any other CSV or archive whose header fits, and then the same in the one subfolder with any. With
+    `votes`, the labels are made of these.
 
     Raises DataError if nothing is usable, and for bad rows (or images) unless `on_bad_rows` is "drop".
     """
@@ -35,7 +39,7 @@ def read_faces(path: Path | str, on_bad_rows: Literal["error", "drop"] = "error"
         raise DataError(f"data.on_bad_rows={on_bad_rows}: expected error or drop.")
     started = time.perf_counter()
     source = _recognised(Path(path).expanduser())
-    images = list_images(source) if source.is_dir() else None
+    images = _listed(source) if source.is_dir() else None
     identity = _file_identity(source) if images is None else images.digest
 
     reading = cached_reading(source, identity)
@@ -44,13 +48,13 @@ def read_faces(path: Path | str, on_bad_rows: Literal["error", "drop"] = "error"
         _judge_bad_rows(reading, source, on_bad_rows)
     else:
         came_from = "parsed"
-        reading = _parsed(source) if images is None else read_image_folder(images)
+        reading = _parsed(source) if images is None else read_images(images)
         _judge_bad_rows(reading, source, on_bad_rows)
         keep(reading, source, identity)
     seconds = time.perf_counter() - started
     what = f"{titled(source, reading.member)}, {reading.form}, {came_from}"
     log.info("%s faces of %s in %.2f s", f"{len(reading.faces):,}", what, seconds)
-    return reading.faces
+    return reading.faces if votes is None else votes.applied_to(reading, source, Path(path).expanduser())
 
 
 def find_fer2013() -> Path:
@@ -104,12 +108,17 @@ def _source_in(folder: Path) -> Path | None:
             return str(error)
         return None
 
-    names = sorted(entry.name for entry in folder.iterdir() if entry.is_file() and is_visible(entry.name))
+    files = (entry.name for entry in folder.iterdir() if entry.is_file())
+    names = sorted(name for name in files if is_visible(name) and name != VOTES_NAME)
     name = table_named_fer2013(names, folder)
-    if name is None and is_image_folder(folder):
+    if name is None and (is_labelled(folder) or is_image_folder(folder)):
         return folder
     name = name or table_with_fitting_header(names, refusal, folder)
     return None if name is None else folder / name
+
+
+def _listed(folder: Path) -> ImageList:
+    return list_labelled(folder) if is_labelled(folder) else list_images(folder)
 
 
 def _parsed(file: Path) -> Reading:

@@ -24,6 +24,8 @@ def split_rows(
     test_fraction: float,
     split_seed: int,
     needed: Sequence[str] = SPLITS,
+    folds: int | None = None,
+    fold: int | None = None,
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The rows of each split, int64, ascending; and in words, which part of the source each is.
 
@@ -33,18 +35,28 @@ def split_rows(
             has it and no other split has been given it, and else a stratified share of the training part.
         val_fraction: share of the training part that val gets, if it is cut out.
         test_fraction: the same for test.
-        split_seed: decides which faces are cut out, whatever the run's seed is.
+        split_seed: decides which faces are cut out, and those of each fold, whatever the run's seed is.
         needed: the splits that must not be empty.
+        folds: if given, val is one of so many stratified folds of the training part, and train the others.
+        fold: which one, from 0.
 
     Raises:
-        DataError: a part that the source does not have, one that is trained on and evaluated on, an empty split.
+        DataError: a part that the source does not have, one that is trained on and evaluated on, an empty split,
+            a part given to val together with folds, more folds than there are faces to train on.
     """
     if unknown := set(parts) - set(SPLITS):
         raise DataError(f"data.splits names {', '.join(sorted(unknown))}; its keys are train, val and test")
+    if folds is not None and "val" in needed and parts.get("val", "auto") != "auto":
+        raise DataError(
+            f"data.splits.val is {parts['val']}, but with data.folds={folds} val is a fold of the training part: "
+            f"leave one of the two out"
+        )
     counts = torch.bincount(faces.parts.long(), minlength=len(faces.part_names)).tolist()
     present = {name: count for name, count in zip(faces.part_names, counts, strict=True) if count}
     named = {split: _names(split, parts[split], present) for split in SPLITS if parts.get(split, "auto") != "auto"}
     given = {name for names in named.values() for name in names}
+    if folds is not None:
+        named["val"] = []
     for split in SPLITS:
         if split not in named:
             named[split] = [n for n in CONVENTION[split] if n in present and n not in given]
@@ -58,12 +70,20 @@ def split_rows(
         log.warning("val and test share %s: the figure on test is the one that was chosen by", ", ".join(both))
     rows = {split: _rows_of(faces, named[split]) for split in SPLITS}
     cut = {split: share for split, share in (("test", test_fraction), ("val", val_fraction)) if not named[split]}
+    if folds is not None:
+        del cut["val"]
     rows |= _cut(rows["train"], faces.labels, cut, split_seed)
     origins = {split: " + ".join(names) for split, names in named.items()}
     for split, share in cut.items():
         origins[split] = f"{share:.0%} of {origins['train']}"
     if cut:
         origins["train"] = f"{1 - sum(cut.values()):.0%} of {origins['train']}"
+    if folds is not None and fold is not None:
+        if len(rows["train"]) < folds and "val" in needed:
+            raise DataError(f"data.folds is {folds}, but there are only {len(rows['train'])} faces to train on")
+        rows["train"], rows["val"] = _without_fold(rows["train"], faces.labels, folds, fold, split_seed)
+        origins["val"] = f"fold {fold} of 0…{folds - 1} of {origins['train']}"
+        origins["train"] = f"all folds but {fold} of 0…{folds - 1} of {origins['train']}"
     _refuse_empty({split: rows[split] for split in needed}, present)
     if unused := set(present) - {name for names in named.values() for name in names}:
         log.info("not used: %s", ", ".join(f"{name} ({present[name]:,})" for name in sorted(unused)))
@@ -115,6 +135,16 @@ def _cut(train: Tensor, labels: Tensor, shares: Mapping[str, float], seed: int) 
         for split, piece in zip((*shares, "train"), rest.split([*sizes, len(rest) - sum(sizes)]), strict=True):
             taken[split].append(piece)
     return {split: torch.cat(pieces).sort().values for split, pieces in taken.items() if pieces}
+
+
+def _without_fold(train: Tensor, labels: Tensor, folds: int, fold: int, seed: int) -> tuple[Tensor, Tensor]:
+    """train without one fold of it, and that fold; each fold has the same share of every class, give or take a face."""
+    generator = np.random.default_rng(seed)
+    shuffled = train[torch.from_numpy(generator.permutation(len(train)))]
+    by_class = shuffled[labels[shuffled].argsort(stable=True)]
+    # Dealt out like cards, class after class: neither a class nor the whole differs by more than one between folds.
+    in_fold = torch.arange(len(train)) % folds == fold
+    return by_class[~in_fold].sort().values, by_class[in_fold].sort().values
 
 
 def _refuse_empty(rows: Mapping[str, Tensor], present: Mapping[str, int]) -> None:

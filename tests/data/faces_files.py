@@ -1,11 +1,16 @@
 """Small files in FER2013's forms, for tests."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from PIL import Image
+
+from fer_lightning.data.faces import Faces
+from fer_lightning.data.source import read_faces
 
 FLAT = " ".join(["7"] * 2304)
 LABELS = (3, 0, 6, 1, 2, 5, 4, 3)
@@ -47,3 +52,37 @@ def csv_bytes(header: str, rows: Sequence[str], end: str = "\n") -> bytes:
 def write_image(path: Path, image: NDArray[np.uint8], mode: str = "L") -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(image).convert(mode).save(path)
+
+
+IMAGES = random_images()
+CSV = fer2013_csv(IMAGES)
+BAD = csv_bytes("emotion,pixels,Usage", [f"{label},{FLAT},Training" for label in (0, 7, 1, 8, 9, 10, 11, 12, 13)])
+
+
+def assert_are_the_faces(faces: Faces) -> None:
+    assert np.array_equal(faces.images.numpy(), IMAGES)
+    assert faces.labels.tolist() == list(LABELS)
+    assert [faces.part_names[part] for part in faces.parts] == list(USAGES)
+
+
+def messages(caplog: pytest.LogCaptureFixture, path: Path | str, **how: object) -> tuple[Faces, str]:
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        faces = read_faces(path, **how)  # type: ignore[arg-type]
+    return faces, caplog.text
+
+
+def votes_csv(rows: Sequence[tuple[str, str, str]]) -> bytes:
+    """fer2013new.csv of rows of Usage, image name, and the ten numbers of votes between spaces."""
+    header = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
+    return csv_bytes(header, [",".join((usage, name, *votes.split())) for usage, name, votes in rows], end="\r\n")
+
+
+def assert_same_faces(faces: Faces, others: Faces) -> None:
+    """Equal in everything, to the bit."""
+    for name in ("images", "labels", "parts", "soft_labels"):
+        one, other = getattr(faces, name), getattr(others, name)
+        assert (one is None) == (other is None), name
+        assert one is None or (one.dtype == other.dtype and one.tolist() == other.tolist()), name
+    assert faces.part_names == others.part_names
+    assert faces.class_names == others.class_names

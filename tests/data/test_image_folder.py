@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from fer_lightning.data.faces import EMOTIONS, DataError
-from fer_lightning.data.image_folder import list_images, read_image_folder
+from fer_lightning.data.image_folder import list_images, read_images
 from fer_lightning.data.source import read_faces
 from tests.data.faces_files import random_images, write_image
 
@@ -184,6 +184,6 @@ def test_what_is_ignored_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixtu
 def test_reading_says_beforehand_how_many_images_there_are(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_folder(tmp_path, "angry", "sad")
     with caplog.at_level(logging.INFO):
-        reading = read_image_folder(list_images(tmp_path))
+        reading = read_images(list_images(tmp_path))
     assert reading.form == "image folder (all)"
     assert caplog.messages == [f"reading 2 images below {tmp_path} …"]

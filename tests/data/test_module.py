@@ -125,6 +125,19 @@ def test_copies_can_be_taken_out_of_training(csv: Path) -> None:
     assert len(kept.rows["val"]) == 12
 
 
+def test_each_fold_is_val_once(csv: Path) -> None:
+    folds = [ready(csv, folds=4, fold=fold) for fold in range(4)]
+    assert sorted(torch.cat([data.rows["val"] for data in folds]).tolist()) == list(range(40))
+    assert [len(data.rows["train"]) for data in folds] == [30] * 4
+    assert all(data.rows["test"].tolist() == list(range(52, 60)) for data in folds)
+
+
+def test_a_run_on_a_fold_can_be_tested_on_other_data(csv: Path) -> None:
+    datamodule = FERDataModule(csv, folds=50, fold=3, splits={"train": "auto", "val": "PublicTest"})
+    datamodule.setup("test")
+    assert len(datamodule.rows["test"]) == 8
+
+
 def test_a_source_with_nothing_to_train_on_can_be_tested_on(tmp_path: Path) -> None:
     images = random_images(3)
     rows = [f"{i},{pixel_text(image)},PrivateTest" for i, image in enumerate(images)]
@@ -146,6 +159,11 @@ def test_a_source_with_nothing_to_train_on_can_be_tested_on(tmp_path: Path) -> N
         ({"image_size": 0}, "image_size is 0"),
         ({"std": 0.0}, r"std is 0\.0"),
         ({"split_seed": -1}, "split_seed is -1"),
+        ({"folds": 5}, "folds is 5 and fold is None; give both"),
+        ({"fold": 1}, "folds is None and fold is 1; give both"),
+        ({"folds": 1, "fold": 0}, "folds is 1; it must be at least 2"),
+        ({"folds": 5, "fold": 5}, "fold is 5; of 5 folds, it is one of 0 to 4"),
+        ({"folds": 5, "fold": -1}, "fold is -1; of 5 folds"),
         ({"normalize": "datset"}, "normalize is 'datset'; it is one of dataset, fixed"),
         ({"on_bad_rows": "skip"}, "on_bad_rows is 'skip'; it is one of error, drop"),
     ],

@@ -124,3 +124,60 @@ def test_the_table_says_what_each_split_is_and_counts_its_emotions_and_copies() 
         ["val", "PublicTest", "10", "2", "8", "20", "2"],
         ["test", "10%", "of", "Training", "5", "1", "4", "10", "0"],
     ]
+
+
+def fold_of(faces: Faces, fold: int, folds: int = 5, seed: int = 0, **parts: str) -> dict[str, Tensor]:
+    return split_rows(faces, parts, 0.1, 0.1, seed, folds=folds, fold=fold)[0]
+
+
+def test_folds_are_disjoint_and_together_the_training_part() -> None:
+    faces = faces_of(USAGES, (103, 40, 40))
+    folds = [fold_of(faces, fold) for fold in range(5)]
+    assert sorted(torch.cat([rows["val"] for rows in folds]).tolist()) == list(range(103))
+    for rows in folds:
+        assert sorted(torch.cat([rows["train"], rows["val"]]).tolist()) == list(range(103))
+        assert rows["test"].tolist() == list(range(143, 183))
+        assert rows["val"].tolist() == sorted(rows["val"].tolist())
+
+
+def test_every_fold_has_the_same_share_of_every_class() -> None:
+    faces = faces_of(USAGES, (103, 40, 40))
+    counts = torch.stack([torch.bincount(faces.labels[fold_of(faces, fold)["val"]], minlength=3) for fold in range(5)])
+    assert (counts.max(0).values - counts.min(0).values).max() <= 1
+    assert sorted(counts.sum(1).tolist()) == [20, 20, 21, 21, 21]
+
+
+def test_folds_are_a_function_of_split_seed() -> None:
+    faces = faces_of(USAGES, (100, 40, 40))
+    assert torch.equal(fold_of(faces, 1, seed=3)["val"], fold_of(faces, 1, seed=3)["val"])
+    assert not torch.equal(fold_of(faces, 1, seed=3)["val"], fold_of(faces, 1, seed=4)["val"])
+
+
+def test_a_test_split_that_is_cut_out_is_the_same_for_every_fold_and_in_none() -> None:
+    faces = faces_of(("all",), (200,))
+    folds = [fold_of(faces, fold) for fold in range(5)]
+    test = folds[0]["test"].tolist()
+    assert len(test) == 20
+    assert all(rows["test"].tolist() == test for rows in folds)
+    assert sorted(test + torch.cat([rows["val"] for rows in folds]).tolist()) == list(range(200))
+
+
+def test_the_log_and_the_table_say_which_fold_it_is_and_what_it_leaves_unused(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        _, origins = split_rows(faces_of(USAGES, (100, 40, 30)), {}, 0.1, 0.1, 0, folds=5, fold=1)
+    assert origins == {
+        "train": "all folds but 1 of 0…4 of Training",
+        "val": "fold 1 of 0…4 of Training",
+        "test": "PrivateTest",
+    }
+    assert "not used: PublicTest (40)" in caplog.text
+    _, origins = split_rows(faces_of(("all",), (100,)), {}, 0.1, 0.1, 0, folds=5, fold=0)
+    assert origins["val"] == "fold 0 of 0…4 of 90% of all"
+
+
+def test_folds_that_cannot_be_are_refused() -> None:
+    faces = faces_of(USAGES, (30, 40, 40))
+    with pytest.raises(DataError, match=r"data\.splits\.val is PublicTest, but with data\.folds=5 val is a fold"):
+        fold_of(faces, 0, val="PublicTest")
+    with pytest.raises(DataError, match=r"data\.folds is 31, but there are only 30 faces to train on"):
+        fold_of(faces, 0, folds=31)

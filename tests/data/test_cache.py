@@ -1,0 +1,201 @@
+"""A source is parsed once; what is kept of it is used only while it holds."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fer_lightning.data.cache import cache_dir
+from fer_lightning.data.source import read_faces
+from tests.data.faces_files import BAD, CSV, FLAT, IMAGES, assert_are_the_faces, csv_bytes, messages, write_image
+
+
+def with_other_content(path: Path, _: Path) -> None:
+    path.write_bytes(CSV.replace(b"Training", b"PublicTest"))
+
+
+def with_other_time(path: Path, _: Path) -> None:
+    os.utime(path, ns=(1, 1))
+
+
+def truncated(_: Path, cache: Path) -> None:
+    cache.write_bytes(cache.read_bytes()[:-1])
+
+
+def emptied(_: Path, cache: Path) -> None:
+    cache.write_bytes(b"")
+
+
+def replaced_by_text(_: Path, cache: Path) -> None:
+    cache.write_text("this is no safetensors file")
+
+
+def of_an_older_schema(_: Path, cache: Path) -> None:
+    content = cache.read_bytes()
+    assert content.count(b'"schema":"2"') == 1
+    cache.write_bytes(content.replace(b'"schema":"2"', b'"schema":"0"'))
+
+
+def with_other_part_names(_: Path, cache: Path) -> None:
+    content = cache.read_bytes()
+    assert content.count(b"PublicTest") == 1
+    cache.write_bytes(content.replace(b"PublicTest", b"PublicTent"))
+
+
+def flipped(place: float) -> Callable[[Path, Path], None]:
+    def flip(_: Path, cache: Path) -> None:
+        content = bytearray(cache.read_bytes())
+        content[int(place * len(content))] ^= 1
+        cache.write_bytes(content)
+
+    flip.__name__ = f"a_byte_flipped_at_{place}"
+    return flip
+
+
+@pytest.mark.parametrize(
+    ("harm", "why"),
+    [
+        (with_other_content, "its source has changed"),
+        (with_other_time, "its source has changed"),
+        (truncated, "damaged or unreadable"),
+        (emptied, "damaged or unreadable"),
+        (replaced_by_text, "damaged or unreadable"),
+        (of_an_older_schema, "of schema 0, not 2"),
+        (with_other_part_names, "damaged (its checksum differs)"),
+        *((flipped(place), "") for place in (0, 0.001, 0.01, 0.02)),
+        *((flipped(place), "damaged (its checksum differs)") for place in (0.1, 0.5, 0.99, 0.99999)),
+    ],
+)
+def test_a_cache_that_does_not_hold_is_made_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, harm: Callable[[Path, Path], None], why: str
+) -> None:
+    path = tmp_path / "fer2013.csv"
+    path.write_bytes(CSV)
+    read_faces(path)
+    cache = tmp_path / ".fer_lightning" / "fer2013.csv.safetensors"
+    harm(path, cache)
+    faces, log = messages(caplog, path)
+    assert np.array_equal(faces.images.numpy(), IMAGES)
+    assert f"cache made anew: {cache}: {why}" in log
+    assert "parsed in" in log
+    again, log = messages(caplog, path)
+    assert np.array_equal(again.images.numpy(), IMAGES)
+    assert again.parts.tolist() == faces.parts.tolist()
+    assert "from the cache" in log
+
+
+@pytest.mark.parametrize("change", ["added", "removed", "touched", "renamed"])
+def test_a_changed_image_folder_is_read_again(tmp_path: Path, caplog: pytest.LogCaptureFixture, change: str) -> None:
+    for number, image in enumerate(IMAGES[:3]):
+        write_image(tmp_path / "happy" / f"{number}.png", image)
+    read_faces(tmp_path)
+    assert "from the cache" in messages(caplog, tmp_path)[1]
+    if change == "added":
+        write_image(tmp_path / "sad" / "4.png", IMAGES[4])
+    elif change == "removed":
+        (tmp_path / "happy" / "0.png").unlink()
+    elif change == "touched":
+        os.utime(tmp_path / "happy" / "0.png", ns=(1, 1))
+    else:
+        (tmp_path / "happy").rename(tmp_path / "sad")
+    faces, log = messages(caplog, tmp_path)
+    assert "its source has changed" in log
+    assert faces.labels.tolist() == {"added": [3, 3, 3, 4], "removed": [3, 3], "renamed": [4] * 3}.get(change, [3] * 3)
+
+
+def test_a_moved_folder_keeps_its_cache(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "fer2013.csv").write_bytes(CSV)
+    read_faces(tmp_path / "here")
+    (tmp_path / "here").rename(tmp_path / "there")
+    assert "from the cache" in messages(caplog, tmp_path / "there")[1]
+
+
+def test_where_the_folder_takes_no_cache_the_user_s_cache_directory_does(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, own_cache_dir: Path
+) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "fer2013.csv").write_bytes(CSV if folder == "one" else BAD)
+        (tmp_path / folder / ".fer_lightning").write_text("a file, so no folder of this name can be made")
+    faces, log = messages(caplog, tmp_path / "one")
+    assert_are_the_faces(faces)
+    assert f"cannot keep a cache at {tmp_path / 'one' / '.fer_lightning'}" in log
+    assert f"keeping it at {own_cache_dir}" in log
+    assert len(read_faces(tmp_path / "two", on_bad_rows="drop")) == 2
+    for folder in ("one", "two"):  # each its own, though the files have the same name
+        assert "from the cache" in messages(caplog, tmp_path / folder, on_bad_rows="drop")[1]
+    assert len(list(own_cache_dir.glob("fer2013.csv-*.safetensors"))) == 2
+    assert cache_dir() == own_cache_dir
+
+
+def test_where_nothing_takes_a_cache_the_faces_are_used_without_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "fer2013.csv").write_bytes(CSV)
+    (tmp_path / ".fer_lightning").write_text("a file")
+    monkeypatch.setenv("FER_LIGHTNING_CACHE", str(tmp_path / ".fer_lightning" / "cache"))
+    for _ in range(2):
+        faces, log = messages(caplog, tmp_path)
+        assert_are_the_faces(faces)
+        assert f"cannot keep a cache at {tmp_path / '.fer_lightning' / 'cache'}" in log
+        assert f"either (Not a directory); {tmp_path / 'fer2013.csv'} is parsed on every run" in re.sub(
+            r"\(\[Errno \d+\] (Not a directory): [^)]*\)", r"(\1)", log
+        )
+
+
+def test_a_cache_that_cannot_be_finished_leaves_no_temporary_file(tmp_path: Path) -> None:
+    (tmp_path / "fer2013.csv").write_bytes(CSV)
+    blocking = tmp_path / ".fer_lightning" / "fer2013.csv.safetensors"
+    blocking.mkdir(parents=True)  # a file cannot take the place of a folder
+    assert_are_the_faces(read_faces(tmp_path))
+    assert os.listdir(tmp_path / ".fer_lightning") == ["fer2013.csv.safetensors"]
+
+
+def test_whoever_may_read_the_source_may_read_the_cache(tmp_path: Path) -> None:
+    path = tmp_path / "fer2013.csv"
+    path.write_bytes(CSV)
+    path.chmod(0o444)
+    read_faces(path)
+    assert (tmp_path / ".fer_lightning" / "fer2013.csv.safetensors").stat().st_mode & 0o777 == 0o644
+
+
+def test_two_processes_that_fill_one_cache_at_once_both_succeed(tmp_path: Path) -> None:
+    rows = [f"{number % 7},{FLAT},Training" for number in range(2000)]
+    (tmp_path / "fer2013.csv").write_bytes(csv_bytes("emotion,pixels,Usage", rows))
+    script = (
+        "import sys; from fer_lightning.data.source import read_faces\n"
+        "print('ready', flush=True); sys.stdin.readline()\n"
+        "faces = read_faces(sys.argv[1]); print(len(faces), int(faces.images.sum()))"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    with subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        assert other.stdout.readline() == "ready\n"  # its imports are done, so both parse at the same time
+        other.stdin.write("\n")
+        other.stdin.flush()
+        faces = read_faces(tmp_path)
+        answer = other.communicate(timeout=60)[0]
+    assert answer == f"2000 {2000 * 2304 * 7}\n"
+    assert (len(faces), int(faces.images.sum())) == (2000, 2000 * 2304 * 7)
+    assert os.listdir(tmp_path / ".fer_lightning") == ["fer2013.csv.safetensors"]
+    assert len(read_faces(tmp_path)) == 2000
+
+
+def test_the_cache_is_memory_mapped(tmp_path: Path) -> None:
+    path = tmp_path / "fer2013.csv"
+    path.write_bytes(CSV)
+    read_faces(path)
+    images = read_faces(path).images
+    maps = Path("/proc/self/maps")
+    if not maps.exists():
+        pytest.skip("only Linux says what is mapped where")
+    mapped = [line.split() for line in maps.read_text().splitlines() if line.endswith("fer2013.csv.safetensors")]
+    ranges = [[int(end, 16) for end in line[0].split("-")] for line in mapped]
+    assert any(start <= images.data_ptr() < end for start, end in ranges)

@@ -1,0 +1,277 @@
+"""What is exported as image files reads back as the very same faces."""
+
+import csv
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import REPOSITORY
+
+from fer_lightning.data import DataError
+from fer_lightning.data.export import export, main
+from fer_lightning.data.ferplus import Votes
+from fer_lightning.data.source import read_faces
+from tests.data.faces_files import (
+    BAD,
+    CSV,
+    FLAT,
+    IMAGES,
+    LABELS,
+    USAGES,
+    assert_same_faces,
+    csv_bytes,
+    fer2013_csv,
+    messages,
+    votes_csv,
+    write_image,
+)
+
+
+def command(folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "fer_lightning.data.export", "fer2013.csv", "images"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def refusal(*arguments: object) -> str:
+    """What the command ends with where it cannot be done: exit status 1 and this message."""
+    with pytest.raises(SystemExit) as caught:
+        main([str(argument) for argument in arguments])
+    return str(caught.value.code)
+
+
+@pytest.fixture
+def pixels(tmp_path: Path) -> Path:
+    path = tmp_path / "fer2013.csv"
+    path.write_bytes(CSV)
+    return path
+
+
+def test_the_command_writes_images_by_part_and_emotion_and_a_table_of_them(pixels: Path, tmp_path: Path) -> None:
+    with command(tmp_path) as process:
+        error = process.communicate(timeout=120)[1]
+    assert process.returncode == 0, error
+    with (tmp_path / "images" / "labels.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["file", "part", "emotion", "label", "row"]
+    assert rows[0] == {
+        "file": "Training/happy/1.png",
+        "part": "Training",
+        "emotion": "happy",
+        "label": "3",
+        "row": "1",
+    }
+    assert [row["part"] for row in rows] == list(USAGES)
+    written = sorted(path.relative_to(tmp_path / "images").as_posix() for path in tmp_path.glob("images/*/*/*"))
+    assert written == sorted(row["file"] for row in rows)
+    assert_same_faces(read_faces(tmp_path / "images"), read_faces(pixels))
+
+
+@pytest.mark.parametrize("form", ["usage", "no parts", "train and test", "exported"])
+def test_every_form_reads_back_as_it_was_and_again_from_the_cache(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, form: str
+) -> None:
+    source = tmp_path / "source" / "fer2013.csv"
+    source.parent.mkdir()
+    if form == "train and test":
+        source = source.parent
+        for number, name in enumerate(("train/happy", "train/angry", "test/sad", "test/angry")):
+            write_image(source / name / "face.jpg", IMAGES[number])
+    elif form == "no parts":
+        source.write_bytes(csv_bytes("emotion,pixels", [f"3,{FLAT}", f"0,{FLAT}", f"6,{FLAT}"]))
+    else:
+        source.write_bytes(CSV)
+    if form == "exported":
+        export(source, tmp_path / "first")
+        source = tmp_path / "first"
+    export(source, tmp_path / "images")
+    expected = read_faces(source)
+    for came_from in ("parsed", "from the cache"):
+        faces, log = messages(caplog, tmp_path / "images")
+        assert f"image folder with labels.csv ({', '.join(expected.part_names)}), {came_from}" in log
+        assert "ignoring" not in log
+        assert_same_faces(faces, expected)
+    assert (tmp_path / "images" / "angry").exists() == (form == "no parts")
+
+
+def test_soft_labels_read_back_to_the_bit(pixels: Path, tmp_path: Path) -> None:
+    votes = [(usage, "face.png", f"{2 + row} {row} 0 2 0 0 0 3 0 0") for row, usage in enumerate(USAGES)]
+    (tmp_path / "votes.csv").write_bytes(votes_csv(votes))
+    main([str(pixels), str(tmp_path / "images"), "--votes", str(tmp_path / "votes.csv"), "--rule", "probability"])
+    expected = read_faces(pixels, votes=Votes(tmp_path / "votes.csv", "probability"))
+    assert expected.soft_labels is not None
+    assert expected.soft_labels.frac().count_nonzero() > 3
+    for _ in range(2):
+        assert_same_faces(read_faces(tmp_path / "images"), expected)
+
+
+def test_bad_rows_can_be_left_out(tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_bytes(BAD)
+    bad, out = tmp_path / "bad.csv", tmp_path / "images"
+    assert refusal(bad, out).startswith(f"error: {bad}: 7 of 9 rows are bad")
+    assert os.listdir(tmp_path) == ["bad.csv"]
+    main([str(bad), str(out), "--on-bad-rows", "drop"])
+    assert_same_faces(read_faces(tmp_path / "images"), read_faces(tmp_path / "bad.csv", on_bad_rows="drop"))
+
+
+def test_nothing_is_overwritten(pixels: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("Dear Ann")
+    message = refusal(pixels, tmp_path / "mine")
+    assert message == (
+        f"error: {tmp_path / 'mine'}: this folder is not empty, and nothing is overwritten. "
+        "Give another OUT, or empty it."
+    )
+    assert refusal(pixels, pixels) == f"error: {pixels}: there is a file of this name. Give another OUT."
+    assert (tmp_path / "mine" / "letter.txt").read_text() == "Dear Ann"
+    assert pixels.read_bytes() == CSV
+
+
+def test_an_empty_folder_is_filled(pixels: Path, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    export(pixels, tmp_path / "images")
+    assert len(read_faces(tmp_path / "images")) == len(LABELS)
+
+
+def test_a_rule_without_votes_is_refused(pixels: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert refusal(pixels, tmp_path / "images", "--rule", "majority") == "2"
+    assert "give --votes FILE too" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_stopped_export_never_looks_complete(tmp_path: Path, how: signal.Signals) -> None:
+    rows = [f"{row % 7},{FLAT},Training" for row in range(4000)]
+    (tmp_path / "fer2013.csv").write_bytes(csv_bytes("emotion,pixels,Usage", rows))
+    with command(tmp_path) as process:
+        while process.poll() is None and not (tmp_path / "images.unfinished" / "Training" / "happy").exists():
+            time.sleep(0.005)
+        process.send_signal(how)
+        error = process.communicate(timeout=60)[1]
+    assert process.returncode != 0
+    assert not (tmp_path / "images").exists()
+    if how is signal.SIGINT:
+        assert error.endswith(f"stopped: {tmp_path / 'images'} was not written\n")
+        assert not (tmp_path / "images.unfinished").exists()
+    else:
+        assert not (tmp_path / "images.unfinished" / "labels.csv").exists()
+        with pytest.raises(DataError, match=r"images\.unfinished: left over from an export that was killed"):
+            export(tmp_path / "fer2013.csv", tmp_path / "images")
+
+
+@pytest.fixture
+def exported(pixels: Path, tmp_path: Path) -> Path:
+    export(pixels, tmp_path / "images")
+    return tmp_path / "images"
+
+
+def test_the_table_outweighs_the_folders_and_its_order_is_that_of_the_faces(exported: Path) -> None:
+    header, *lines = (exported / "labels.csv").read_text().splitlines()
+    lines = [line.replace(",happy,3,", ",sad,4,") for line in reversed(lines)]
+    (exported / "labels.csv").write_text("\n".join([header, *lines]))
+    faces = read_faces(exported)
+    assert np.array_equal(faces.images.numpy(), IMAGES[::-1])
+    assert faces.labels.tolist() == [4 if label == 3 else label for label in reversed(LABELS)]
+    assert [faces.part_names[part] for part in faces.parts] == list(reversed(USAGES))
+
+
+def test_a_table_that_a_spreadsheet_saved_is_followed_too(exported: Path) -> None:
+    lines = (exported / "labels.csv").read_text().splitlines()[:4]
+    (exported / "labels.csv").write_bytes(("\ufeff" + "\r\n".join(lines) + "\r\n").encode())
+    assert read_faces(exported).labels.tolist() == list(LABELS[:3])
+
+
+def test_a_changed_table_or_image_is_read_again(exported: Path, caplog: pytest.LogCaptureFixture) -> None:
+    read_faces(exported)
+    text = (exported / "labels.csv").read_text()
+    (exported / "labels.csv").write_text(text.replace(",happy,3,1\n", ",sad,4,1\n"))
+    assert messages(caplog, exported)[0].labels[0] == 4
+    write_image(exported / "Training" / "happy" / "1.png", IMAGES[1])
+    assert np.array_equal(messages(caplog, exported)[0].images[0], IMAGES[1])
+
+
+def test_a_listed_file_that_is_gone_or_broken_is_a_bad_row(exported: Path) -> None:
+    (exported / "Training" / "happy" / "1.png").unlink()
+    (exported / "Training" / "angry" / "2.png").write_bytes(b"")
+    with pytest.raises(DataError, match="2 of 8 images are bad") as caught:
+        read_faces(exported)
+    assert "- Training/happy/1.png: there is no such file" in str(caught.value)
+    assert "- Training/angry/2.png: found an unreadable image" in str(caught.value)
+    assert read_faces(exported, on_bad_rows="drop").labels.tolist() == list(LABELS[2:])
+
+
+def test_what_the_table_does_not_list_is_ignored_with_a_warning(
+    exported: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_image(exported / "Training" / "sad" / "new.png", IMAGES[0])
+    (exported / "notes.txt").write_text("mine")
+    faces, log = messages(caplog, exported)
+    assert len(faces) == 8
+    assert "ignoring 2 that are not listed in labels.csv: Training/sad/new.png, notes.txt" in log
+
+
+def test_a_labels_csv_of_somebody_else_changes_nothing(exported: Path) -> None:
+    (exported / "labels.csv").write_text("image,label\n1.png,0\n")
+    faces = read_faces(exported)
+    assert faces.labels.tolist() == [0, 1, 3, 5, 2, 3, 4, 6]
+    (exported / "labels.csv").write_bytes(b"\xff\xfe\0")
+    assert len(read_faces(exported)) == 8
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            ",happy,3,1\n",
+            ",happy,4,1\n",
+            r"line 2: found the emotion 'happy' with the label '4', expected angry 0",
+        ),
+        (",angry,0,2\n", ",anger,4,2\n", r"line 3: found the emotion 'anger' with the label '4', expected angry 0"),
+        (
+            ",Training,angry",
+            ",Trainig,angry",
+            r"line 3: found the part 'Trainig', expected one of Training",
+        ),
+        (
+            ",Training,happy",
+            ",Trainig,happy",
+            r"line 2: found the part 'Trainig', expected one of .*; or train",
+        ),
+        (",happy,3,1\n", ",happy,3\n", r"line 2: found 4 fields, expected 5 \(file,part,emotion,label,row\)"),
+        (",happy,3,1\n", ',happy,3,1"\n\n"', r"line 3: found 0 fields|cannot be read as a CSV"),
+    ],
+)
+def test_a_line_that_cannot_be_is_refused_by_its_number(exported: Path, old: str, new: str, message: str) -> None:
+    text = (exported / "labels.csv").read_text()
+    assert old in text
+    (exported / "labels.csv").write_text(text.replace(old, new, 1))
+    with pytest.raises(DataError, match=rf"labels\.csv: {message}"):
+        read_faces(exported)
+
+
+@pytest.mark.parametrize("share", ["0.9", "-0.1", "nan", "much"])
+def test_soft_labels_that_are_no_shares_are_refused(pixels: Path, tmp_path: Path, share: str) -> None:
+    votes = [(usage, "face.png", "6 4 0 0 0 0 0 0 0 0") for usage in USAGES]
+    (tmp_path / "votes.csv").write_bytes(votes_csv(votes))
+    export(pixels, tmp_path / "images", votes=Votes(tmp_path / "votes.csv", "probability"))
+    text = (tmp_path / "images" / "labels.csv").read_text()
+    (tmp_path / "images" / "labels.csv").write_text(re.sub(r",0\.4\d*,", f",{share},", text, count=1))
+    with pytest.raises(DataError, match=r"labels\.csv: line 2: found .*(add up to 1|share of 0 to 1)"):
+        read_faces(tmp_path / "images")
+
+
+def test_an_exported_folder_can_be_moved(exported: Path, tmp_path: Path) -> None:
+    expected = read_faces(exported)
+    shutil.move(exported, tmp_path / "elsewhere")
+    assert_same_faces(read_faces(tmp_path / "elsewhere"), expected)
+    assert fer2013_csv(expected.images.numpy()) == CSV
