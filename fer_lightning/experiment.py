@@ -75,7 +75,10 @@ def _train(cfg: DictConfig) -> float:
     best = getattr(checkpoint, "best_model_score", None)
     score = float(trainer.callback_metrics.get(cfg.monitor, math.nan) if best is None else best)
     best_path = getattr(checkpoint, "best_model_path", "") or None
-    trainer.test(model, datamodule, ckpt_path=best_path, verbose=False, weights_only=True)
+    if best_path:
+        # Not by trainer.test(ckpt_path=…): EMAWeightAveraging would put the weights that are not averaged in place.
+        model.load_state_dict(torch.load(best_path, map_location="cpu", weights_only=True)["state_dict"])
+    trainer.test(model, datamodule, verbose=False)
     results = Results.of(model, trainer)
     log.info(results.table())
     figures = {cfg.monitor: score, "minutes": minutes}

@@ -12,6 +12,9 @@ from omegaconf import DictConfig, open_dict
 
 REPOSITORY = Path(__file__).parent.parent
 
+THREADS = {"OMP_NUM_THREADS": "2"}
+"""For the environment of commands that tests run: sums depend in their last bits on the number of threads."""
+
 Compose = Callable[..., DictConfig]
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -70,7 +73,7 @@ def run_command(tmp_path: Path) -> Command:
         return subprocess.run(
             [sys.executable, str(REPOSITORY / script), *arguments],
             cwd=tmp_path,
-            env={**os.environ, "OMP_NUM_THREADS": "2"},
+            env={**os.environ, **THREADS},
             capture_output=True,
             text=True,
             timeout=timeout,

@@ -19,7 +19,7 @@ from fer_lightning.nets.deep_emotion import DeepEmotion
 from fer_lightning.signature import misfit
 
 NEEDS_A_PACKAGE_OF_ITS_OWN = {("logger", "wandb"), ("logger", "mlflow")}
-NOT_A_CHOICE_OF_ONE = {"hydra"}
+NOT_A_CHOICE_OF_ONE = {"hydra", "experiment"}  # experiments: test_experiments.py
 
 
 def choices() -> list[tuple[str, str]]:
@@ -109,11 +109,24 @@ def test_keys_that_the_help_page_names_exist(composed: Compose) -> None:
         ("data.batch_size=12.5", r"^data\.batch_size is 12\.5: it should be a valid integer"),
         ("data.splits.test=Public", r"^data\.splits\.test names Public, which the source does not have"),
         ("data.path=nowhere.csv", r"nowhere\.csv"),
-        ("model.stem=smal model=resnet18", r"^model\.stem is 'smal': it should be 'imagenet' or 'small'"),
+        ("model.stem=smal model=resnet18", r"^model\.stem is 'smal': it should be 'imagenet', 'pooled' or 'small'"),
         ("model.dropout=2 model=resnet18", r"^model: dropout is 2"),
         ("augmentation.flip=2", r"^augmentation: flip is 2"),
+        ("augmentation.mixup=-1", r"^augmentation: mixup is -1"),
+        ("model=torchvision model.arch=resnet19", r"^model: arch is 'resnet19', .* did you mean .*resnet18"),
+        ("model=resnet18 model.weights_path=none.pth", r"^model: weights_path none\.pth does not exist"),
+        ("model=resnet18 model.pretrained=maybe", r"^model\.pretrained is 'maybe': it should be a valid boolean"),
+        ("model=resnet18 model.pretrained=true model.weights_path=x", r"^model: pretrained and weights_path are two"),
+        (
+            "finetune=gradual finetune.unfreeze_at_epoch=9",
+            r"^finetune\.unfreeze_at_epoch is 9, but trainer\.max_epochs is 9",
+        ),
+        ("finetune.unfreeze_at_epoch=-1", r"^finetune: unfreeze_at_epoch is -1"),
+        ("finetune.head_lr_scale=0", r"^model: head_lr_scale is 0"),
+        ("loss=focal loss.gamma=-1", r"^loss: gamma is -1"),
+        ("scheduler=cosine scheduler.warmup=1", r"^scheduler: warmup is 1"),
         ("augmentation.scale=[1.1,0.9]", r"^augmentation: scale is \[1\.1, 0\.9\]"),
-        ("loss.class_weights=inverse", r"^loss\.class_weights is 'inverse': it should be 'none' or 'balanced'"),
+        ("loss.class_weights=inverse", r"^loss\.class_weights is 'inverse': it should be 'none', 'balanced' or"),
         ("scheduler.pct_start=3", r"^scheduler: Expected float between 0 and 1 pct_start"),
         ("trainer.max_epochs=many", r"^trainer\.max_epochs is 'many': it should be a valid integer"),
         ("trainer.precision=bf17", r"^trainer\.precision is 'bf17': it should be .*'bf16-mixed'"),

@@ -2,16 +2,23 @@
 
 import csv
 import json
+import os
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import REPOSITORY, Command
+from conftest import REPOSITORY, THREADS, Command
+from PIL import Image
+from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from fer_lightning.data.faces import FERPLUS_EMOTIONS
+from fer_lightning.nets.deep_emotion import DeepEmotion
 
 SHORT = (
     "model=deep_emotion",
@@ -51,6 +58,7 @@ def trained(few_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     result = subprocess.run(
         [sys.executable, str(REPOSITORY / "train.py"), *SHORT, "data.path=faces.csv"],
         cwd=folder,
+        env={**os.environ, **THREADS},
         capture_output=True,
         text=True,
         check=False,
@@ -67,6 +75,8 @@ def test_a_run_folder_is_complete_by_itself(trained: tuple[Path, str]) -> None:
         "checkpoints/last.ckpt",
         "metrics.csv",
         "report/metrics.json",
+        "model.safetensors",
+        "model.pth",
         "train.log",
     ):
         assert (run / name).is_file(), name
@@ -76,6 +86,15 @@ def test_a_run_folder_is_complete_by_itself(trained: tuple[Path, str]) -> None:
     columns = {"train/loss", "train/accuracy", "val/loss", "val/accuracy", "val/f1", "train/images_per_second"}
     assert columns < set(rows[0])
     assert sum(row["val/accuracy"] != "" for row in rows) == 2
+
+
+def test_the_plain_weights_load_into_the_bare_network_in_two_lines(trained: tuple[Path, str]) -> None:
+    run, _ = trained
+    best = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
+    for state in (load_file(run / "model.safetensors"), torch.load(run / "model.pth", weights_only=True)):
+        net = DeepEmotion(num_classes=7)
+        net.load_state_dict(state)
+        assert all(torch.equal(value, best[f"net.{name}"]) for name, value in net.state_dict().items())
 
 
 def test_training_says_what_a_person_wants_to_know(trained: tuple[Path, str]) -> None:
@@ -128,7 +147,8 @@ def test_tensorboard_has_curves_pictures_and_a_filled_hparams_tab(trained: tuple
         tags["scalars"]
     )
     assert [event.step for event in board.Scalars("val/accuracy")] == [2, 5]
-    assert {"train/augmented_faces", "val/confusion", "test/confusion"} <= set(tags["images"])
+    pictures = {"train/augmented_faces", "val/confusion", "test/confusion", "test/predictions", "test/first_kernels"}
+    assert pictures <= set(tags["images"])
     hparams = board.summary_metadata["_hparams_/session_start_info"].plugin_data.content
     assert b"deep_emotion" in hparams
     assert b"optimizer.lr" in hparams
@@ -170,6 +190,69 @@ def test_a_sweep_ends_with_one_table_of_all_jobs_and_survives_a_job_that_fails(
         assert float(row["test/accuracy"]) == metrics(sweep / row["job"])["test/accuracy"]
     # The first failure is told before the jobs that come after it.
     assert result.stdout.index("this job failed") < result.stdout.index("#2 :")
+
+
+def test_a_sweep_over_seeds_ends_with_means_and_deviations(
+    few_faces: Path, run_command: Command, tmp_path: Path
+) -> None:
+    result = run_command(
+        "train.py", "-m", *SHORT, f"data.path={few_faces}", "trainer.limit_train_batches=2",
+        "optimizer=adam,sgd", "seed=0,1", "trainer.max_epochs=1",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "Mean ± standard deviation over seed" in result.stdout
+    (sweep,) = tmp_path.glob("outputs/sweep/*")
+    jobs = list(csv.DictReader((sweep / "sweep.csv").open()))
+    means = {row["optimizer"]: row for row in csv.DictReader((sweep / "sweep_means.csv").open())}
+    assert set(means) == {"adam", "sgd"}
+    for optimizer, row in means.items():
+        figures = [float(job["test/accuracy"]) for job in jobs if job["optimizer"] == optimizer]
+        assert row["jobs"] == "2"
+        assert float(row["test/accuracy"]) == pytest.approx(statistics.mean(figures))
+        assert float(row["test/accuracy ±"]) == pytest.approx(statistics.stdev(figures))
+
+
+def test_the_learning_rate_finder_draws_its_curve_and_suggests_a_rate(
+    few_faces: Path, run_command: Command, tmp_path: Path
+) -> None:
+    result = run_command(
+        "train.py", "debug=lr_find", "model=deep_emotion", "data=fer2013", f"data.path={few_faces}",
+        "trainer.accelerator=cpu", "instead.steps=60",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    suggestion = re.search(r"optimizer\.lr=(\S+)$", result.stdout, re.MULTILINE)
+    assert suggestion, result.stdout
+    assert 1e-6 < float(suggestion[1]) < 1
+    (run,) = tmp_path.glob("outputs/train/*")
+    with Image.open(run / "report" / "lr_find.png") as picture:
+        assert min(picture.size) > 300
+    assert not list(run.glob("**/*.ckpt"))
+
+
+def test_averaged_weights_are_what_training_tests_and_what_is_tested_again(
+    few_faces: Path, run_command: Command, tmp_path: Path
+) -> None:
+    result = run_command("train.py", *SHORT, f"data.path={few_faces}", "callbacks=[default,averaged_weights]")
+    run = run_of(result, tmp_path)
+    again = run_command("test.py", f"run_dir={run}")
+    assert table_of(again.stdout) == table_of(result.stdout)
+    content = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
+    tested = load_file(run / "model.safetensors")["features.0.weight"]
+    assert torch.equal(tested, content["state_dict"]["net.features.0.weight"])
+    assert not torch.equal(tested, content["current_model_state"]["net.features.0.weight"])
+
+
+@pytest.mark.parametrize("rule", ["majority", "probability"])
+def test_fer_plus_trains_with_its_own_classes_and_is_tested_again(
+    rule: str, few_faces: Path, run_command: Command, tmp_path: Path
+) -> None:
+    options = [*SHORT, "data=ferplus", f"data.path={few_faces}", f"data.votes.rule={rule}", "trainer.max_epochs=1"]
+    trained = run_command("train.py", *options)
+    run = run_of(trained, tmp_path)
+    assert list(json.loads((run / "report" / "metrics.json").read_text())["classes"]) == list(FERPLUS_EMOTIONS)
+    assert "contempt" in table_of(trained.stdout)
+    again = run_command("test.py", f"run_dir={run}")
+    assert table_of(again.stdout) == table_of(trained.stdout)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -149,8 +150,16 @@ def test_a_rule_without_votes_is_refused(pixels: Path, tmp_path: Path, capsys: p
     assert "give --votes FILE too" in capsys.readouterr().err
 
 
+@pytest.fixture
+def heeded_sigint() -> Iterator[None]:
+    """Tests that run in the background inherit that SIGINT is ignored, and so would what they start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_a_stopped_export_never_looks_complete(tmp_path: Path, how: signal.Signals) -> None:
+def test_a_stopped_export_never_looks_complete(tmp_path: Path, how: signal.Signals, heeded_sigint: None) -> None:
     rows = [f"{row % 7},{FLAT},Training" for row in range(4000)]
     (tmp_path / "fer2013.csv").write_bytes(csv_bytes("emotion,pixels,Usage", rows))
     with command(tmp_path) as process:
