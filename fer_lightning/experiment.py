@@ -70,6 +70,9 @@ def _train(cfg: DictConfig) -> float:
     started = time.perf_counter()
     trainer.fit(model, datamodule)
     minutes = (time.perf_counter() - started) / 60
+    for callback in trainer.early_stopping_callbacks:
+        if callback.stopping_reason_message:
+            log.info("stopped early: %s", callback.stopping_reason_message)
     checkpoint = trainer.checkpoint_callback
     # callback_metrics holds the last epoch; a run without checkpoints (trainer.fast_dev_run) has nothing else.
     best = getattr(checkpoint, "best_model_score", None)

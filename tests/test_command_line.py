@@ -242,6 +242,19 @@ def test_averaged_weights_are_what_training_tests_and_what_is_tested_again(
     assert not torch.equal(tested, content["current_model_state"]["net.features.0.weight"])
 
 
+def test_a_run_that_stops_early_says_so(few_faces: Path, run_command: Command) -> None:
+    result = run_command(
+        "train.py", *SHORT, f"data.path={few_faces}", "callbacks=[default,early_stopping]", "optimizer.lr=0",
+        "scheduler=none", "callbacks.early_stopping.patience=1", "trainer.max_epochs=9",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "epoch   2/9" in result.stdout
+    assert "epoch   3/9" not in result.stdout
+    assert re.search(
+        r"^stopped early: .*val/accuracy did not improve in the last 1 records", result.stdout, re.MULTILINE
+    )
+
+
 @pytest.mark.parametrize("rule", ["majority", "probability"])
 def test_fer_plus_trains_with_its_own_classes_and_is_tested_again(
     rule: str, few_faces: Path, run_command: Command, tmp_path: Path

@@ -53,15 +53,20 @@ def find_learning_rate(
 
 
 def steepest_fall(rates: list[float], losses: list[float]) -> float:
-    """The rate at which the loss falls most for each factor in the rate, past the steps that its mean starts with."""
-    slopes = np.gradient(losses, np.log(rates))[WARM_UP:]
-    return rates[WARM_UP + int(np.argmin(np.where(np.isfinite(slopes), slopes, np.inf)))]
+    """The rate at which the loss falls most for each factor in the rate, on its way to the lowest loss.
+
+    After the lowest it only recovers from having diverged; before WARM_UP steps its running mean has not settled.
+    """
+    settled = np.array(losses[WARM_UP:])
+    lowest = max(2, int(np.nanargmin(settled)) + 1)
+    slopes = np.gradient(settled[:lowest], np.log(rates[WARM_UP : WARM_UP + lowest]))
+    return rates[WARM_UP + int(np.nanargmin(slopes))]
 
 
 def _curve(rates: list[float], losses: list[float], suggestion: float) -> Figure:
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
-    axes.plot(rates, losses, color="#0072b2")
+    axes.plot(rates[WARM_UP:], losses[WARM_UP:], color="#0072b2")
     axes.axvline(suggestion, color="#d55e00", linestyle="--", label=f"steepest fall: {suggestion:.2g}")
     axes.set(xscale="log", xlabel="learning rate", ylabel="train loss (running mean)")
     axes.legend()
