@@ -21,7 +21,7 @@ from fer_lightning.classifier import EmotionClassifier
 from fer_lightning.command_line import ConfigError, message
 from fer_lightning.data import DataError, FERDataModule
 from fer_lightning.nets.weights import Start
-from fer_lightning.schedules import Schedule
+from fer_lightning.optimization import Schedule
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from fer_lightning.classifier import METRICS, EmotionClassifier
 from fer_lightning.command_line import ConfigError
 from fer_lightning.nets.weights import Start
-from fer_lightning.schedules import Schedule
+from fer_lightning.optimization import Schedule
 from fer_lightning.signature import misfit
 
 APART = {

@@ -1,7 +1,7 @@
-"""The LightningModules: one step for all stages, the metrics, the optimizer; a subclass brings the network."""
+"""EmotionClassifier: one step for all stages, the metrics, the optimizer; models.py brings the networks."""
 
+import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import lightning as L
 import torch
@@ -17,14 +17,12 @@ from torchmetrics.classification import (
     MulticlassRecall,
 )
 
-from fer_lightning.data import EMOTIONS, FERDataModule
+from fer_lightning.data import FERDataModule
 from fer_lightning.data.faces import SIDE
 from fer_lightning.losses import CrossEntropy
-from fer_lightning.nets.deep_emotion import DeepEmotion
-from fer_lightning.nets.resnet18 import ResNet18, Stem
-from fer_lightning.nets.torchvision import colour_size, takes, torchvision_net
-from fer_lightning.nets.weights import Start, head_of, load_start
-from fer_lightning.schedules import Schedule
+from fer_lightning.nets.weights import head_of
+from fer_lightning.optimization import Schedule, parameter_groups
+from fer_lightning.tta import Tta, views
 
 METRICS = ("loss", "accuracy", "precision", "recall", "f1")
 """What is logged as train/…, val/… and test/…: accuracy over all faces, the next three as means over the classes."""
@@ -88,6 +86,9 @@ class EmotionClassifier(L.LightningModule):
             metrics.clone(prefix=f"{stage}/") for stage in ("train", "val", "test")
         )
         self.val_confusion, self.test_confusion = MulticlassConfusionMatrix(c), MulticlassConfusionMatrix(c)
+        self.test_flip_accuracy = MulticlassAccuracy(c, average="micro")
+        self.tta: Tta = "none"  # what is measured in testing
+        self.tested: list[Tensor] = []  # log-probabilities of the tested faces, batch by batch
 
     def forward(self, images: Tensor) -> Tensor:
         images = images.to(self.net_dtype, memory_format=self.memory_format)
@@ -114,18 +115,31 @@ class EmotionClassifier(L.LightningModule):
         self._step(batch, "val", self.val_metrics, self.val_confusion)
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        self._step(batch, "test", self.test_metrics, self.test_confusion)
+        images, labels = batch
+        log_p = self.log_probabilities(images, self.tta)
+        self.tested.append(log_p)
+        if self.tta == "none":  # what flip averaging would give is always told
+            self.test_flip_accuracy.update(self.log_probabilities(images, "flip"), labels)
+        self._measure(log_p, labels, "test", self.test_metrics, self.test_confusion)
+
+    def log_probabilities(self, images: Tensor, tta: Tta = "none") -> Tensor:
+        """Of the classes, float (B, C), for normalised images (B, 1, S, S); probabilities are the mean over views."""
+        of_views = torch.stack([self(view).float().log_softmax(1) for view in views(images, tta)])
+        return of_views.logsumexp(0) - math.log(len(of_views))
 
     def on_validation_epoch_start(self) -> None:
         self.val_confusion.reset()
 
     def on_test_epoch_start(self) -> None:
         self.test_confusion.reset()
+        self.test_flip_accuracy.reset()
+        self.tested = []
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         if self.optimizer is None:
             raise ValueError("this model was made without an optimizer: it predicts, but does not train")
-        optimizer = self.optimizer(self._parameter_groups())
+        groups = parameter_groups(self.net, self.head, self.head_lr_scale, self.decay_norms_and_biases)
+        optimizer = self.optimizer(groups)
         for group in optimizer.param_groups:
             group["lr"] *= group["lr_scale"]
         if self.schedule is None:
@@ -142,7 +156,16 @@ class EmotionClassifier(L.LightningModule):
         confusion: MulticlassConfusionMatrix | None = None,
     ) -> Tensor:
         images, targets = batch
-        logits = self(images)
+        return self._measure(self(images), targets, stage, metrics, confusion)
+
+    def _measure(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        stage: str,
+        metrics: MetricCollection,
+        confusion: MulticlassConfusionMatrix | None,
+    ) -> Tensor:
         loss: Tensor = self.loss(logits, targets, self.class_weights)
         labels = targets.argmax(1) if targets.is_floating_point() else targets  # soft ones: of FER+ votes, or mixed
         with torch.no_grad():
@@ -154,101 +177,8 @@ class EmotionClassifier(L.LightningModule):
         self.log_dict(metrics, on_step=False, on_epoch=True, batch_size=len(labels))
         return loss
 
-    def _parameter_groups(self) -> list[dict[str, Any]]:
-        """Frozen ones too: they may learn later, and are skipped while they have no gradient."""
-        of_head = {id(parameter) for parameter in self.head.parameters()}
-        groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
-        for parameter in self.net.parameters():
-            scale = self.head_lr_scale if id(parameter) in of_head else 1.0
-            decays = self.decay_norms_and_biases or parameter.ndim > 1
-            groups.setdefault((scale, decays), []).append(parameter)
-        return [
-            {"params": parameters, "lr_scale": scale} | ({} if decays else {"weight_decay": 0.0})
-            for (scale, decays), parameters in groups.items()
-        ]
-
     def _datamodule(self) -> FERDataModule:
         datamodule = self.trainer.datamodule  # type: ignore[attr-defined]
         if not isinstance(datamodule, FERDataModule):
             raise ValueError("class weights and the steps of a schedule come from a FERDataModule: fit with one")
         return datamodule
-
-
-class TorchvisionClassifier(EmotionClassifier):
-    """`nets.torchvision.torchvision_net`, from the weights that `nets.weights.Start` names.
-
-    Raises:
-        ValueError: a network that torchvision does not have, or weights that cannot be used.
-    """
-
-    def __init__(
-        self,
-        arch: str,
-        class_names: Sequence[str] = EMOTIONS,
-        start: Start | None = None,
-        channels_last: bool = False,
-        decay_norms_and_biases: bool = False,
-        loss: CrossEntropy | None = None,
-        optimizer: Callable[..., Optimizer] | None = None,
-        schedule: Schedule | None = None,
-        head_lr_scale: float = 1.0,
-    ) -> None:
-        net = torchvision_net(arch, len(class_names))
-        in_colour = load_start(net, arch, start or Start())
-        super().__init__(
-            net, class_names, loss, optimizer, schedule, head_lr_scale, decay_norms_and_biases, channels_last
-        )
-        self.image_size = colour_size(arch) if in_colour or not takes(net, SIDE) else SIDE
-        # Not the start: the checkpoint itself holds the weights that a rebuilt model starts with.
-        self.save_hyperparameters("arch", "class_names", "channels_last", logger=False)
-
-
-class ResNet18Classifier(EmotionClassifier):
-    """`nets.resnet18.ResNet18`, from the weights that `nets.weights.Start` names.
-
-    Raises:
-        ValueError: an argument outside its range, or weights that cannot be used.
-    """
-
-    def __init__(
-        self,
-        class_names: Sequence[str] = EMOTIONS,
-        stem: Stem = "imagenet",
-        width: int = 64,
-        dropout: float = 0.0,
-        start: Start | None = None,
-        channels_last: bool = False,
-        decay_norms_and_biases: bool = False,
-        loss: CrossEntropy | None = None,
-        optimizer: Callable[..., Optimizer] | None = None,
-        schedule: Schedule | None = None,
-        head_lr_scale: float = 1.0,
-    ) -> None:
-        net = ResNet18(len(class_names), stem, width, dropout)
-        in_colour = load_start(net, "resnet18", start or Start())
-        super().__init__(
-            net, class_names, loss, optimizer, schedule, head_lr_scale, decay_norms_and_biases, channels_last
-        )
-        self.image_size = colour_size("resnet18") if in_colour else SIDE
-        self.save_hyperparameters("class_names", "stem", "width", "dropout", "channels_last", logger=False)
-
-
-class DeepEmotionClassifier(EmotionClassifier):
-    """`nets.deep_emotion.DeepEmotion`; the other arguments as `EmotionClassifier`."""
-
-    def __init__(
-        self,
-        class_names: Sequence[str] = EMOTIONS,
-        dropout: float = 0.5,
-        channels_last: bool = False,
-        decay_norms_and_biases: bool = False,
-        loss: CrossEntropy | None = None,
-        optimizer: Callable[..., Optimizer] | None = None,
-        schedule: Schedule | None = None,
-        head_lr_scale: float = 1.0,
-    ) -> None:
-        net = DeepEmotion(len(class_names), dropout)
-        super().__init__(
-            net, class_names, loss, optimizer, schedule, head_lr_scale, decay_norms_and_biases, channels_last
-        )
-        self.save_hyperparameters("class_names", "dropout", "channels_last", logger=False)

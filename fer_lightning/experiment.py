@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import lightning as L
 import torch
@@ -20,6 +20,7 @@ from fer_lightning.classifier import EmotionClassifier
 from fer_lightning.command_line import ConfigError, give_up
 from fer_lightning.data.cache import written_whole
 from fer_lightning.report.results import Results
+from fer_lightning.tta import Tta
 
 log = logging.getLogger(__name__)
 
@@ -53,10 +54,12 @@ def test(cfg: DictConfig) -> None:
         experiment = rebuild(run, cfg, checkpoint)
     except ConfigError as error:
         give_up(error)
+    experiment.model.tta = cfg.tta
     experiment.trainer.test(experiment.model, experiment.datamodule, verbose=False)
     results = Results.of(experiment.model, experiment.trainer)
     log.info(results.table())
-    metrics = results.write(Path(HydraConfig.get().runtime.output_dir), run=str(run_dir), ckpt=cfg.ckpt)
+    more = {"run": str(run_dir), "ckpt": cfg.ckpt, "tta": cfg.tta}
+    metrics = results.write(Path(HydraConfig.get().runtime.output_dir), **more)
     log.info("\nresults      %s", _shown(metrics))
 
 
@@ -113,8 +116,9 @@ def _finished_run(cfg: DictConfig) -> tuple[Path, Path]:
     latest = f" The latest runs: {', '.join(str(run.parent.parent) for run in runs)}" if runs else ""
     if OmegaConf.is_missing(cfg, "run_dir") or cfg.run_dir is None:
         raise ConfigError(f"run_dir is missing: say which run, as in run_dir=outputs/train/….{latest}")
-    if cfg.ckpt not in ("best", "last"):
-        raise ConfigError(f"ckpt is {cfg.ckpt}; it is one of best, last")
+    for key, choices in (("ckpt", ("best", "last")), ("tta", get_args(Tta))):
+        if cfg[key] not in choices:
+            raise ConfigError(f"{key} is {cfg[key]}; it is one of {', '.join(choices)}")
     run_dir = Path(str(cfg.run_dir)).expanduser()
     checkpoint = run_dir / "checkpoints" / f"{cfg.ckpt}.ckpt"
     if not (run_dir / ".hydra" / "config.yaml").is_file():

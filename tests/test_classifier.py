@@ -11,11 +11,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 from fer_lightning.augment import Augmentation
-from fer_lightning.classifier import DeepEmotionClassifier, EmotionClassifier, ResNet18Classifier, TorchvisionClassifier
+from fer_lightning.classifier import EmotionClassifier
 from fer_lightning.data import EMOTIONS, FERDataModule
 from fer_lightning.losses import CrossEntropy
+from fer_lightning.models import DeepEmotionClassifier, ResNet18Classifier, TorchvisionClassifier
 from fer_lightning.nets.weights import Start
-from fer_lightning.schedules import Schedule, warmup_cosine
+from fer_lightning.optimization import Schedule, warmup_cosine
 
 
 def trainer(folder: Path, **options: Any) -> L.Trainer:

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from fer_lightning.classifier import ResNet18Classifier
 from fer_lightning.data import FERDataModule
 from fer_lightning.finetuning import Finetuning
+from fer_lightning.models import ResNet18Classifier
 
 
 class States(L.Callback):

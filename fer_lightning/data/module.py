@@ -110,6 +110,9 @@ class FERDataModule(L.LightningDataModule):
         self.origins: dict[str, str] = {}  # of each split: the part of the source that it is, in words
         self.faces: Faces | None = None
         self.rows: dict[str, Tensor] = {}
+        self.also_in_train: dict[
+            str, Tensor
+        ] = {}  # of val and test: which faces are byte-identical with one trained on
 
     def setup(self, stage: str | None = None) -> None:
         """Reads and splits the source, once, and logs what is in each split.
@@ -129,10 +132,9 @@ class FERDataModule(L.LightningDataModule):
             rows = {"test": rows["test"]}
         else:
             self.trained_on = known[rows["train"]]
-        copies = {
-            split: int(torch.isin(known[rows[split]], self.trained_on).sum()) for split in rows if split != "train"
-        }
-        log.info("faces in each split:\n%s", split_table(faces, rows, self.origins, copies))
+        copies = self._copies(known, rows)
+        counts = {split: int(copied.sum()) for split, copied in copies.items()}
+        log.info("faces in each split:\n%s", split_table(faces, rows, self.origins, counts))
         if stage != "test":
             if self.drop_copies:
                 kept = ~torch.isin(self.trained_on, known[torch.cat([rows["val"], rows["test"]])])
@@ -140,7 +142,7 @@ class FERDataModule(L.LightningDataModule):
                 rows["train"], self.trained_on = rows["train"][kept], self.trained_on[kept]
             if self.normalize == "dataset":
                 self.mean, self.std = _mean_and_std(faces.images, rows["train"])
-        self.faces, self.rows = faces, rows
+        self.faces, self.rows, self.also_in_train = faces, rows, self._copies(known, rows)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -215,6 +217,9 @@ class FERDataModule(L.LightningDataModule):
         step = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
         key = (self.seed, self.trainer.current_epoch, step, self.trainer.global_rank)
         return Generator().manual_seed(int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1))
+
+    def _copies(self, known: Tensor, rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {split: torch.isin(known[r], self.trained_on) for split, r in rows.items() if split != "train"}
 
     def _read(self) -> Faces:
         if self.faces is None:

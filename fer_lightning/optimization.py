@@ -1,4 +1,4 @@
-"""When and how the learning rate changes."""
+"""Which parameters learn at which rate, and how the rate changes."""
 
 import math
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import lightning as L
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
 
@@ -38,6 +39,25 @@ class Schedule:
         """What Lightning wants of `configure_optimizers`, for epochs of so many batches."""
         steps = _steps_of_run(trainer, batches) if self.steps_as else 0
         return {"scheduler": self.made(optimizer, steps), "interval": self.interval, "monitor": self.monitor}
+
+
+def parameter_groups(
+    net: nn.Module, head: nn.Module, head_lr_scale: float, decay_norms_and_biases: bool
+) -> list[dict[str, Any]]:
+    """What an optimizer takes: the parameters of net, by the learning rate ("lr_scale") and weight decay that they get.
+
+    Frozen ones too: they may learn later, and are skipped while they have no gradient.
+    """
+    of_head = {id(parameter) for parameter in head.parameters()}
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for parameter in net.parameters():
+        scale = head_lr_scale if id(parameter) in of_head else 1.0
+        decays = decay_norms_and_biases or parameter.ndim > 1
+        groups.setdefault((scale, decays), []).append(parameter)
+    return [
+        {"params": parameters, "lr_scale": scale} | ({} if decays else {"weight_decay": 0.0})
+        for (scale, decays), parameters in groups.items()
+    ]
 
 
 def warmup_cosine(optimizer: Optimizer, total_steps: int, warmup: float = 0.0, eta_min: float = 0.0) -> LRScheduler:

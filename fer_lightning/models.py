@@ -1,0 +1,95 @@
+"""What conf/model/ offers: an EmotionClassifier for each kind of network, built from plain values."""
+
+from collections.abc import Callable, Sequence
+
+from torch.optim import Optimizer
+
+from fer_lightning.classifier import EmotionClassifier
+from fer_lightning.data import EMOTIONS
+from fer_lightning.data.faces import SIDE
+from fer_lightning.losses import CrossEntropy
+from fer_lightning.nets.deep_emotion import DeepEmotion
+from fer_lightning.nets.resnet18 import ResNet18, Stem
+from fer_lightning.nets.torchvision import colour_size, takes, torchvision_net
+from fer_lightning.nets.weights import Start, load_start
+from fer_lightning.optimization import Schedule
+
+
+class TorchvisionClassifier(EmotionClassifier):
+    """`nets.torchvision.torchvision_net`, from the weights that `nets.weights.Start` names.
+
+    Raises:
+        ValueError: a network that torchvision does not have, or weights that cannot be used.
+    """
+
+    def __init__(
+        self,
+        arch: str,
+        class_names: Sequence[str] = EMOTIONS,
+        start: Start | None = None,
+        channels_last: bool = False,
+        decay_norms_and_biases: bool = False,
+        loss: CrossEntropy | None = None,
+        optimizer: Callable[..., Optimizer] | None = None,
+        schedule: Schedule | None = None,
+        head_lr_scale: float = 1.0,
+    ) -> None:
+        net = torchvision_net(arch, len(class_names))
+        in_colour = load_start(net, arch, start or Start())
+        super().__init__(
+            net, class_names, loss, optimizer, schedule, head_lr_scale, decay_norms_and_biases, channels_last
+        )
+        self.image_size = colour_size(arch) if in_colour or not takes(net, SIDE) else SIDE
+        # Not the start: the checkpoint itself holds the weights that a rebuilt model starts with.
+        self.save_hyperparameters("arch", "class_names", "channels_last", logger=False)
+
+
+class ResNet18Classifier(EmotionClassifier):
+    """`nets.resnet18.ResNet18`, from the weights that `nets.weights.Start` names.
+
+    Raises:
+        ValueError: an argument outside its range, or weights that cannot be used.
+    """
+
+    def __init__(
+        self,
+        class_names: Sequence[str] = EMOTIONS,
+        stem: Stem = "imagenet",
+        width: int = 64,
+        dropout: float = 0.0,
+        start: Start | None = None,
+        channels_last: bool = False,
+        decay_norms_and_biases: bool = False,
+        loss: CrossEntropy | None = None,
+        optimizer: Callable[..., Optimizer] | None = None,
+        schedule: Schedule | None = None,
+        head_lr_scale: float = 1.0,
+    ) -> None:
+        net = ResNet18(len(class_names), stem, width, dropout)
+        in_colour = load_start(net, "resnet18", start or Start())
+        super().__init__(
+            net, class_names, loss, optimizer, schedule, head_lr_scale, decay_norms_and_biases, channels_last
+        )
+        self.image_size = colour_size("resnet18") if in_colour else SIDE
+        self.save_hyperparameters("class_names", "stem", "width", "dropout", "channels_last", logger=False)
+
+
+class DeepEmotionClassifier(EmotionClassifier):
+    """`nets.deep_emotion.DeepEmotion`; the other arguments as `EmotionClassifier`."""
+
+    def __init__(
+        self,
+        class_names: Sequence[str] = EMOTIONS,
+        dropout: float = 0.5,
+        channels_last: bool = False,
+        decay_norms_and_biases: bool = False,
+        loss: CrossEntropy | None = None,
+        optimizer: Callable[..., Optimizer] | None = None,
+        schedule: Schedule | None = None,
+        head_lr_scale: float = 1.0,
+    ) -> None:
+        net = DeepEmotion(len(class_names), dropout)
+        super().__init__(
+            net, class_names, loss, optimizer, schedule, head_lr_scale, decay_norms_and_biases, channels_last
+        )
+        self.save_hyperparameters("class_names", "dropout", "channels_last", logger=False)
