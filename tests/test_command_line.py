@@ -138,6 +138,20 @@ def test_the_last_checkpoint_can_be_tested_on_another_part_of_the_data(
     assert torch.load(run / "checkpoints/last.ckpt", weights_only=True)["epoch"] == 1
 
 
+def test_flip_averaging_is_measured_in_training_and_by_test_alike(
+    trained: tuple[Path, str], run_command: Command, tmp_path: Path
+) -> None:
+    run, output = trained
+    told = metrics(run)["test/accuracy_flip"]
+    assert f"with flip averaging {told:.2%}" in output
+    result = run_command("test.py", f"run_dir={run}", "tta=flip")
+    assert result.returncode == 0, result.stderr
+    (written,) = tmp_path.glob("outputs/test/*/metrics.json")
+    content = json.loads(written.read_text())
+    assert (content["test/accuracy"], content["tta"]) == (told, "flip")
+    assert content["test/accuracy_low"] < told < content["test/accuracy_high"]
+
+
 def test_tensorboard_has_curves_pictures_and_a_filled_hparams_tab(trained: tuple[Path, str]) -> None:
     run, _ = trained
     board = EventAccumulator(str(run / "tensorboard"), size_guidance={"images": 0})
@@ -282,6 +296,7 @@ def test_fer_plus_trains_with_its_own_classes_and_is_tested_again(
         ("train.py", ["data=fer2013"], ["data.path", "fer2013.csv", "image", "data=demo"]),
         ("test.py", [], ["run_dir is missing"]),
         ("test.py", ["run_dir=outputs/gone"], ["run_dir outputs/gone is not the folder of a run"]),
+        ("test.py", ["run_dir=x", "tta=five"], ["tta is five; it is one of none, flip, ten_crop"]),
     ],
 )
 def test_a_mistake_ends_in_one_message_and_status_1(

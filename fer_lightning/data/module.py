@@ -10,17 +10,16 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
-from torch.utils.data import DataLoader, Dataset, DistributedSampler
+from torch.utils.data import DataLoader, DistributedSampler
 
 from fer_lightning.augment import Augmentation
+from fer_lightning.data.batches import Batch, Batches, loader
 from fer_lightning.data.faces import SPLITS, DataError, Faces
 from fer_lightning.data.ferplus import Votes
 from fer_lightning.data.source import find_fer2013, read_faces
 from fer_lightning.data.splits import digests, split_rows, split_table
 
 log = logging.getLogger(__name__)
-
-Batch = tuple[Tensor, Tensor]
 
 
 class FERDataModule(L.LightningDataModule):
@@ -110,9 +109,7 @@ class FERDataModule(L.LightningDataModule):
         self.origins: dict[str, str] = {}  # of each split: the part of the source that it is, in words
         self.faces: Faces | None = None
         self.rows: dict[str, Tensor] = {}
-        self.also_in_train: dict[
-            str, Tensor
-        ] = {}  # of val and test: which faces are byte-identical with one trained on
+        self.also_in_train: dict[str, Tensor] = {}  # of val and test: which faces have a byte-identical one
 
     def setup(self, stage: str | None = None) -> None:
         """Reads and splits the source, once, and logs what is in each split.
@@ -158,14 +155,14 @@ class FERDataModule(L.LightningDataModule):
         """Batches of images and labels int64 (B,), or soft labels float32 (B, C) where the faces have them."""
         faces = self._read()
         targets = faces.labels if faces.soft_labels is None else faces.soft_labels
-        dataset = _Batches(faces.images, targets, self.rows["train"])
+        dataset = Batches(faces.images, targets, self.rows["train"])
         world_size, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
         # torch's sampler orders by seed + epoch (Lightning tells it the epoch): spread, so that runs with seeds 0 and 1
         # do not see each other's orders one epoch apart.
         sampler: DistributedSampler[Batch] = DistributedSampler(
             dataset, world_size, rank, shuffle=True, seed=self.seed << 20
         )
-        return _loader(dataset, self.batch_size, sampler)
+        return loader(dataset, self.batch_size, sampler)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         return self._evaluated("val")
@@ -209,7 +206,7 @@ class FERDataModule(L.LightningDataModule):
 
     def _evaluated(self, split: str) -> DataLoader[Batch]:
         faces = self._read()
-        return _loader(_Batches(faces.images, faces.labels, self.rows[split]), self.batch_size)
+        return loader(Batches(faces.images, faces.labels, self.rows[split]), self.batch_size)
 
     def _generator(self) -> Generator:
         """A function of (seed, epoch, step, rank): what a step draws does not depend on what ran before it."""
@@ -225,28 +222,6 @@ class FERDataModule(L.LightningDataModule):
         if self.faces is None:
             raise DataError("FERDataModule has not read its data yet: call setup() first")
         return self.faces
-
-
-class _Batches(Dataset[Batch]):
-    """Gathers a whole batch by one index operation: `DataLoader` calls `__getitems__` with the batch's positions."""
-
-    def __init__(self, images: Tensor, targets: Tensor, rows: Tensor) -> None:
-        self.images, self.targets, self.rows = images, targets, rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitems__(self, positions: list[int]) -> Batch:
-        rows = self.rows[positions]
-        return self.images[rows], self.targets[rows]
-
-
-def _loader(dataset: _Batches, batch_size: int, sampler: DistributedSampler[Batch] | None = None) -> DataLoader[Batch]:
-    return DataLoader(dataset, batch_size, sampler=sampler, collate_fn=_as_it_is, pin_memory=torch.cuda.is_available())
-
-
-def _as_it_is(batch: Any) -> Any:
-    return batch
 
 
 def _mean_and_std(images: Tensor, rows: Tensor) -> tuple[float, float]:

@@ -1,5 +1,6 @@
 """The table of a test says what the confusion matrix says."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -7,10 +8,11 @@ import pytest
 import torch
 
 from fer_lightning.report.pictures import confusion_figure
-from fer_lightning.report.results import Results
+from fer_lightning.report.results import Results, wilson_interval
 
+NAMES = ("loss", "accuracy", "precision", "recall", "f1", "accuracy_low", "accuracy_high", "accuracy_new")
 RESULTS = Results(
-    metrics={f"test/{name}": 0.5 for name in ("loss", "accuracy", "precision", "recall", "f1")},
+    metrics={f"test/{name}": 0.5 for name in NAMES},
     confusion=torch.tensor([[3, 1, 0, 0], [0, 2, 0, 0], [1, 1, 2, 0], [0, 0, 0, 0]]),
     class_names=("angry", "happy", "sad", "absent"),
 )
@@ -43,3 +45,17 @@ def test_the_confusion_picture_names_the_classes_and_shows_the_counts() -> None:
     assert [label.get_text() for label in axes.get_yticklabels()] == list(RESULTS.class_names)
     shown = [text.get_text() for text in axes.texts]
     assert shown == [str(count) for count in RESULTS.confusion.flatten().tolist()]
+
+
+@pytest.mark.parametrize(
+    ("hits", "count", "low", "high"),
+    [(2282, 3589, 0.6199, 0.6514), (0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (50, 100, 0.4038, 0.5962)],
+)
+def test_intervals_are_wilsons(hits: int, count: int, low: float, high: float) -> None:
+    assert wilson_interval(hits, count) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_the_copies_are_told_beside_the_accuracy_without_them() -> None:
+    results = dataclasses.replace(RESULTS, copies=279, metrics=RESULTS.metrics | {"test/accuracy_new": 0.25})
+    assert "without the 279 faces that are in train too 25.00%" in results.table()
+    assert "in train too" not in RESULTS.table()
