@@ -19,7 +19,8 @@ from fer_lightning.build import build, rebuild
 from fer_lightning.classifier import EmotionClassifier
 from fer_lightning.command_line import ConfigError, give_up
 from fer_lightning.data.cache import written_whole
-from fer_lightning.report.results import Results
+from fer_lightning.report.figures import Results
+from fer_lightning.report.provenance import provenance
 from fer_lightning.tta import Tta
 
 log = logging.getLogger(__name__)
@@ -87,8 +88,8 @@ def _train(cfg: DictConfig) -> float:
     trainer.test(model, datamodule, verbose=False)
     results = Results.of(model, trainer)
     log.info(results.table())
-    figures = {cfg.monitor: score, "minutes": minutes}
-    results.write(run_dir / "report", **figures)
+    figures = {cfg.monitor: score, "minutes": minutes, "epochs": trainer.current_epoch}
+    results.write(run_dir / "report", **figures, **provenance(trainer.strategy.root_device.type))
     _save_weights(model, run_dir)
     _log_hyperparameters(cfg, trainer, figures | results.metrics)
     picked = f"best {cfg.monitor} {score:.4f}, " if best_path else "no checkpoint was kept; tested as it was "

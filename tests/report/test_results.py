@@ -1,61 +1,80 @@
-"""The table of a test says what the confusion matrix says."""
+"""RESULTS.md's table says what the run folders say."""
 
-import dataclasses
 import json
 from pathlib import Path
 
 import pytest
-import torch
 
-from fer_lightning.report.pictures import confusion_figure
-from fer_lightning.report.results import Results, wilson_interval
+from fer_lightning.report.results import BEGIN, END, main, results_table
 
-NAMES = ("loss", "accuracy", "precision", "recall", "f1", "accuracy_low", "accuracy_high", "accuracy_new")
-RESULTS = Results(
-    metrics={f"test/{name}": 0.5 for name in NAMES},
-    confusion=torch.tensor([[3, 1, 0, 0], [0, 2, 0, 0], [1, 1, 2, 0], [0, 0, 0, 0]]),
-    class_names=("angry", "happy", "sad", "absent"),
-)
-
-
-def test_precision_recall_and_f1_of_each_class_are_those_worked_out_by_hand() -> None:
-    table = RESULTS.per_class()
-    assert table.loc["angry"].tolist() == pytest.approx([3 / 4, 3 / 4, 3 / 4, 4])
-    assert table.loc["happy"].tolist() == pytest.approx([2 / 4, 2 / 2, 2 / 3, 2])
-    assert table.loc["sad"].tolist() == pytest.approx([2 / 2, 2 / 4, 2 / 3, 4])
-
-
-def test_a_class_that_is_neither_there_nor_predicted_has_no_figures() -> None:
-    line = next(line for line in RESULTS.table().splitlines() if line.startswith("absent"))
-    assert line.split() == ["absent", "–", "–", "–", "0"]
+RUN = {
+    "test/accuracy": 0.6286,
+    "test/accuracy_low": 0.6127,
+    "test/accuracy_high": 0.6443,
+    "test/accuracy_flip": 0.64,
+    "test/accuracy_new": 0.62,
+    "test/f1": 0.588,
+    "copies_in_train": 274,
+    "test_split": "PublicTest",
+    "minutes": 15.2,
+    "epochs": 15,
+    "commit": "abc1234",
+    "machine": "2 of 2 cores, some processor",
+    "command": "python train.py experiment=resnet_60 'data.path=/home/ann/fer 2013.csv' 'callbacks=[default]'",
+}
 
 
-def test_what_is_written_is_what_was_measured(tmp_path: Path) -> None:
-    path = RESULTS.write(tmp_path / "report", run="outputs/train/x")
-    content = json.loads(path.read_text("utf-8"))
-    assert content["test/accuracy"] == 0.5
-    assert content["run"] == "outputs/train/x"
-    assert content["classes"]["sad"] == {"precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3), "faces": 4}
-    assert content["classes"]["absent"]["f1"] is None
-    assert content["confusion"] == RESULTS.confusion.tolist()
+def run(folder: Path, name: str, **changes: object) -> Path:
+    report = folder / name / "report"
+    report.mkdir(parents=True)
+    (report / "metrics.json").write_text(json.dumps({**RUN, **changes}))
+    return folder / name
 
 
-def test_the_confusion_picture_names_the_classes_and_shows_the_counts() -> None:
-    axes = confusion_figure(RESULTS.confusion, RESULTS.class_names).axes[0]
-    assert [label.get_text() for label in axes.get_yticklabels()] == list(RESULTS.class_names)
-    shown = [text.get_text() for text in axes.texts]
-    assert shown == [str(count) for count in RESULTS.confusion.flatten().tolist()]
+def cells(table: str) -> list[dict[str, str]]:
+    names, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
-@pytest.mark.parametrize(
-    ("hits", "count", "low", "high"),
-    [(2282, 3589, 0.6199, 0.6514), (0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (50, 100, 0.4038, 0.5962)],
-)
-def test_intervals_are_wilsons(hits: int, count: int, low: float, high: float) -> None:
-    assert wilson_interval(hits, count) == pytest.approx((low, high), abs=1e-4)
+def test_a_run_is_a_row_with_its_interval_and_without_anybodys_paths(tmp_path: Path) -> None:
+    (row,) = cells(results_table([run(tmp_path, "a")]))
+    assert row == {
+        "experiment": "resnet_60",
+        "command": "`python train.py experiment=resnet_60 data.path=… 'callbacks=[default]'`",
+        "commit": "abc1234",
+        "machine": "2 of 2 cores, some processor",
+        "epochs": "15",
+        "minutes": "15.2",
+        "seeds": "0",
+        "test part": "PublicTest",
+        "accuracy (95% interval)": "62.9% (61.3% to 64.4%)",
+        "macro F1": "58.8%",
+        "flip averaging": "64.0%",
+        "without copies": "62.0% (−274 faces)",
+    }
 
 
-def test_the_copies_are_told_beside_the_accuracy_without_them() -> None:
-    results = dataclasses.replace(RESULTS, copies=279, metrics=RESULTS.metrics | {"test/accuracy_new": 0.25})
-    assert "without the 279 faces that are in train too 25.00%" in results.table()
-    assert "in train too" not in RESULTS.table()
+def test_seeds_of_one_command_are_one_row_with_mean_and_deviation(tmp_path: Path) -> None:
+    for seed, accuracy in enumerate((0.60, 0.62, 0.64)):
+        run(tmp_path, str(seed), **{"test/accuracy": accuracy, "command": f"{RUN['command']} seed={seed}"})
+    run(tmp_path, "other", command="python train.py")
+    first, second = cells(results_table([tmp_path]))
+    assert (first["seeds"], first["accuracy (95% interval)"]) == ("0, 1, 2", "62.0% ± 2.0%")
+    assert (second["experiment"], second["seeds"]) == ("–", "0")
+
+
+def test_the_table_goes_between_the_markers_and_leaves_the_rest(tmp_path: Path) -> None:
+    file = tmp_path / "RESULTS.md"
+    file.write_text(f"# Results\n\n{BEGIN}\nold\n{END}\n\nMore.\n", "utf-8")
+    main([str(run(tmp_path, "a")), "--into", str(file)])
+    text = file.read_text("utf-8")
+    assert text == f"# Results\n\n{BEGIN}\n{results_table([tmp_path])}\n{END}\n\nMore.\n"
+
+
+def test_what_cannot_be_is_one_message(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="error: no report/metrics.json of a finished run in"):
+        main([str(tmp_path)])
+    file = tmp_path / "RESULTS.md"
+    file.write_text("# Results\n", "utf-8")
+    with pytest.raises(SystemExit, match="RESULTS.md has no line <!-- results: begin --> with"):
+        main([str(run(tmp_path, "a")), "--into", str(file)])

@@ -1,0 +1,55 @@
+"""What a figure was measured with: the command, the code, the machine and the versions."""
+
+import os
+import platform
+import shlex
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+
+PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "numpy")
+
+
+def provenance(accelerator: str) -> dict[str, str]:
+    """Of the running train.py: its command, the commit that it runs, the machine, the versions.
+
+    accelerator: "cpu", "cuda", …: what the network was trained on.
+    """
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return {
+        "command": shlex.join(["python", "train.py", *HydraConfig.get().overrides.task]),
+        "commit": _commit(),
+        "machine": _machine(accelerator),
+        "versions": f"Python {platform.python_version()}, {versions}",
+    }
+
+
+def _commit() -> str:
+    """The commit of the code, with -dirty if it was changed since; "unknown" outside of a git clone."""
+    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        result = subprocess.run(
+            command, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return result.stdout.strip()
+
+
+def _machine(accelerator: str) -> str:
+    if accelerator == "cuda":
+        return torch.cuda.get_device_name()
+    name = _processor()
+    return f"{torch.get_num_threads()} of {os.cpu_count()} cores, {name}"
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text("utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
