@@ -72,9 +72,9 @@ def test_the_table_goes_between_the_markers_and_leaves_the_rest(tmp_path: Path) 
 
 
 def test_what_cannot_be_is_one_message(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="error: no report/metrics.json of a finished run in"):
+    with pytest.raises(SystemExit, match=r"error: no report/metrics\.json of a finished run in"):
         main([str(tmp_path)])
     file = tmp_path / "RESULTS.md"
     file.write_text("# Results\n", "utf-8")
-    with pytest.raises(SystemExit, match="RESULTS.md has no line <!-- results: begin --> with"):
+    with pytest.raises(SystemExit, match=r"RESULTS\.md has no line <!-- results: begin --> with"):
         main([str(run(tmp_path, "a")), "--into", str(file)])
