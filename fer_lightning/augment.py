@@ -26,10 +26,11 @@ class Augmentation:
         erasing: probability that a rectangle is set to 0.
         erasing_scale: area of that rectangle as a share of the image, uniform in [low, high].
         erasing_ratio: its height divided by its width, log-uniform in [low, high].
-        mixup: each face of a batch is blended with another by a share from Beta(mixup, mixup), and so are their
-            labels (Zhang et al., ICLR 2018); 0 is off.
-        cutmix: a rectangle of each face comes from another, its area from Beta(cutmix, cutmix), and the labels by
-            area (Yun et al., ICCV 2019); 0 is off. With mixup too, each batch gets the one or the other.
+        mixup: each face of a batch is blended with another, and so are their labels, by one share for the batch from
+            Beta(mixup, mixup) (Zhang et al., ICLR 2018); 0 is off.
+        cutmix: a rectangle of each face comes from another, the same one in a whole batch, its area from
+            Beta(cutmix, cutmix), and the labels by area (Yun et al., ICCV 2019); 0 is off. With mixup too, each batch
+            gets the one or the other.
 
     Raises:
         ValueError: a parameter outside its range.

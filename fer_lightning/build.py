@@ -1,8 +1,9 @@
 """From a config to the objects that it describes."""
 
 import logging
+import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -20,6 +21,7 @@ from fer_lightning.check import APART, check
 from fer_lightning.classifier import EmotionClassifier
 from fer_lightning.command_line import ConfigError, message
 from fer_lightning.data import DataError, FERDataModule
+from fer_lightning.nets.torchvision import refusal
 from fer_lightning.nets.weights import Start
 from fer_lightning.optimization import Schedule
 
@@ -54,7 +56,10 @@ def build(cfg: DictConfig) -> Experiment:
     model = _model(cfg, datamodule, **parts, **of_head)
     if datamodule.image_size == "auto":
         datamodule.image_size = model.image_size
-    _try_out(model, datamodule.image_size)
+    if why := refusal(model, datamodule.image_size):
+        name = type(model.net).__name__
+        raise ConfigError(f"data.image_size is {datamodule.image_size}, and {name} does not take that: {why}")
+    _refuse_never_unfreezing(cfg, trainer, len(datamodule.train_dataloader()))
     return Experiment(datamodule, model, trainer)
 
 
@@ -73,6 +78,8 @@ def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experimen
         of_data = torch.load(checkpoint, map_location="cpu", weights_only=True)[FERDataModule.__name__]
     except (RuntimeError, KeyError, EOFError, OSError, UnpicklingError) as error:
         raise ConfigError(f"{checkpoint} is not a checkpoint of this program: {error}") from error
+    if "image_size" not in of_data or "finetune" not in run:
+        raise ConfigError(f"{checkpoint} was made by an older version of this program: train again")
     if not isinstance(run.data.path, DictConfig):  # of demo faces: they are drawn again if they are gone
         run.data.path = of_data["source"]  # wherever this is called from, and whatever $FER2013 is by now
     if run.data.get("votes"):  # other faces have other votes
@@ -124,9 +131,21 @@ def _model(cfg: DictConfig, datamodule: FERDataModule, **parts: Any) -> EmotionC
         except ValueError as error:
             raise ConfigError(f"model: {error}") from error
     if cfg.finetune.unfreeze_at_epoch != 0 and not any(start.values()):
-        log.warning("the body of the network is frozen at random weights: give model.pretrained or model.weights_path")
+        hint = ": give model.pretrained=true or model.weights_path=…" if start else ""
+        log.warning("finetune freezes the body of the network at random weights%s", hint)
     model: EmotionClassifier = _made("model", node, **parts)
     return model
+
+
+def _refuse_never_unfreezing(cfg: DictConfig, trainer: L.Trainer, batches: int) -> None:
+    """Of trainer.max_epochs, `check` has told already."""
+    epoch, max_steps = cfg.finetune.unfreeze_at_epoch, cfg.trainer.max_steps
+    steps = math.ceil(batches / cfg.trainer.accumulate_grad_batches)
+    if epoch and 0 < max_steps <= epoch * steps and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+        raise ConfigError(
+            f"finetune.unfreeze_at_epoch is {epoch}, but trainer.max_steps={max_steps} ends within epoch "
+            f"{(max_steps - 1) // steps} ({steps} steps each): the body would never learn"
+        )
 
 
 def _read(datamodule: FERDataModule, stage: str) -> None:
@@ -134,18 +153,6 @@ def _read(datamodule: FERDataModule, stage: str) -> None:
         datamodule.setup(stage)
     except DataError as error:
         raise ConfigError(str(error)) from error
-
-
-def _try_out(model: EmotionClassifier, image_size: int) -> None:
-    """One black image through the network, so that one of a size that it cannot take ends here."""
-    model.eval()
-    try:
-        with torch.no_grad():
-            model(torch.zeros(1, 1, image_size, image_size))
-    except RuntimeError as error:
-        name = type(model.net).__name__
-        raise ConfigError(f"data.image_size is {image_size}, and {name} does not take that: {error}") from error
-    model.train()
 
 
 def _replace(node: DictConfig, other: DictConfig, name: str) -> None:
@@ -203,7 +210,10 @@ def _fast_precision(accelerator: str) -> str:
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
     if accelerator == "mps" or (accelerator == "auto" and torch.backends.mps.is_available()):
         return "32-true"
-    computes_bf16 = {"avx512_bf16", "amx_bf16"} & {name for name, has in torch.cpu.get_capabilities().items() if has}
+    capabilities: Mapping[str, Any] = getattr(
+        torch.cpu, "get_capabilities", dict
+    )()  # not in every torch that pyproject.toml allows
+    computes_bf16 = any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
     return "bf16-mixed" if computes_bf16 else "32-true"
 
 

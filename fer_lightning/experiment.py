@@ -131,11 +131,11 @@ def _finished_run(cfg: DictConfig) -> tuple[Path, Path]:
 
 def _log_hyperparameters(cfg: DictConfig, trainer: L.Trainer, figures: dict[str, float]) -> None:
     """The choices, the numbers behind them and the outcome: a row of TensorBoard's HPARAMS tab, W&B's config, …"""
-    groups = ("data", "augmentation", "model", "loss", "optimizer", "scheduler")
+    groups = ("data", "augmentation", "model", "finetune", "loss", "optimizer", "scheduler")
     choices = HydraConfig.get().runtime.choices
     row: dict[str, Any] = {group: str(choices[group]) for group in groups}
     row |= {"seed": cfg.seed, "batch_size": cfg.data.batch_size, "max_epochs": trainer.max_epochs}
-    for group in ("model", "loss", "optimizer"):
+    for group in ("model", "finetune", "loss", "optimizer"):
         plain = OmegaConf.to_container(cfg[group], resolve=True)
         assert isinstance(plain, dict)
         row |= {

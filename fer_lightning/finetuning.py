@@ -1,10 +1,7 @@
 """Which layers learn when: all of them, the head alone, or the head first and the body later."""
 
-from collections.abc import Iterable
-
 import lightning as L
 from lightning.pytorch.callbacks import BaseFinetuning
-from torch import nn
 from torch.optim import Optimizer
 
 from fer_lightning.classifier import EmotionClassifier
@@ -31,19 +28,18 @@ class Finetuning(BaseFinetuning):
 
     def freeze_before_training(self, pl_module: L.LightningModule) -> None:
         if self.unfreeze_at_epoch != 0:
-            self.freeze(_body(pl_module), train_bn=False)
+            _set_body(pl_module, learns=False)
 
     def finetune_function(self, pl_module: L.LightningModule, epoch: int, optimizer: Optimizer) -> None:
-        body = _body(pl_module)
-        frozen = self.unfreeze_at_epoch is None or epoch < self.unfreeze_at_epoch
-        if not frozen:
-            self.make_trainable(body)
-        for layer in body:
-            layer.train(not frozen)
+        _set_body(pl_module, learns=self.unfreeze_at_epoch is not None and epoch >= self.unfreeze_at_epoch)
 
 
-def _body(module: L.LightningModule) -> list[nn.Module]:
-    """The layers of its network other than the head, without the containers that hold them."""
+def _set_body(module: L.LightningModule, learns: bool) -> None:
+    """Not by Lightning's own `freeze`: it takes a ViT, which has a parameter of its own, for one single layer."""
     assert isinstance(module, EmotionClassifier)
-    layers: Iterable[nn.Module] = BaseFinetuning.flatten_modules(module.net)
-    return [layer for layer in layers if layer is not module.head]
+    of_head = {id(parameter) for parameter in module.head.parameters()}
+    for parameter in module.net.parameters():
+        if id(parameter) not in of_head:
+            parameter.requires_grad = learns
+    module.net.train(learns)
+    module.head.train()

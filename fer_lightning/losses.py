@@ -92,5 +92,6 @@ class Focal(CrossEntropy):
         shares = F.one_hot(targets, log_p.shape[1]).to(log_p) if hard else targets.to(log_p)
         mean_over = weights.float()[targets].sum() if hard else log_p.new_tensor(len(targets))
         shares = (1 - self.label_smoothing) * shares + self.label_smoothing / log_p.shape[1]
-        terms = -shares * weights.float() * (1 - log_p.exp()) ** self.gamma * log_p
+        unsure = (1 - log_p.exp()).clamp(min=1e-6)  # at 0, the gradient of a power below 1 is infinite
+        terms = -shares * weights.float() * unsure**self.gamma * log_p
         return terms.sum() / mean_over

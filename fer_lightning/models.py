@@ -10,7 +10,7 @@ from fer_lightning.data.faces import SIDE
 from fer_lightning.losses import CrossEntropy
 from fer_lightning.nets.deep_emotion import DeepEmotion
 from fer_lightning.nets.resnet18 import ResNet18, Stem
-from fer_lightning.nets.torchvision import colour_size, takes, torchvision_net
+from fer_lightning.nets.torchvision import colour_size, refusal, torchvision_net
 from fer_lightning.nets.weights import Start, load_start
 from fer_lightning.optimization import Schedule
 
@@ -39,7 +39,7 @@ class TorchvisionClassifier(EmotionClassifier):
         super().__init__(
             net, class_names, loss, optimizer, schedule, head_lr_scale, decay_norms_and_biases, channels_last
         )
-        self.image_size = colour_size(arch) if in_colour or not takes(net, SIDE) else SIDE
+        self.image_size = colour_size(arch) if in_colour or refusal(net, SIDE) else SIDE
         # Not the start: the checkpoint itself holds the weights that a rebuilt model starts with.
         self.save_hyperparameters("arch", "class_names", "channels_last", logger=False)
 

@@ -1,6 +1,7 @@
 """Any classification network of torchvision, for grey faces."""
 
 import difflib
+from typing import Any
 
 import torch
 import torchvision.models
@@ -18,12 +19,17 @@ def torchvision_net(arch: str, num_classes: int = 7) -> nn.Module:
     Raises:
         ValueError: torchvision has no such classification network; the message lists near names.
     """
-    known = list_models(module=torchvision.models)
+    # A MNASNet only loads state dicts that carry a version beside their tensors, which plain weights do not.
+    known = [name for name in list_models(module=torchvision.models) if not name.startswith("mnasnet")]
     if arch not in known:
         near = difflib.get_close_matches(arch.lower(), known, n=5, cutoff=0.5)
         names = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(known)}"
         raise ValueError(f"arch is {arch!r}, which torchvision.models does not have; {names}")
-    options = {"aux_logits": False, "init_weights": True} if arch in ("googlenet", "inception_v3") else {}
+    options: dict[str, Any] = {}
+    if arch in ("googlenet", "inception_v3"):
+        options = {"aux_logits": False, "init_weights": True}
+    elif arch.startswith("vit_"):
+        options = {"image_size": colour_size(arch)}  # as torchvision does with weights: for some of them it is not 224
     net: nn.Module = get_model(arch, weights=None, num_classes=num_classes, **options)
     make_grey(net)
     return net
@@ -34,15 +40,15 @@ def colour_size(arch: str) -> int:
     return int(get_model_weights(arch).DEFAULT.transforms().crop_size[0])
 
 
-def takes(net: nn.Module, size: int) -> bool:
-    """Whether a network runs on grey images of this height and width: found out by one black image."""
+def refusal(net: nn.Module, size: int) -> str | None:
+    """Why a network does not run on grey images of this height and width, found out by one black image; else None."""
     training = net.training
     net.eval()
     try:
         with torch.no_grad():
             net(torch.zeros(1, 1, size, size))
-    except (RuntimeError, AssertionError, ValueError):
-        return False
+    except (RuntimeError, AssertionError, ValueError) as error:
+        return str(error).partition("\n")[0] or type(error).__name__
     finally:
         net.train(training)
-    return True
+    return None

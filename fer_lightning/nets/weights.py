@@ -1,11 +1,12 @@
 """Weights to start from: torchvision's ImageNet weights, or a state dict in a file. Nothing in a file is executed."""
 
+import logging
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.models import get_model_weights
@@ -17,6 +18,15 @@ SHOWN = 5
 
 AUXILIARY = ("AuxLogits.", "aux1.", "aux2.")
 """The heads that Inception and GoogLeNet train with, and that our networks leave out."""
+
+RENAMED = (
+    (re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\."), r"\1\2."),  # DenseNet
+    (re.compile(r"\.mlp\.linear_1\."), ".mlp.0."),  # ViT
+    (re.compile(r"\.mlp\.linear_2\."), ".mlp.3."),
+)
+"""Layers that have other names in torchvision's older weight files than in its networks."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,10 +49,10 @@ class Start:
 
 
 def load_start(net: nn.Module, arch: str, start: Start) -> bool:
-    """Gives net, a grey version of torchvision's arch, its first weights; says whether they were made for colour.
+    """Gives net, a grey version of torchvision's arch, its first weights; says whether they were learnt in colour.
 
-    Kernels over three colours are folded into grey ones. A classifier for another number of classes stays as it was
-    initialised.
+    Kernels over three colours are folded into grey ones; a run that began with such kernels has them folded already.
+    A classifier for another number of classes stays as it was initialised.
 
     Raises:
         ValueError: weights that do not fit, cannot be read safely, or cannot be had.
@@ -54,12 +64,13 @@ def load_start(net: nn.Module, arch: str, start: Start) -> bool:
     else:
         return False
     own = net.state_dict()
-    state = {key: value for key, value in state.items() if not key.startswith(AUXILIARY)}
+    state = {_renamed(key): value for key, value in state.items() if not key.startswith(AUXILIARY)}
     in_colour = _fold(net, state, arch, start)
     head, _ = head_of(net)
-    for key in (f"{head}.{name}" for name in ("weight", "bias")):
-        if key in state and key in own and state[key].shape[1:] == own[key].shape[1:]:  # as wide, if not as many
-            state[key] = state[key] if len(state[key]) == len(own[key]) else own[key]
+    for key in (f"{head}.weight", f"{head}.bias"):
+        if key in state and key in own and _is_of_other_classes(state[key], own[key]):
+            log.info("%s starts anew: %s has %s classes, not %s", key, source, len(state[key]), len(own[key]))
+            state[key] = own[key]
     _refuse_misfits(own, state, source, arch)
     net.load_state_dict(state)
     return in_colour
@@ -75,7 +86,7 @@ def _fold(net: nn.Module, state: dict[str, Tensor], arch: str, start: Start) -> 
     name, layer = first_convolution(net)
     kernels = state.get(f"{name}.weight")
     if not isinstance(layer, GreyConv2d) or kernels is None or kernels.ndim != 4 or kernels.shape[1] != 3:
-        return False
+        return f"{name}.offset" in state
     preset = get_model_weights(arch).DEFAULT.transforms()
     mean, std = preset.mean, preset.std
     if arch in ("googlenet", "inception_v3"):  # whose pretrained networks bring pixels to −1…1 themselves
@@ -99,38 +110,61 @@ def _refuse_misfits(own: dict[str, Tensor], state: dict[str, Tensor], source: st
         raise ValueError(f"{source} does not fit {arch}: {'; '.join(sorted(misfits)[:SHOWN])}{more}")
 
 
+def _is_of_other_classes(theirs: Tensor, ours: Tensor) -> bool:
+    return theirs.shape[1:] == ours.shape[1:] and len(theirs) != len(ours)
+
+
+def _renamed(key: str) -> str:
+    for pattern, name in RENAMED:
+        key = pattern.sub(name, key)
+    return key
+
+
 def _read(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise ValueError(f"weights_path {path} does not exist")
-    state: Any
+    what = f"weights_path {path}"
     try:
-        if path.suffix == ".safetensors":
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except SafetensorError as error:
-        raise ValueError(f"weights_path {path} is damaged, or no safetensors file: {error}") from error
+        state: Any = load_file(path) if path.suffix == ".safetensors" else _safely_loaded(path)
     except Exception as error:  # a pickle can be broken in any way
-        reason = str(error).partition("\n")[0].partition(" (1)")[0]
         raise ValueError(
-            f"weights_path {path} is damaged, or holds more than plain tensors, which is not executed: {reason}. "
-            f"Expected a state dict: torch.save(net.state_dict(), path)"
+            f"{_damaged(what, error)}. Expected a state dict: torch.save(net.state_dict(), path)"
         ) from error
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        what = ", ".join(map(str, list(state)[:SHOWN])) if isinstance(state, dict) else type(state).__name__
-        raise ValueError(f"weights_path {path} holds no state dict (a dict of tensors) but {what}")
-    return state
+    return _checked(state, what)
+
+
+def _safely_loaded(path: Path) -> Any:
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _imagenet(arch: str) -> dict[str, Tensor]:
-    weights = get_model_weights(arch).DEFAULT
-    name = weights.url.rsplit("/", 1)[1]
+    url = get_model_weights(arch).DEFAULT.url
+    file = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[1]
+    if not file.is_file():
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            digest = torch.hub.HASH_REGEX.search(file.name)
+            torch.hub.download_url_to_file(url, str(file), digest and digest.group(1))
+        except (OSError, RuntimeError) as error:  # RuntimeError: its digest is not that of its name
+            raise ValueError(
+                f"the ImageNet weights of {arch} could not be had ({error}). Get {url} on a machine with internet and "
+                f"put it into {file.parent}, or name it with model.weights_path=…; model.pretrained=false starts from "
+                f"random weights"
+            ) from error
     try:
-        return dict(weights.get_state_dict(progress=True, check_hash=True))
-    except (OSError, RuntimeError) as error:  # RuntimeError: a file in the cache whose hash differs
-        folder = Path(torch.hub.get_dir()) / "checkpoints"
-        raise ValueError(
-            f"the ImageNet weights of {arch} could not be had ({error}). Get {weights.url} on a machine with internet "
-            f"and put {name} into {folder}, or name it with model.weights_path=…; model.pretrained=false starts from "
-            f"random weights"
-        ) from error
+        state = _safely_loaded(file)
+    except Exception as error:
+        raise ValueError(f"{_damaged(str(file), error)}. Delete it, and it is fetched again") from error
+    return _checked(state, str(file))
+
+
+def _damaged(what: str, error: Exception) -> str:
+    reason = str(error).partition("\n")[0].partition(" (1)")[0] or type(error).__name__
+    return f"{what} is damaged, or holds more than plain tensors, which is not executed: {reason}"
+
+
+def _checked(state: Any, what: str) -> dict[str, Tensor]:
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        found = ", ".join(map(str, list(state)[:SHOWN])) if isinstance(state, dict) else type(state).__name__
+        raise ValueError(f"{what} holds no state dict (a dict of tensors) but {found}")
+    return dict(state)

@@ -4,11 +4,14 @@ import logging
 from pathlib import Path
 
 import numpy as np
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from lightning.pytorch.tuner.tuning import Tuner
 from matplotlib.figure import Figure
 
 from fer_lightning.build import Experiment
 from fer_lightning.command_line import ConfigError
+from fer_lightning.finetuning import Finetuning
 
 WARM_UP = 20
 """Steps until the running mean of the loss has settled."""
@@ -26,8 +29,14 @@ def find_learning_rate(
     of the rate, and so lands near min_lr.)
 
     Raises:
-        ConfigError: trainer.fast_dev_run, or so few steps that there is nothing to suggest.
+        ConfigError: trainer.fast_dev_run, layers that learn at other rates or not at all, a sweep, or so few steps that
+            there is nothing to suggest.
     """
+    if HydraConfig.get().mode is RunMode.MULTIRUN:
+        raise ConfigError("debug=lr_find trains nothing that a sweep could compare: give it one run at a time")
+    callbacks = experiment.trainer.callbacks  # type: ignore[attr-defined]
+    if experiment.model.head_lr_scale != 1 or any(isinstance(c, Finetuning) for c in callbacks):
+        raise ConfigError("debug=lr_find gives all layers the same rate: it needs finetune=full, head_lr_scale 1")
     if experiment.trainer.fast_dev_run:  # type: ignore[attr-defined]
         raise ConfigError("debug=lr_find needs more than the one step of trainer.fast_dev_run")
     finder = Tuner(experiment.trainer).lr_find(
@@ -41,8 +50,8 @@ def find_learning_rate(
     rates, losses = (finder.results["lr"], finder.results["loss"]) if finder else ([], [])
     if len(rates) < 2 * WARM_UP:
         raise ConfigError(
-            f"instead.steps={steps} with trainer.max_epochs={experiment.trainer.max_epochs} were too few to suggest a "
-            f"learning rate from: give more of them"
+            f"only {len(rates)} of instead.steps={steps} were made, too few to suggest a learning rate from: give more "
+            f"steps, or a lower instead.max_lr if the loss has diverged"
         )
     suggestion = steepest_fall(rates, losses)
     path = run_dir / "report" / "lr_find.png"

@@ -4,6 +4,7 @@ from typing import Any
 
 import lightning as L
 import torch
+import torch.nn.functional as F
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 from matplotlib.figure import Figure
@@ -62,13 +63,12 @@ class TensorBoardPictures(Callback):
         return prediction_figure(pixels, labels, probabilities, model.class_names)
 
 
-def kernel_sheet(kernels: Tensor) -> Tensor:
-    """kernels: float (out, in, k, k) → (3, H, W) in 0…1: each kernel stretched to its own range, enlarged."""
-    patches = kernels.mean(1, keepdim=True)
+def kernel_sheet(kernels: Tensor, shown: int = 64, side: int = 56) -> Tensor:
+    """The first kernels, float (out, in, k, k), as (3, H, W) in 0…1: each stretched to its own range and to side."""
+    patches = kernels[:shown].mean(1, keepdim=True)
     low, high = patches.amin((1, 2, 3), keepdim=True), patches.amax((1, 2, 3), keepdim=True)
-    patches = (patches - low) / (high - low).clamp(min=1e-12)
-    enlarged = patches.repeat_interleave(8, 2).repeat_interleave(8, 3)
-    sheet: Tensor = make_grid(enlarged, nrow=8, padding=4, pad_value=1.0)
+    patches = F.interpolate((patches - low) / (high - low).clamp(min=1e-12), side, mode="nearest")
+    sheet: Tensor = make_grid(patches, nrow=8, padding=4, pad_value=1.0)
     return sheet
 
 
