@@ -48,7 +48,7 @@ def build(cfg: DictConfig) -> Experiment:
     own = [_made("finetune", finetuning)] if cfg.finetune.unfreeze_at_epoch != 0 else []
     trainer = _trainer(cfg, own, callbacks=list(cfg.callbacks or {}), loggers=list(cfg.logger or {}))
     loss = _made("loss", cfg.loss)
-    optimizer, schedule = _optimizer(cfg.optimizer), _schedule(cfg)
+    optimizer, schedule = _optimizer(cfg), _schedule(cfg)
     datamodule = _made("data", cfg.data, augmentation=_made("augmentation", cfg.augmentation))
     _read(datamodule, "fit")
     L.seed_everything(cfg.seed, verbose=False)
@@ -181,7 +181,11 @@ def _trainer(cfg: DictConfig, own: list[L.Callback], callbacks: list[str], logge
     return trainer
 
 
-def _optimizer(node: DictConfig) -> Callable[..., Optimizer]:
+def _optimizer(cfg: DictConfig) -> Callable[..., Optimizer]:
+    node = cfg.optimizer.copy()
+    if node.get("fused") == "auto":  # Lightning refuses to clip the gradients of a fused step
+        node.fused = not cfg.trainer.gradient_clip_val
+
     def make(parameters: Any) -> Optimizer:
         optimizer: Optimizer = _made("optimizer", node, params=parameters)
         return optimizer
@@ -199,7 +203,7 @@ def _schedule(cfg: DictConfig) -> Schedule | None:
         return _made("scheduler", node, optimizer=optimizer, **filled_in)
 
     schedule = Schedule(make, **when)
-    trial = _optimizer(cfg.optimizer)([torch.zeros(1, requires_grad=True)])
+    trial = _optimizer(cfg)([torch.zeros(1, requires_grad=True)])
     schedule.made(trial, 100)  # its own checks, before any work
     return schedule
 

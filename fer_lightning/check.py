@@ -20,6 +20,10 @@ APART = {
 """The keys of these groups that are not for their target, and what they are for: build.py puts the two together."""
 
 
+AUTO = {"trainer": "precision", "optimizer": "fused"}
+"""The keys that may be "auto", which build.py resolves."""
+
+
 def check(cfg: DictConfig) -> None:
     """Refuses what no later step would, or only after hours: what is missing, types, ranges across groups.
 
@@ -68,8 +72,8 @@ def _check_node(name: str, node: DictConfig) -> None:
             del plain[str(key)]
     if plain.get("monitor"):
         _check_monitor(f"{name}.monitor", plain["monitor"])
-    if name == "trainer" and plain["precision"] == "auto":
-        del plain["precision"]
+    if (name in AUTO) and plain.get(AUTO[name]) == "auto":
+        del plain[AUTO[name]]
     if name in APART:
         target, keys = APART[name]
         if problem := misfit(target, {key: plain.pop(key) for key in keys if key in plain}):

@@ -123,6 +123,11 @@ def test_keys_that_the_help_page_names_exist(composed: Compose) -> None:
         ),
         ("finetune.unfreeze_at_epoch=-1", r"^finetune: unfreeze_at_epoch is -1"),
         ("finetune.head_lr_scale=0", r"^model: head_lr_scale is 0"),
+        (
+            "model=torchvision model.arch=vit_b_32 data.image_size=96",
+            r"^data\.image_size is 96, and VisionTr.* Wrong image",
+        ),
+        ("model=torchvision model.arch=mnasnet1_0", r"^model: arch is 'mnasnet1_0'"),
         ("loss=focal loss.gamma=-1", r"^loss: gamma is -1"),
         ("scheduler=cosine scheduler.warmup=1", r"^scheduler: warmup is 1"),
         ("augmentation.scale=[1.1,0.9]", r"^augmentation: scale is \[1\.1, 0\.9\]"),
@@ -156,6 +161,18 @@ def test_keys_that_the_help_page_names_exist(composed: Compose) -> None:
 def test_a_wrong_value_is_refused_by_its_key(override: str, message: str, composed: Compose, few_faces: Path) -> None:
     with pytest.raises(ConfigError, match=message):
         build(composed("model=deep_emotion", f"data.path={few_faces}", *override.split()))
+
+
+@pytest.mark.parametrize(("clipped", "fused"), [("null", True), ("1.0", False)])
+def test_the_optimizers_step_is_fused_unless_gradients_are_clipped(
+    clipped: str, fused: bool, composed: Compose, few_faces: Path
+) -> None:
+    for name in ("sgd", "adam", "adamw"):
+        experiment = build(
+            composed(f"optimizer={name}", f"data.path={few_faces}", f"trainer.gradient_clip_val={clipped}")
+        )
+        assert experiment.model.optimizer is not None
+        assert experiment.model.optimizer([torch.zeros(1, requires_grad=True)]).defaults["fused"] is fused
 
 
 def test_an_argument_of_the_demo_faces_is_checked_too(composed: Compose) -> None:

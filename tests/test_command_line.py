@@ -236,11 +236,26 @@ def test_the_learning_rate_finder_draws_its_curve_and_suggests_a_rate(
     assert result.returncode == 0, result.stderr
     suggestion = re.search(r"optimizer\.lr=(\S+)$", result.stdout, re.MULTILINE)
     assert suggestion, result.stdout
-    assert 1e-6 < float(suggestion[1]) < 1
+    assert 1e-5 < float(suggestion[1]) < 0.5
     (run,) = tmp_path.glob("outputs/train/*")
     with Image.open(run / "report" / "lr_find.png") as picture:
         assert min(picture.size) > 300
     assert not list(run.glob("**/*.ckpt"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [(["-m", "seed=0,1"], "trains nothing that a sweep could compare"), (["finetune=head"], "needs finetune=full")],
+)
+def test_the_learning_rate_finder_refuses_what_it_would_get_wrong(
+    arguments: list[str], says: str, few_faces: Path, run_command: Command
+) -> None:
+    result = run_command(
+        "train.py", "debug=lr_find", "model=deep_emotion", "data=fer2013", f"data.path={few_faces}", *arguments
+    )
+    assert result.returncode == 1
+    assert says in result.stdout + result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
 
 
 def test_averaged_weights_are_what_training_tests_and_what_is_tested_again(

@@ -48,6 +48,13 @@ def test_focal_loss_is_that_of_its_paper() -> None:
     )
 
 
+@pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0])
+def test_focal_loss_has_a_gradient_where_the_network_is_certain(gamma: float) -> None:
+    logits = torch.tensor([[60.0, 0.0, 0.0]], requires_grad=True)
+    Focal(gamma)(logits, torch.tensor([0]), torch.ones(3)).backward()
+    assert torch.isfinite(logits.grad).all()  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("soft", [False, True])
 def test_focal_loss_with_gamma_0_is_cross_entropy(smoothing: float, soft: bool) -> None:

@@ -1,7 +1,9 @@
 """Networks start from the weights that they are given, and nothing in a file is executed."""
 
 import pickle
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torchvision.models import get_model, get_model_weights, resnet18, resnet34
 
+from fer_lightning.nets.grey import first_convolution
 from fer_lightning.nets.resnet18 import ResNet18
 from fer_lightning.nets.torchvision import torchvision_net
 from fer_lightning.nets.weights import Start, load_start
@@ -16,31 +19,70 @@ from fer_lightning.nets.weights import Start, load_start
 MEAN, STD = 0.5, 0.25
 
 
-def in_colour(net: nn.Module, grey: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
-    """What a colour network makes of grey images in 0…1, shown three times and normalised as it was trained."""
-    images = grey.expand(-1, 3, -1, -1)
-    images = (images - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
-    return net(images)  # type: ignore[no-any-return]
+def in_colour(grey: Tensor, mean: list[float], std: list[float]) -> Tensor:
+    """Grey images in 0…1 as a colour network takes them: three times, each normalised as it was trained."""
+    return (grey.expand(-1, 3, -1, -1) - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
 
 
-@pytest.mark.parametrize("arch", ["resnet18", "vgg11_bn", "mobilenet_v3_small", "vit_b_32", "googlenet"])
+def first_features(net: nn.Module, images: Tensor) -> Tensor:
+    """What comes out of the first convolution."""
+    seen: list[Tensor] = []
+    _, layer = first_convolution(net)
+    layer.register_forward_hook(lambda *arguments: seen.append(arguments[2]))
+    net(images)
+    return seen[0]
+
+
+@pytest.mark.parametrize(
+    "arch", ["resnet18", "vgg11_bn", "mobilenet_v3_small", "vit_b_32", "googlenet", "inception_v3"]
+)
 def test_colour_weights_give_a_grey_image_the_function_of_that_image_three_times(arch: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    options = {"init_weights": False, "transform_input": True} if arch == "googlenet" else {}
-    rgb = get_model(arch, weights=None, num_classes=7, **options).eval()
-    for layer in rgb.modules():  # as after training: at their first values most norms do nothing
-        if isinstance(layer, nn.BatchNorm2d):
-            layer.running_mean.normal_(0, 0.1)  # type: ignore[union-attr]
-            layer.running_var.uniform_(0.5, 1.5)  # type: ignore[union-attr]
+    inception = {"init_weights": True, "transform_input": True, "aux_logits": True}
+    rgb = get_model(arch, weights=None, **(inception if arch in ("googlenet", "inception_v3") else {})).eval()
     torch.save(rgb.state_dict(), tmp_path / "rgb.pth")
     grey = torchvision_net(arch).eval()
     assert load_start(grey, arch, Start(weights_path=str(tmp_path / "rgb.pth"), mean=MEAN, std=STD))
-    pixels = torch.rand(2, 1, 224, 224)
     preset = get_model_weights(arch).DEFAULT.transforms()
+    pixels = torch.rand(2, 1, preset.crop_size[0], preset.crop_size[0])
     with torch.no_grad():
-        expected = in_colour(rgb, pixels, tuple(preset.mean), tuple(preset.std))
-        # Zeros around the colour image are its mean colours; the offset's plane of ones gets that right too.
-        torch.testing.assert_close(grey((pixels - MEAN) / STD), expected, atol=1e-4, rtol=1e-3)
+        theirs = first_features(rgb, in_colour(pixels, preset.mean, preset.std))
+        ours = first_features(grey, (pixels - MEAN) / STD)
+    assert theirs.abs().max() > 0.1
+    # Zeros around the colour image are its mean colours; the offset's plane of ones gets these borders right too.
+    torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
+
+
+def test_the_whole_network_is_the_same_function_too(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    rgb = resnet18(num_classes=7).eval()
+    torch.save(rgb.state_dict(), tmp_path / "rgb.pth")
+    grey = ResNet18().eval()
+    load_start(grey, "resnet18", Start(weights_path=str(tmp_path / "rgb.pth"), mean=MEAN, std=STD))
+    pixels = torch.rand(4, 1, 48, 48)
+    preset = get_model_weights("resnet18").DEFAULT.transforms()
+    with torch.no_grad():
+        expected = rgb(in_colour(pixels, preset.mean, preset.std))
+        assert expected.std() > 0.1
+        torch.testing.assert_close(grey((pixels - MEAN) / STD), expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("arch", "new", "old"),
+    [
+        ("densenet121", r"(denselayer\d+\.)(norm|conv)([12])\.", r"\1\2.\3."),
+        ("vit_b_32", r"\.mlp\.(0|3)\.", lambda match: f".mlp.linear_{1 if match[1] == '0' else 2}."),
+    ],
+)
+def test_weight_files_with_the_older_names_of_layers_are_read(arch: str, new: str, old: Any, tmp_path: Path) -> None:
+    net = get_model(arch, weights=None)
+    older = {re.sub(new, old, name): value for name, value in net.state_dict().items()}
+    assert older.keys() != net.state_dict().keys()
+    torch.save(older, tmp_path / "older.pth")
+    grey = torchvision_net(arch)
+    load_start(grey, arch, Start(weights_path=str(tmp_path / "older.pth")))
+    deep = next(name for name in net.state_dict() if re.search(new, name))
+    assert torch.equal(grey.state_dict()[deep], net.state_dict()[deep])
 
 
 def test_the_stock_resnet18_takes_the_same_weights_as_torchvisions(tmp_path: Path) -> None:
@@ -60,7 +102,7 @@ def test_a_grey_network_with_folded_colours_comes_back_from_its_own_state_dict(t
     load_start(first, "resnet18", Start(weights_path=str(tmp_path / "resnet18.pth")))
     save_file({k: v.contiguous() for k, v in first.state_dict().items()}, tmp_path / "grey.safetensors")
     again = ResNet18()
-    assert not load_start(again, "resnet18", Start(weights_path=str(tmp_path / "grey.safetensors")))
+    assert load_start(again, "resnet18", Start(weights_path=str(tmp_path / "grey.safetensors")))  # learnt in colour
     images = torch.randn(3, 1, 48, 48)
     assert torch.equal(again.eval()(images), first.eval()(images))
     never_in_colour = ResNet18()
@@ -68,12 +110,17 @@ def test_a_grey_network_with_folded_colours_comes_back_from_its_own_state_dict(t
     assert torch.equal(again(images), never_in_colour.eval()(images))
 
 
-def test_a_classifier_of_other_classes_is_left_as_it_was_initialised(tmp_path: Path) -> None:
+def test_a_classifier_of_other_classes_is_left_as_it_was_initialised(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     imagenet = resnet18().state_dict()
     torch.save(imagenet, tmp_path / "resnet18.pth")
     net = ResNet18()
     before = net.fc.weight.detach().clone()
-    load_start(net, "resnet18", Start(weights_path=str(tmp_path / "resnet18.pth")))
+    with caplog.at_level("INFO"):
+        load_start(net, "resnet18", Start(weights_path=str(tmp_path / "resnet18.pth")))
+    assert "fc.weight starts anew: weights_path" in caplog.text
+    assert "has 1000 classes, not 7" in caplog.text
     assert torch.equal(net.fc.weight, before)
     assert torch.equal(net.layer4[1].conv2.weight, imagenet["layer4.1.conv2.weight"])
 
@@ -138,16 +185,30 @@ def test_pretrained_without_internet_says_which_file_to_put_where(
         load_start(ResNet18(), "resnet18", Start(pretrained=True))
 
 
-def test_pretrained_takes_the_file_that_lies_in_torchs_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where torch keeps the ImageNet weights of ResNet18."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr("torch.hub.HASH_REGEX", torch.hub.re.compile("never"))  # ours has not ImageNet's digest
     folder = tmp_path / "hub" / "checkpoints"
     folder.mkdir(parents=True)
+    return folder / "resnet18-f37072fd.pth"
+
+
+def test_pretrained_takes_the_file_that_lies_in_torchs_cache(cached: Path) -> None:
     state = resnet18().state_dict()
-    torch.save(state, folder / "resnet18-f37072fd.pth")
+    torch.save(state, cached)
     net = torchvision_net("resnet18")
     assert load_start(net, "resnet18", Start(pretrained=True))
     assert torch.equal(net.state_dict()["layer1.0.conv1.weight"], state["layer1.0.conv1.weight"])
+
+
+def test_a_damaged_or_malicious_file_in_torchs_cache_is_refused_and_not_executed(cached: Path, tmp_path: Path) -> None:
+    torch.save(resnet18().state_dict(), cached)
+    for content in (b"", b"garbage", cached.read_bytes()[:100_000], pickle.dumps(Malicious(tmp_path / "executed"))):
+        cached.write_bytes(content)
+        with pytest.raises(ValueError, match=r"resnet18-f37072fd\.pth is damaged, or holds more .* Delete it"):
+            load_start(ResNet18(), "resnet18", Start(pretrained=True))
+        assert not (tmp_path / "executed").exists()
 
 
 def test_two_starts_are_one_too_many() -> None:
