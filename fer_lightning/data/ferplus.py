@@ -64,7 +64,8 @@ class Votes:
         """The faces that the rule keeps, with FER+'s eight classes; says how many it drops, and why.
 
         Args:
-            reading: of FER2013's pixels, all rows of it. Faces that have FER+'s classes already come back as they are.
+            reading: of FER2013's pixels, all rows of it. Faces that have this rule's labels already come back as they
+                are.
             source: the file or folder that was read.
             named: what data.path named, perhaps a folder around it.
 
@@ -72,13 +73,22 @@ class Votes:
             DataError: no votes, votes that cannot be read, or votes that are not those of these rows.
         """
         if reading.faces.class_names == FERPLUS_EMOTIONS:
-            log.info("%s has FER+ labels of its own: no votes are needed", source)
+            self._refuse_other_labels(reading.faces, source)
+            log.info("%s has FER+ labels of its own, by %s: no votes are needed", source, self.rule)
             return reading.faces
         _refuse_without_row_order(reading, source)
         file = self._file(source, named)
         table = _read(file)
         _refuse_other_rows(table, reading.faces, file, source)
         return _labelled(reading.faces, table, self.rule)
+
+    def _refuse_other_labels(self, faces: Faces, source: Path) -> None:
+        own: Rule = "majority" if faces.soft_labels is None else "probability"
+        if self.path is not None or self.rule != own:
+            raise DataError(
+                f"{source}: has FER+ labels of its own, by {own}; data.votes.path={self.path} and data.votes.rule="
+                f"{self.rule} would not be used. Give no path and data.votes.rule={own}, or another data.path."
+            )
 
     def _file(self, source: Path, named: Path) -> Path:
         if self.path is not None:

@@ -114,7 +114,13 @@ def test_exported_pixels_take_votes_too_and_exported_ferplus_labels_need_none(tm
     export(path, tmp_path / "pixels")
     assert_same_faces(read_faces(tmp_path / "pixels", votes=Votes(votes, "probability")), expected)
     export(path, tmp_path / "labelled", votes=Votes(votes, "probability"))
-    assert_same_faces(read_faces(tmp_path / "labelled", votes=Votes()), expected)
+    assert_same_faces(read_faces(tmp_path / "labelled", votes=Votes(rule="probability")), expected)
+    with pytest.raises(
+        DataError, match=r"labelled: has FER\+ labels of its own, by probability; .*rule=majority would"
+    ):
+        read_faces(tmp_path / "labelled", votes=Votes())
+    with pytest.raises(DataError, match=r"labelled: has FER\+ labels of its own, by probability; data\.votes\.path=/"):
+        read_faces(tmp_path / "labelled", votes=Votes(votes, "probability"))
 
 
 LINES = votes_csv(NAMED).decode().splitlines()
