@@ -234,9 +234,15 @@ def test_votes_for_a_run_that_was_not_trained_on_votes_are_refused(
     composed: Compose, few_faces: Path, tmp_path: Path
 ) -> None:
     cfg = composed("data=fer2013", f"data.path={few_faces}", "model=deep_emotion")
-    torch.save({"FERDataModule": {"source": str(few_faces)}}, tmp_path / "best.ckpt")
+    torch.save({"FERDataModule": {"source": str(few_faces), "image_size": 48}}, tmp_path / "best.ckpt")
     with pytest.raises(ConfigError, match=r"data\.votes\.path is given, but the run has no data\.votes"):
         rebuild(cfg, changes(votes={"path": "votes.csv"}), tmp_path / "best.ckpt")
+
+
+def test_a_run_of_an_older_version_is_refused(composed: Compose, few_faces: Path, tmp_path: Path) -> None:
+    torch.save({"FERDataModule": {"source": str(few_faces)}}, tmp_path / "best.ckpt")
+    with pytest.raises(ConfigError, match=r"best\.ckpt was made by an older version of this program"):
+        rebuild(composed(f"data.path={few_faces}"), changes(), tmp_path / "best.ckpt")
 
 
 @pytest.mark.parametrize("script", ["train", "test"])

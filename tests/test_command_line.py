@@ -251,7 +251,7 @@ def test_the_learning_rate_finder_refuses_what_it_would_get_wrong(
     arguments: list[str], says: str, few_faces: Path, run_command: Command
 ) -> None:
     result = run_command(
-        "train.py", "debug=lr_find", "model=deep_emotion", "data=fer2013", f"data.path={few_faces}", *arguments
+        "train.py", *arguments, "debug=lr_find", "model=deep_emotion", "data=fer2013", f"data.path={few_faces}"
     )
     assert result.returncode == 1
     assert says in result.stdout + result.stderr

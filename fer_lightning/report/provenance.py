@@ -22,7 +22,7 @@ def provenance(accelerator: str) -> dict[str, str]:
     return {
         "command": shlex.join(["python", "train.py", *HydraConfig.get().overrides.task]),
         "commit": _commit(),
-        "machine": _machine(accelerator),
+        "machine": machine(accelerator),
         "versions": f"Python {platform.python_version()}, {versions}",
     }
 
@@ -39,7 +39,8 @@ def _commit() -> str:
     return result.stdout.strip()
 
 
-def _machine(accelerator: str) -> str:
+def machine(accelerator: str) -> str:
+    """The GPU's name, or how many cores of which processor are used."""
     if accelerator == "cuda":
         return torch.cuda.get_device_name()
     name = _processor()

@@ -1,0 +1,1 @@
+"""Speed and memory beside what people use today: python -m benchmarks, and README.md here."""

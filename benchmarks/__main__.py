@@ -1,0 +1,45 @@
+"""Runs all benchmarks and prints their tables: python -m benchmarks [--csv fer2013.csv] [--only NAME …]"""
+
+import argparse
+import logging
+import platform
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from benchmarks import epoch, feeding, growth, reading, startup, steps
+from fer_lightning.data.demo import drawn
+from fer_lightning.report.provenance import machine
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Speed beside what people use today.")
+    parser.add_argument("--csv", type=Path, help="fer2013.csv; else the drawn demo faces in its form")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="some of them, by the names of their files")
+    parser.add_argument("--compile", action="store_true", help="a compiled step too, which takes minutes to compile")
+    given = parser.parse_args()
+    logging.disable(logging.WARNING)
+    warnings.simplefilter("ignore")
+    csv = given.csv.absolute() if given.csv else drawn()
+    tables: dict[str, Callable[[], str]] = {
+        "reading": lambda: reading.table(csv),
+        "feeding": lambda: feeding.table(csv),
+        "epoch": lambda: epoch.table(csv),
+        "growth": growth.table,
+        "startup": startup.table,
+        "steps": lambda: steps.table(given.compile),
+    }
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    print(f"{machine(device)}; Python {platform.python_version()}, torch {torch.__version__}", flush=True)
+    started = time.perf_counter()
+    for name, table in tables.items():
+        if not given.only or name in given.only:
+            print(table(), flush=True)
+    print(f"\nAll in {(time.perf_counter() - started) / 60:.1f} minutes.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""train.py's own parts, as `python train.py` composes them."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, open_dict
+
+from fer_lightning.build import Experiment, build
+from fer_lightning.data import FERDataModule
+
+CONF = Path(__file__).parent.parent / "conf"
+
+
+def experiment(run_dir: Path, *overrides: str) -> Experiment:
+    """What `python train.py` would run with these overrides."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose("train", list(overrides), return_hydra_config=True)
+    with open_dict(cfg):
+        cfg.hydra.runtime.output_dir = str(run_dir)
+    HydraConfig.instance().set_config(cfg)
+    plain: DictConfig = cfg.copy()
+    with open_dict(plain):
+        del plain["hydra"]
+    return build(plain)
+
+
+def make_batches(data: FERDataModule, count: int) -> None:
+    """So many augmented training batches, as a trainer gets them."""
+    loop = SimpleNamespace(epoch_loop=SimpleNamespace(batch_progress=SimpleNamespace(current=SimpleNamespace(ready=0))))
+    data.trainer = SimpleNamespace(  # type: ignore[assignment]
+        training=True, current_epoch=0, global_rank=0, world_size=1, fit_loop=loop
+    )
+    for number, batch in enumerate(data.train_dataloader(), start=1):
+        loop.epoch_loop.batch_progress.current.ready = number
+        data.on_after_batch_transfer(batch, 0)
+        if number == count:
+            break

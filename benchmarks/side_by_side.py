@@ -1,0 +1,34 @@
+"""Timing of several ways to do the same thing, in turns, so that a noisy machine is noisy for all of them."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+
+def timed(way: Callable[[], object]) -> Callable[[], float]:
+    """A function that does it and returns the seconds."""
+
+    def seconds() -> float:
+        started = time.perf_counter()
+        way()
+        return time.perf_counter() - started
+
+    return seconds
+
+
+def medians(ways: Mapping[str, Callable[[], float]], repeats: int, warm_up: int = 1) -> dict[str, float]:
+    """The median seconds of each way over the repeats, which take turns; the warm-up rounds do not count."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(warm_up + repeats):
+        for name, way in ways.items():
+            taken = way()
+            if turn >= warm_up:
+                seconds[name].append(taken)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def markdown(title: str, rows: list[dict[str, str]]) -> str:
+    """A heading and a table."""
+    names = list(rows[0])
+    lines = [names, ["---"] * len(names), *(list(row.values()) for row in rows)]
+    return f"\n### {title}\n\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines)

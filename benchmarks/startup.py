@@ -1,0 +1,38 @@
+"""From the command to the first step, and to the help page."""
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.side_by_side import markdown, medians
+
+TRAIN = Path(__file__).parent.parent / "train.py"
+
+
+def table(repeats: int = 3) -> str:
+    one_step = ("trainer.limit_train_batches=1", "trainer.limit_val_batches=1", "trainer.max_epochs=1")
+    ways = {
+        "python train.py --help": lambda: _seconds("--help"),
+        "python train.py --cfg job": lambda: _seconds("--cfg", "job"),
+        "python train.py, to the line after an epoch of one step": lambda: _seconds(*one_step, until="epoch "),
+    }
+    return markdown(
+        "Starting", [{"command": way, "seconds": f"{value:.1f}"} for way, value in medians(ways, repeats).items()]
+    )
+
+
+def _seconds(*arguments: str, until: str = "") -> float:
+    """Until a line that starts so, or until the end."""
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        command = [sys.executable, str(TRAIN), *arguments]
+        with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
+            assert run.stdout is not None
+            for line in run.stdout:
+                if until and line.startswith(until):
+                    seconds = time.perf_counter() - started
+                    run.kill()
+                    return seconds
+        return time.perf_counter() - started
