@@ -19,6 +19,7 @@ from fer_lightning.build import build, rebuild
 from fer_lightning.classifier import EmotionClassifier
 from fer_lightning.command_line import ConfigError, give_up
 from fer_lightning.data.cache import written_whole
+from fer_lightning.report.curves import draw_curves
 from fer_lightning.report.figures import Results
 from fer_lightning.report.provenance import provenance
 from fer_lightning.tta import Tta
@@ -97,6 +98,8 @@ def _train(cfg: DictConfig) -> float:
     shown = _shown(run_dir)
     log.info("run folder   %s", shown)
     log.info("weights      %s, or .pth", shown / "model.safetensors")
+    if curves := draw_curves(run_dir, cfg.monitor):
+        log.info("curves       %s", _shown(curves))
     if best_path:
         log.info("test again   python test.py run_dir=%s", shown)
     log.info("TensorBoard  tensorboard --logdir %s", "outputs" if shown.parts[:1] == ("outputs",) else shown)

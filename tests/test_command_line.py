@@ -75,6 +75,7 @@ def test_a_run_folder_is_complete_by_itself(trained: tuple[Path, str]) -> None:
         "checkpoints/last.ckpt",
         "metrics.csv",
         "report/metrics.json",
+        "report/curves.png",
         "model.safetensors",
         "model.pth",
         "train.log",
