@@ -34,9 +34,9 @@ def curves_figure(metrics: pd.DataFrame, monitor: str) -> Figure:
             if f"{stage}/{name}" in epochs:
                 epochs[f"{stage}/{name}"].dropna().plot(ax=axes, color=colour, label=stage, marker="o", markersize=3)
         axes.set(xlabel="epoch", ylabel=name)
-        if monitor in epochs and epochs[monitor].notna().any():
-            chosen = epochs[monitor].idxmin() if better(monitor) == "min" else epochs[monitor].idxmax()
-            axes.axvline(float(chosen), color=CHOSEN, linestyle=":", label=f"best {monitor}")
+        if monitor in epochs and len(scores := epochs[monitor].dropna()):
+            place = scores.argmin() if better(monitor) == "min" else scores.argmax()
+            axes.axvline(scores.index.to_numpy()[place], color=CHOSEN, linestyle=":", label=f"best {monitor}")
         axes.legend()
     _draw_rates(panels[2], metrics)
     for axes in panels:
