@@ -1,11 +1,14 @@
 """Augmentation of a batch of faces on the device it is on, with parameters drawn for each face."""
 
 import math
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 from torchvision.transforms.v2 import CutMix, MixUp
+
+Padding = Literal["zeros", "border", "reflection"]
 
 
 class Augmentation:
@@ -21,6 +24,8 @@ class Augmentation:
         scale: size factor, uniform in [low, high].
         shear: horizontal shear is uniform in ±shear degrees.
         flip: probability of a horizontal flip.
+        padding: what the warp shows beyond the image's edge, by grid_sample's names: "zeros" is black, "border" the
+            nearest pixel, "reflection" the mirrored image.
         brightness: factor uniform in [1 - brightness, 1 + brightness].
         contrast: factor uniform in [1 - contrast, 1 + contrast].
         erasing: probability that a rectangle is set to 0.
@@ -50,6 +55,7 @@ class Augmentation:
         erasing_ratio: tuple[float, float] = (0.3, 3.3),
         mixup: float = 0.0,
         cutmix: float = 0.0,
+        padding: Padding = "zeros",
     ) -> None:
         for name, value, low, high in (
             ("degrees", degrees, 0, 180),
@@ -74,7 +80,9 @@ class Augmentation:
         self.degrees, self.translate, self.scale, self.shear = degrees, translate, scale, shear
         self.flip, self.brightness, self.contrast = flip, brightness, contrast
         self.erasing, self.erasing_scale, self.erasing_ratio = erasing, erasing_scale, erasing_ratio
-        self.mixup, self.cutmix = mixup, cutmix
+        if padding not in get_args(Padding):
+            raise ValueError(f"padding is {padding!r}; it is one of {', '.join(get_args(Padding))}")
+        self.mixup, self.cutmix, self.padding = mixup, cutmix, padding
         self._warps = flip > 0 or degrees > 0 or translate > 0 or shear > 0 or tuple(scale) != (1, 1)
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
@@ -135,7 +143,7 @@ class Augmentation:
         and width as a share of the image and its place as a share of the room that is left.
         """
         if self._warps:
-            images = _warp(images, drawn)
+            images = _warp(images, drawn, self.padding)
         if self.brightness > 0:
             images = (images * _per_face(drawn["brightness"])).clamp(0, 1)
         if self.contrast > 0:
@@ -146,7 +154,7 @@ class Augmentation:
         return images
 
 
-def _warp(images: Tensor, drawn: dict[str, Tensor]) -> Tensor:
+def _warp(images: Tensor, drawn: dict[str, Tensor], padding: Padding) -> Tensor:
     """torchvision's affine (rotate · shear · scale about the centre, then translate), then the flip.
 
     `affine_grid` wants the inverse, output position → input position, in coordinates of ±1: written out below, so
@@ -161,7 +169,7 @@ def _warp(images: Tensor, drawn: dict[str, Tensor]) -> Tensor:
     theta = theta * theta.new_tensor([[1, height / width, 2 / width], [width / height, 1, 2 / height]])
     theta[:, :, 0] *= 1 - 2 * drawn["flip"].unsqueeze(1)
     grid = F.affine_grid(theta, list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, align_corners=False)
+    return F.grid_sample(images, grid, padding_mode=padding, align_corners=False)
 
 
 def _kept(images: Tensor, drawn: dict[str, Tensor]) -> Tensor:
