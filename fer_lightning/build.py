@@ -131,8 +131,8 @@ def _model(cfg: DictConfig, datamodule: FERDataModule, **parts: Any) -> EmotionC
         except ValueError as error:
             raise ConfigError(f"model: {error}") from error
     if cfg.finetune.unfreeze_at_epoch != 0 and not any(start.values()):
-        hint = ": give model.pretrained=true or model.weights_path=…" if start else ""
-        log.warning("finetune freezes the body of the network at random weights%s", hint)
+        hint = " or give it weights with model.pretrained=true or model.weights_path=…" if start else ""
+        log.warning("finetune freezes the body of the network at random weights: add finetune=full%s", hint)
     model: EmotionClassifier = _made("model", node, **parts)
     return model
 
@@ -226,12 +226,14 @@ def _quieten() -> None:
     for name in ("lightning", "lightning.pytorch"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
+    for name in ("utilities.rank_zero", "trainer.connectors.checkpoint_connector"):
+        logging.getLogger(f"lightning.pytorch.{name}").setLevel(logging.WARNING)
     logging.getLogger("matplotlib").setLevel(logging.WARNING)  # the first run of all builds a cache of fonts
     for text in (
         ".*does not have many workers.*",  # a batch is one index operation: workers would slow it down
         ".*exists and is not empty.*",  # the run's folder holds .hydra and the log already
         ".*The number of training batches .* is smaller than the logging interval.*",  # metrics are per epoch
+        ".*module.s. in eval mode at the start of training.*",  # those that finetune has frozen
         ".*LeafSpec.* is deprecated.*",  # Lightning calls what newer torch renames
     ):
         warnings.filterwarnings("ignore", text)

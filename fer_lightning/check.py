@@ -33,6 +33,8 @@ def check(cfg: DictConfig) -> None:
     if missing := sorted(OmegaConf.missing_keys(cfg)):
         raise ConfigError(f"{missing[0]} is missing: give {missing[0]}=…")
     trainer = cfg.trainer
+    if trainer.max_epochs == 0:
+        raise ConfigError("trainer.max_epochs is 0: nothing would be trained; -1 is without end")
     if trainer.limit_val_batches == 0 and cfg.monitor.startswith("val/"):
         raise ConfigError(f"trainer.limit_val_batches is 0, but monitor is {cfg.monitor}: there would be none")
     if trainer.limit_test_batches == 0:
@@ -55,7 +57,7 @@ def _check_unfreezing(cfg: DictConfig) -> None:
     if isinstance(epoch, int) and isinstance(epochs, int) and 0 < epochs <= epoch:
         raise ConfigError(
             f"finetune.unfreeze_at_epoch is {epoch}, but trainer.max_epochs is {epochs}: the body would never learn. "
-            f"Give an epoch from 0 to {epochs - 1}, or finetune=head if that is meant"
+            f"Give a lower one, more epochs, or finetune=head if that is meant"
         )
 
 
@@ -79,7 +81,8 @@ def _check_node(name: str, node: DictConfig) -> None:
         if problem := misfit(target, {key: plain.pop(key) for key in keys if key in plain}):
             raise ConfigError(f"{name}.{problem}")
     if problem := misfit(_target(name, node), plain):
-        raise ConfigError(f"{name}.{problem}")
+        also = ", or 'auto'" if name in AUTO and problem.startswith(f"{AUTO[name]} is ") else ""
+        raise ConfigError(f"{name}.{problem}{also}")
 
 
 def _check_monitor(key: str, monitor: str) -> None:

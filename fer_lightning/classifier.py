@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import lightning as L
 import torch
@@ -126,6 +127,9 @@ class EmotionClassifier(L.LightningModule):
         """Of the classes, float (B, C), for normalised images (B, 1, S, S); probabilities are the mean over views."""
         of_views = torch.stack([self(view).float().log_softmax(1) for view in views(images, tta)])
         return of_views.logsumexp(0) - math.log(len(of_views))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["model_class"] = type(self).__name__
 
     def on_validation_epoch_start(self) -> None:
         self.val_confusion.reset()

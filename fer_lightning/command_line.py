@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 from hydra.errors import HydraException, InstantiationException, OverrideParseException
@@ -59,10 +60,20 @@ def message(error: Exception) -> str:
     # Below the choices of a group, Hydra lists the folders that it searched.
     text = str(error).partition("\nConfig search path")[0].strip()
     text = re.sub(r"^In '\w+': |\nSee https\S+$", "", text)
+    text = re.sub(r"\nTo append to your default list.*", "\nHere single keys can be set, as in data.path=…", text)
+    if unknown := re.match(r"Could not load '([^/]+)/(.+)'\.$", text):
+        text += _files_of_group(*unknown.groups())
     if isinstance(error, OverrideParseException):
         text += "\nOverrides are key=value. A value with spaces, commas or brackets needs quotes within quotes: "
         text += "\"data.path='fer2013 (1).csv'\""
     return text
+
+
+def _files_of_group(group: str, name: str) -> str:
+    """Hydra lists the choices of a group itself, but not where several can be made at once."""
+    choices = sorted(file.stem for file in (Path(sys.argv[0]).parent / "conf" / group).glob("*.yaml"))
+    near = difflib.get_close_matches(name, choices, n=1)
+    return (f"\nDid you mean {near[0]}?" if near else "") + f"\nChoices of {group}: {', '.join(choices)}"
 
 
 def _choices(error: OmegaConfBaseException) -> str:
@@ -70,4 +81,9 @@ def _choices(error: OmegaConfBaseException) -> str:
         return ""
     keys = [str(key) for key in error.parent_node if key != "hydra" and not str(key).startswith("_")]
     near = difflib.get_close_matches(str(error.key), keys, n=1)
+    near = near or [f"{key}.{error.key}" for key in keys if _has(error.parent_node[key], error.key)]
     return (f"\nDid you mean {near[0]}?" if near else "") + f"\nKeys here: {', '.join(keys)}"
+
+
+def _has(node: Any, key: Any) -> bool:
+    return bool(OmegaConf.is_dict(node) and key in node)

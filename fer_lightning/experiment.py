@@ -59,7 +59,8 @@ def test(cfg: DictConfig) -> None:
     experiment.model.tta = cfg.tta
     experiment.trainer.test(experiment.model, experiment.datamodule, verbose=False)
     results = Results.of(experiment.model, experiment.trainer)
-    log.info(results.table())
+    averaged = "" if cfg.tta == "none" else f", each face averaged over its {cfg.tta} views"
+    log.info("\n%s%s%s", _shown(checkpoint), averaged, results.table())
     more = {"run": str(run_dir), "ckpt": cfg.ckpt, "tta": cfg.tta}
     metrics = results.write(Path(HydraConfig.get().runtime.output_dir), **more)
     log.info("\nresults      %s", _shown(metrics))

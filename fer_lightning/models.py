@@ -1,7 +1,9 @@
 """What conf/model/ offers: an EmotionClassifier for each kind of network, built from plain values."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
+import torch
 from torch.optim import Optimizer
 
 from fer_lightning.classifier import EmotionClassifier
@@ -93,3 +95,14 @@ class DeepEmotionClassifier(EmotionClassifier):
             net, class_names, loss, optimizer, schedule, head_lr_scale, decay_norms_and_biases, channels_last
         )
         self.save_hyperparameters("class_names", "dropout", "channels_last", logger=False)
+
+
+def load_model(checkpoint: Path | str) -> EmotionClassifier:
+    """The network of a checkpoint that train.py wrote, on the CPU, ready to predict; nothing in it is executed.
+
+    It has `class_names`, and gives the logits of images normalised as its data was: see `FERDataModule.state_dict`.
+    """
+    name = torch.load(checkpoint, map_location="cpu", weights_only=True)["model_class"]
+    kinds = {kind.__name__: kind for kind in (TorchvisionClassifier, ResNet18Classifier, DeepEmotionClassifier)}
+    model: EmotionClassifier = kinds[name].load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
+    return model.eval()

@@ -119,3 +119,17 @@ def test_no_augmentation_returns_the_images_unchanged() -> None:
 def test_a_parameter_outside_its_range_is_named(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Augmentation(**arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("padding", "beyond"), [("zeros", [0.0, 0.0]), ("border", [0.2, 0.2]), ("reflection", [0.2, 0.4])]
+)
+def test_beyond_the_edge_the_padding_is_shown(padding: str, beyond: list[float]) -> None:
+    images = torch.full((1, 1, 8, 8), 0.4)
+    images[..., 0] = 0.2
+    shifted = Augmentation(
+        translate=0.5, padding=padding
+    ).apply(  # type: ignore[arg-type]
+        images, {name: value[:1] for name, value in neutral(1).items()} | {"translate_x": torch.tensor([0.25])}
+    )
+    assert shifted[0, 0, 3].tolist() == pytest.approx([*reversed(beyond), 0.2, 0.4, 0.4, 0.4, 0.4, 0.4])

@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from fer_lightning.data.faces import FERPLUS_EMOTIONS
+from fer_lightning.models import load_model
 from fer_lightning.nets.deep_emotion import DeepEmotion
 
 SHORT = (
@@ -98,12 +99,23 @@ def test_the_plain_weights_load_into_the_bare_network_in_two_lines(trained: tupl
         assert all(torch.equal(value, best[f"net.{name}"]) for name, value in net.state_dict().items())
 
 
+def test_a_checkpoint_is_loaded_without_naming_its_network(trained: tuple[Path, str]) -> None:
+    run, _ = trained
+    model = load_model(run / "checkpoints" / "best.ckpt")
+    assert isinstance(model.net, DeepEmotion)
+    images = torch.rand(2, 1, 48, 48)
+    net = DeepEmotion().eval()
+    net.load_state_dict(load_file(run / "model.safetensors"))
+    assert torch.equal(model(images), net(images))
+
+
 def test_training_says_what_a_person_wants_to_know(trained: tuple[Path, str]) -> None:
     run, output = trained
     assert re.search(
         r"^ +is angry disgust fear happy sad surprise neutral all also in train$", _spaced(output), re.MULTILINE
     )
     assert re.search(r"^train Training 26 3 28 48 32 22 33 192 ?$", _spaced(output), re.MULTILINE)
+    assert "epoch   2/2  train loss" in (run / "train.log").read_text()
     assert len(re.findall(r"^epoch   [12]/2  train loss .* val loss .* images/s", output, re.MULTILINE)) == 2
     assert re.search(r"^epoch   1/2 .* best so far$", output, re.MULTILINE)
     assert "66,877 parameters" in output
@@ -150,6 +162,7 @@ def test_flip_averaging_is_measured_in_training_and_by_test_alike(
     (written,) = tmp_path.glob("outputs/test/*/metrics.json")
     content = json.loads(written.read_text())
     assert (content["test/accuracy"], content["tta"]) == (told, "flip")
+    assert "best.ckpt, each face averaged over its flip views\nTest split" in result.stdout
     assert content["test/accuracy_low"] < told < content["test/accuracy_high"]
 
 
@@ -308,6 +321,15 @@ def test_fer_plus_trains_with_its_own_classes_and_is_tested_again(
             ["there is no key optimizer.lrr", "Did you mean lr?", "lr, momentum, nesterov, weight_decay"],
         ),
         ("train.py", ["optimzer=adam"], ["optimzer", "Did you mean optimizer?", "scheduler"]),
+        ("train.py", ["lr=0.1"], ["there is no key lr", "Did you mean optimizer.lr?"]),
+        (
+            "train.py",
+            ["callbacks=[default,early_stoping]"],
+            ["Could not load 'callbacks/early_stoping'", "Did you mean early_stopping?", "averaged_weights"],
+        ),
+        ("train.py", ["trainer.precision=fp16"], ["trainer.precision is 'fp16'", "or 'auto'"]),
+        ("train.py", ["trainer.max_epochs=0"], ["trainer.max_epochs is 0: nothing would be trained"]),
+        ("test.py", ["run_dir=x", "data=ferplus"], ["Could not override 'data'", "as in data.path=…"]),
         ("train.py", ["optimizer.lr=abc"], ["optimizer.lr is 'abc'", "valid number"]),
         ("train.py", ["data=fer2013"], ["data.path", "fer2013.csv", "image", "data=demo"]),
         ("test.py", [], ["run_dir is missing"]),

@@ -152,8 +152,11 @@ def test_weights_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:100_000])
         with pytest.raises(ValueError, match=rf"{name} is damaged"):
             load_start(ResNet18(), "resnet18", Start(weights_path=str(tmp_path / name)))
+    torch.save({"epoch": 3}, tmp_path / "other.pth")
+    with pytest.raises(ValueError, match=r"other\.pth holds no state dict .* but epoch"):
+        load_start(ResNet18(), "resnet18", Start(weights_path=str(tmp_path / "other.pth")))
     torch.save({"epoch": 3, "state_dict": state}, tmp_path / "checkpoint.pth")
-    with pytest.raises(ValueError, match=r"checkpoint\.pth holds no state dict .* but epoch, state_dict"):
+    with pytest.raises(ValueError, match=r"checkpoint\.pth is a checkpoint: give the model\.safetensors"):
         load_start(ResNet18(), "resnet18", Start(weights_path=str(tmp_path / "checkpoint.pth")))
 
 

@@ -24,6 +24,8 @@ from fer_lightning.data.ferplus import Votes
 from fer_lightning.data.labelled_images import COLUMNS, NAME
 from fer_lightning.data.source import read_faces
 
+log = logging.getLogger(__name__)
+
 
 def export(path: Path, out: Path, on_bad_rows: Literal["error", "drop"] = "error", votes: Votes | None = None) -> None:
     """Writes the faces of `path` below the folder `out`, with a progress bar; the others as for `read_faces`.
@@ -31,7 +33,9 @@ def export(path: Path, out: Path, on_bad_rows: Literal["error", "drop"] = "error
     Raises DataError if the faces cannot be read, or `out` is anything but a folder that is empty or not there yet.
     """
     with _written_whole(out) as folder:
-        _write(read_faces(path, on_bad_rows, votes), folder)
+        faces = read_faces(path, on_bad_rows, votes)
+        _write(faces, folder)
+    log.info("wrote %s images and %s into %s; data.path=%s reads them back", f"{len(faces):,}", NAME, out, out)
 
 
 def _write(faces: Faces, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ RENAMED = (
     (re.compile(r"\.mlp\.linear_2\."), ".mlp.3."),
 )
 """Layers that have other names in torchvision's older weight files than in its networks."""
+
+DAMAGED = "is damaged, or holds more than plain tensors, which is not executed"
 
 log = logging.getLogger(__name__)
 
@@ -127,14 +130,17 @@ def _read(path: Path) -> dict[str, Tensor]:
     try:
         state: Any = load_file(path) if path.suffix == ".safetensors" else _safely_loaded(path)
     except Exception as error:  # a pickle can be broken in any way
-        raise ValueError(
-            f"{_damaged(what, error)}. Expected a state dict: torch.save(net.state_dict(), path)"
-        ) from error
+        hint = "Expected a state dict: torch.save(net.state_dict(), path), or a .safetensors file"
+        raise ValueError(f"{what} {DAMAGED}. {hint}") from error
+    if isinstance(state, dict) and "state_dict" in state:
+        raise ValueError(f"{what} is a checkpoint: give the model.safetensors in the folder of its run instead")
     return _checked(state, what)
 
 
 def _safely_loaded(path: Path) -> Any:
-    return torch.load(path, map_location="cpu", weights_only=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about pickles that it then refuses
+        return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _imagenet(arch: str) -> dict[str, Tensor]:
@@ -148,19 +154,14 @@ def _imagenet(arch: str) -> dict[str, Tensor]:
         except (OSError, RuntimeError) as error:  # RuntimeError: its digest is not that of its name
             raise ValueError(
                 f"the ImageNet weights of {arch} could not be had ({error}). Get {url} on a machine with internet and "
-                f"put it into {file.parent}, or name it with model.weights_path=…; model.pretrained=false starts from "
-                f"random weights"
+                f"put it into {file.parent}, or name it with model.weights_path=…; model.pretrained=false "
+                f"finetune=full starts from random weights"
             ) from error
     try:
         state = _safely_loaded(file)
     except Exception as error:
-        raise ValueError(f"{_damaged(str(file), error)}. Delete it, and it is fetched again") from error
+        raise ValueError(f"{file} {DAMAGED}. Delete it, and it is fetched again") from error
     return _checked(state, str(file))
-
-
-def _damaged(what: str, error: Exception) -> str:
-    reason = str(error).partition("\n")[0].partition(" (1)")[0] or type(error).__name__
-    return f"{what} is damaged, or holds more than plain tensors, which is not executed: {reason}"
 
 
 def _checked(state: Any, what: str) -> dict[str, Tensor]:

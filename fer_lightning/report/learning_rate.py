@@ -48,7 +48,7 @@ def find_learning_rate(
         update_attr=False,
     )
     rates, losses = (finder.results["lr"], finder.results["loss"]) if finder else ([], [])
-    if len(rates) < 2 * WARM_UP:
+    if len(rates) < 3 * WARM_UP:
         raise ConfigError(
             f"only {len(rates)} of instead.steps={steps} were made, too few to suggest a learning rate from: give more "
             f"steps, or a lower instead.max_lr if the loss has diverged"
@@ -64,12 +64,13 @@ def find_learning_rate(
 def steepest_fall(rates: list[float], losses: list[float]) -> float:
     """The rate at which the loss falls most for each factor in the rate, on its way to the lowest loss.
 
-    After the lowest it only recovers from having diverged; before WARM_UP steps its running mean has not settled.
+    Over windows of WARM_UP steps, so that no single batch decides. After the lowest loss it only recovers from having
+    diverged; in the first steps its running mean has not settled.
     """
     settled = np.array(losses[WARM_UP:])
-    lowest = max(2, int(np.nanargmin(settled)) + 1)
-    slopes = np.gradient(settled[:lowest], np.log(rates[WARM_UP : WARM_UP + lowest]))
-    return rates[WARM_UP + int(np.nanargmin(slopes))]
+    lowest = max(WARM_UP + 1, int(np.nanargmin(settled)) + 1)
+    falls = settled[WARM_UP:lowest] - settled[: lowest - WARM_UP]  # rates grow by the same factor at every step
+    return rates[WARM_UP + int(np.nanargmin(falls)) + WARM_UP // 2]
 
 
 def _curve(rates: list[float], losses: list[float], suggestion: float) -> Figure:

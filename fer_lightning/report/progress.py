@@ -57,7 +57,8 @@ class ProgressBar(TQDMProgressBar):
         self._last = {name: f"{metrics[name]:.3f}" for name in ("val/loss", "val/accuracy") if name in metrics}
         if self._validated and _is_best(trainer, metrics):
             parts.append("best so far")
-        Tqdm.write("  ".join(parts), file=sys.stdout)
+        with Tqdm.external_write_mode(file=sys.stdout):  # the bar makes room for what the log, and its file, get
+            log.info("%s", "  ".join(parts))
 
 
 class NetworkSummary(Callback):
