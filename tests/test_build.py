@@ -134,6 +134,8 @@ def test_keys_that_the_help_page_names_exist(composed: Compose) -> None:
         ("loss.class_weights=inverse", r"^loss\.class_weights is 'inverse': it should be 'none', 'balanced' or"),
         ("scheduler.pct_start=3", r"^scheduler: Expected float between 0 and 1 pct_start"),
         ("trainer.max_epochs=many", r"^trainer\.max_epochs is 'many': it should be a valid integer"),
+        ("trainer.precision=fp16", r"^trainer\.precision is 'fp16': .* or 'auto'$"),
+        ("trainer.max_epochs=0", r"^trainer\.max_epochs is 0: nothing would be trained"),
         ("trainer.precision=bf17", r"^trainer\.precision is 'bf17': it should be .*'bf16-mixed'"),
         ("trainer.accelerator=abacus", r"^trainer: .*abacus"),
         ("trainer.limit_val_batches=0", r"^trainer\.limit_val_batches is 0, but monitor is val/accuracy"),
