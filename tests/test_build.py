@@ -177,6 +177,11 @@ def test_the_optimizers_step_is_fused_unless_gradients_are_clipped(
         assert experiment.model.optimizer([torch.zeros(1, requires_grad=True)]).defaults["fused"] is fused
 
 
+def test_gradient_clipping_is_on_by_default_and_off_without_its_word(composed: Compose) -> None:
+    assert composed().trainer.gradient_clip_val == 5.0
+    assert composed("callbacks=[default]").trainer.gradient_clip_val is None
+
+
 def test_an_argument_of_the_demo_faces_is_checked_too(composed: Compose) -> None:
     with pytest.raises(ConfigError, match=r"^data\.path\.faces is 'abc': it should be a valid integer"):
         build(composed("data.path.faces=abc"))
