@@ -4,6 +4,8 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 
+from fer_lightning.report.results import markdown_table
+
 
 def timed(way: Callable[[], object]) -> Callable[[], float]:
     """A function that does it and returns the seconds."""
@@ -29,6 +31,4 @@ def medians(ways: Mapping[str, Callable[[], float]], repeats: int, warm_up: int 
 
 def markdown(title: str, rows: list[dict[str, str]]) -> str:
     """A heading and a table."""
-    names = list(rows[0])
-    lines = [names, ["---"] * len(names), *(list(row.values()) for row in rows)]
-    return f"\n### {title}\n\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return f"\n### {title}\n\n{markdown_table(rows)}"

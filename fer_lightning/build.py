@@ -1,7 +1,6 @@
 """From a config to the objects that it describes."""
 
 import logging
-import math
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any
 import lightning as L
 import torch
 from hydra.errors import InstantiationException
-from hydra.utils import get_class, instantiate
+from hydra.utils import instantiate
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from torch.optim import Optimizer
@@ -21,9 +20,10 @@ from fer_lightning.check import APART, check
 from fer_lightning.classifier import EmotionClassifier
 from fer_lightning.command_line import ConfigError, message
 from fer_lightning.data import DataError, FERDataModule
+from fer_lightning.models import load_model
 from fer_lightning.nets.torchvision import refusal
 from fer_lightning.nets.weights import Start
-from fer_lightning.optimization import Schedule
+from fer_lightning.optimization import Schedule, steps_of_epoch
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,8 @@ def build(cfg: DictConfig) -> Experiment:
     own = [_made("finetune", finetuning)] if cfg.finetune.unfreeze_at_epoch != 0 else []
     trainer = _trainer(cfg, own, callbacks=list(cfg.callbacks or {}), loggers=list(cfg.logger or {}))
     loss = _made("loss", cfg.loss)
-    optimizer, schedule = _optimizer(cfg), _schedule(cfg)
+    optimizer = _optimizer(cfg)
+    schedule = _schedule(cfg, optimizer)
     datamodule = _made("data", cfg.data, augmentation=_made("augmentation", cfg.augmentation))
     _read(datamodule, "fit")
     L.seed_everything(cfg.seed, verbose=False)
@@ -88,13 +89,10 @@ def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experimen
         _replace(run[group], changes[group], group)
     check(run)
     trainer = _trainer(run, [], callbacks=["progress_bar"], loggers=[])
-    model_class = get_class(run.model._target_)
-    assert issubclass(model_class, EmotionClassifier)
-    loss = _made("loss", run.loss)
     try:
-        model = model_class.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True, loss=loss)
-    except (RuntimeError, KeyError) as error:
-        raise ConfigError(f"{checkpoint} is not a checkpoint of {model_class.__name__}: {error}") from error
+        model = load_model(checkpoint, _made("loss", run.loss))
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
     datamodule = _made("data", run.data)
     datamodule.load_state_dict(of_data)
     _read(datamodule, "test")
@@ -140,7 +138,7 @@ def _model(cfg: DictConfig, datamodule: FERDataModule, **parts: Any) -> EmotionC
 def _refuse_never_unfreezing(cfg: DictConfig, trainer: L.Trainer, batches: int) -> None:
     """Of trainer.max_epochs, `check` has told already."""
     epoch, max_steps = cfg.finetune.unfreeze_at_epoch, cfg.trainer.max_steps
-    steps = math.ceil(batches / cfg.trainer.accumulate_grad_batches)
+    steps = steps_of_epoch(trainer, batches)
     if epoch and 0 < max_steps <= epoch * steps and not trainer.fast_dev_run:  # type: ignore[attr-defined]
         raise ConfigError(
             f"finetune.unfreeze_at_epoch is {epoch}, but trainer.max_steps={max_steps} ends within epoch "
@@ -194,7 +192,7 @@ def _optimizer(cfg: DictConfig) -> Callable[..., Optimizer]:
     return make
 
 
-def _schedule(cfg: DictConfig) -> Schedule | None:
+def _schedule(cfg: DictConfig, optimizer: Callable[..., Optimizer]) -> Schedule | None:
     if not cfg.scheduler:
         return None
     node, when = _apart("scheduler", cfg.scheduler)
@@ -203,8 +201,7 @@ def _schedule(cfg: DictConfig) -> Schedule | None:
         return _made("scheduler", node, optimizer=optimizer, **filled_in)
 
     schedule = Schedule(make, **when)
-    trial = _optimizer(cfg)([torch.zeros(1, requires_grad=True)])
-    schedule.made(trial, 100)  # its own checks, before any work
+    schedule.made(optimizer([torch.zeros(1, requires_grad=True)]), 100)  # its own checks, before any work
     return schedule
 
 
@@ -214,9 +211,8 @@ def _fast_precision(accelerator: str) -> str:
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
     if accelerator == "mps" or (accelerator == "auto" and torch.backends.mps.is_available()):
         return "32-true"
-    capabilities: Mapping[str, Any] = getattr(
-        torch.cpu, "get_capabilities", dict
-    )()  # not in every torch that pyproject.toml allows
+    capabilities_of = getattr(torch.cpu, "get_capabilities", dict)  # not in every torch that pyproject.toml allows
+    capabilities: Mapping[str, Any] = capabilities_of()
     computes_bf16 = any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
     return "bf16-mixed" if computes_bf16 else "32-true"
 

@@ -74,7 +74,7 @@ def _check_node(name: str, node: DictConfig) -> None:
             del plain[str(key)]
     if plain.get("monitor"):
         _check_monitor(f"{name}.monitor", plain["monitor"])
-    if (name in AUTO) and plain.get(AUTO[name]) == "auto":
+    if name in AUTO and plain.get(AUTO[name]) == "auto":
         del plain[AUTO[name]]
     if name in APART:
         target, keys = APART[name]

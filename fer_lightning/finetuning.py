@@ -27,8 +27,7 @@ class Finetuning(BaseFinetuning):
         self.unfreeze_at_epoch = unfreeze_at_epoch
 
     def freeze_before_training(self, pl_module: L.LightningModule) -> None:
-        if self.unfreeze_at_epoch != 0:
-            _set_body(pl_module, learns=False)
+        _set_body(pl_module, learns=self.unfreeze_at_epoch == 0)
 
     def finetune_function(self, pl_module: L.LightningModule, epoch: int, optimizer: Optimizer) -> None:
         _set_body(pl_module, learns=self.unfreeze_at_epoch is not None and epoch >= self.unfreeze_at_epoch)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from torch.optim import Optimizer
@@ -97,12 +98,21 @@ class DeepEmotionClassifier(EmotionClassifier):
         self.save_hyperparameters("class_names", "dropout", "channels_last", logger=False)
 
 
-def load_model(checkpoint: Path | str) -> EmotionClassifier:
+def load_model(checkpoint: Path | str, loss: CrossEntropy | None = None) -> EmotionClassifier:
     """The network of a checkpoint that train.py wrote, on the CPU, ready to predict; nothing in it is executed.
 
     It has `class_names`, and gives the logits of images normalised as its data was: see `FERDataModule.state_dict`.
+    The loss is needed only to measure it.
+
+    Raises:
+        ValueError: a file that is no such checkpoint.
     """
-    name = torch.load(checkpoint, map_location="cpu", weights_only=True)["model_class"]
     kinds = {kind.__name__: kind for kind in (TorchvisionClassifier, ResNet18Classifier, DeepEmotionClassifier)}
-    model: EmotionClassifier = kinds[name].load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
+    try:
+        kind = kinds[torch.load(checkpoint, map_location="cpu", weights_only=True)["model_class"]]
+        model: EmotionClassifier = kind.load_from_checkpoint(
+            checkpoint, map_location="cpu", weights_only=True, loss=loss
+        )
+    except (RuntimeError, KeyError, TypeError, EOFError, OSError, UnpicklingError) as error:
+        raise ValueError(f"{checkpoint} is not a checkpoint of this program: {error}") from error
     return model.eval()

@@ -84,14 +84,18 @@ def warmup_cosine(optimizer: Optimizer, total_steps: int, warmup: float = 0.0, e
     return SequentialLR(optimizer, [up, down], milestones=[steps_up])
 
 
-def _steps_of_run(trainer: L.Trainer, batches: int) -> int:
-    """Counted from the loader: `trainer.estimated_stepping_batches` would lose a loader's state on resume."""
+def steps_of_epoch(trainer: L.Trainer, batches: int) -> int:
+    """Of the optimizer, in an epoch of so many batches."""
     limit = trainer.limit_train_batches
     batches = min(batches, limit) if isinstance(limit, int) else max(1, int(batches * limit))
-    steps = math.ceil(batches / trainer.accumulate_grad_batches)
+    return math.ceil(batches / trainer.accumulate_grad_batches)
+
+
+def _steps_of_run(trainer: L.Trainer, batches: int) -> int:
+    """Counted from the loader: `trainer.estimated_stepping_batches` would lose a loader's state on resume."""
     if trainer.max_epochs is None or trainer.max_epochs < 0:
         if trainer.max_steps < 0:
             raise ValueError("this scheduler needs an end: set trainer.max_epochs or trainer.max_steps")
         return trainer.max_steps
-    steps *= trainer.max_epochs
+    steps = steps_of_epoch(trainer, batches) * trainer.max_epochs
     return min(steps, trainer.max_steps) if trainer.max_steps > 0 else steps

@@ -137,9 +137,10 @@ class FERDataModule(L.LightningDataModule):
                 kept = ~torch.isin(self.trained_on, known[torch.cat([rows["val"], rows["test"]])])
                 log.info("data.drop_copies took %s faces out of train", f"{int((~kept).sum()):,}")
                 rows["train"], self.trained_on = rows["train"][kept], self.trained_on[kept]
+                copies = self._copies(known, rows)
             if self.normalize == "dataset":
                 self.mean, self.std = _mean_and_std(faces.images, rows["train"])
-        self.faces, self.rows, self.also_in_train = faces, rows, self._copies(known, rows)
+        self.faces, self.rows, self.also_in_train = faces, rows, copies
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -144,23 +144,20 @@ def _safely_loaded(path: Path) -> Any:
 
 
 def _imagenet(arch: str) -> dict[str, Tensor]:
-    url = get_model_weights(arch).DEFAULT.url
-    file = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[1]
-    if not file.is_file():
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            digest = torch.hub.HASH_REGEX.search(file.name)
-            torch.hub.download_url_to_file(url, str(file), digest and digest.group(1))
-        except (OSError, RuntimeError) as error:  # RuntimeError: its digest is not that of its name
-            raise ValueError(
-                f"the ImageNet weights of {arch} could not be had ({error}). Get {url} on a machine with internet and "
-                f"put it into {file.parent}, or name it with model.weights_path=…; model.pretrained=false "
-                f"finetune=full starts from random weights"
-            ) from error
+    weights = get_model_weights(arch).DEFAULT
+    file = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rsplit("/", 1)[1]
     try:
-        state = _safely_loaded(file)
-    except Exception as error:
-        raise ValueError(f"{file} {DAMAGED}. Delete it, and it is fetched again") from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickles that are then refused
+            state = weights.get_state_dict(check_hash=True, map_location="cpu", weights_only=True)
+    except Exception as error:  # a pickle can be broken in any way
+        if file.is_file():
+            raise ValueError(f"{file} {DAMAGED}. Delete it, and it is fetched again") from error
+        raise ValueError(
+            f"the ImageNet weights of {arch} could not be had ({error}). Get {weights.url} on a machine with internet "
+            f"and put it into {file.parent}, or name it with model.weights_path=…; model.pretrained=false "
+            f"finetune=full starts from random weights"
+        ) from error
     return _checked(state, str(file))
 
 

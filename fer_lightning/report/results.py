@@ -9,7 +9,7 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,11 @@ def results_table(folders: Sequence[Path]) -> str:
     if not runs:
         raise ValueError(f"no report/metrics.json of a finished run in {', '.join(map(str, folders))}")
     table = pd.DataFrame(runs)
-    rows = [_row(group) for _, group in table.groupby(["command", "machine", "test_split"], sort=False)]
+    return markdown_table([_row(group) for _, group in table.groupby(["command", "machine", "test_split"], sort=False)])
+
+
+def markdown_table(rows: Sequence[Mapping[str, str]]) -> str:
+    """Of at least one row, its keys as the heading."""
     names = list(rows[0])
     lines = [names, ["---"] * len(names), *(list(row.values()) for row in rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
