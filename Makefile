@@ -13,7 +13,7 @@ train: install ## train ResNet18 on the drawn demo faces, then test it (ARGS="mo
 	$(BIN)/python train.py $(ARGS)
 
 test: install ## run the tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses=8 --dist=loadfile $(ARGS)
 
 check: lint types test ## all that CI runs
 

@@ -3,6 +3,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -10,10 +11,13 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict
 
+if TYPE_CHECKING:
+    import lightning as L
+
 REPOSITORY = Path(__file__).parent.parent
 
-THREADS = {"OMP_NUM_THREADS": "2"}
-"""For the environment of commands that tests run: sums depend in their last bits on the number of threads."""
+os.environ["OMP_NUM_THREADS"] = "1"
+"""Also of the commands that tests run: sums depend in their last bits on it, and the tests take turns on all cores."""
 
 Compose = Callable[..., DictConfig]
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -73,7 +77,6 @@ def run_command(tmp_path: Path) -> Command:
         return subprocess.run(
             [sys.executable, str(REPOSITORY / script), *arguments],
             cwd=tmp_path,
-            env={**os.environ, **THREADS},
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -81,3 +84,17 @@ def run_command(tmp_path: Path) -> Command:
         )
 
     return run
+
+
+def trainer(folder: Path, **options: Any) -> "L.Trainer":
+    """One that writes nothing and says nothing, for tests of a few steps."""
+    import lightning as L
+
+    return L.Trainer(
+        default_root_dir=folder,
+        accelerator="cpu",
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        **{"enable_checkpointing": False, **options},
+    )

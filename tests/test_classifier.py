@@ -7,7 +7,7 @@ from typing import Any
 import lightning as L
 import pytest
 import torch
-from torch import Tensor
+from conftest import trainer
 from torch.utils.data import DataLoader, TensorDataset
 
 from fer_lightning.augment import Augmentation
@@ -16,18 +16,6 @@ from fer_lightning.data import EMOTIONS, FERDataModule
 from fer_lightning.losses import CrossEntropy
 from fer_lightning.models import DeepEmotionClassifier, ResNet18Classifier, TorchvisionClassifier
 from fer_lightning.nets.weights import Start
-from fer_lightning.optimization import Schedule, warmup_cosine
-
-
-def trainer(folder: Path, **options: Any) -> L.Trainer:
-    return L.Trainer(
-        default_root_dir=folder,
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        **{"enable_checkpointing": False, **options},
-    )
 
 
 @pytest.mark.parametrize(
@@ -102,67 +90,6 @@ def test_a_checkpoint_of_pretrained_weights_no_longer_needs_their_file(few_faces
     assert torch.equal(again.net.conv1.weight, model.net.conv1.weight)  # type: ignore[union-attr, arg-type]
 
 
-@pytest.mark.parametrize("decayed", [False, True])
-def test_one_switch_keeps_weight_decay_off_norms_and_biases(decayed: bool) -> None:
-    model = ResNet18Classifier(
-        decay_norms_and_biases=decayed, optimizer=partial(torch.optim.SGD, lr=1.0, weight_decay=0.1)
-    )
-    optimizer = model.configure_optimizers()
-    assert isinstance(optimizer, torch.optim.Optimizer)
-    for parameter in model.parameters():
-        parameter.grad = torch.zeros_like(parameter)
-    before = {name: parameter.detach().clone() for name, parameter in model.net.named_parameters()}
-    optimizer.step()
-    for name, parameter in model.net.named_parameters():
-        shrinks = parameter.ndim > 1 or decayed
-        torch.testing.assert_close(parameter.detach(), before[name] * (0.9 if shrinks else 1.0))
-
-
-def learning_rates(schedule: Schedule, folder: Path, data: FERDataModule, **options: Any) -> list[float]:
-    """The rate that each batch is trained with, and then the rate that is left at the end."""
-    rates = []
-
-    class Witness(L.Callback):
-        def on_train_batch_start(self, trainer: L.Trainer, *_: Any) -> None:
-            rates.append(trainer.optimizers[0].param_groups[0]["lr"])
-
-    model = DeepEmotionClassifier(optimizer=partial(torch.optim.SGD, lr=0.1), schedule=schedule)
-    fitting = trainer(folder, callbacks=[Witness()], limit_val_batches=0, **options)
-    fitting.fit(model, data)
-    return [*rates, fitting.optimizers[0].param_groups[0]["lr"]]
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"max_epochs": 2},
-        {"max_epochs": 3, "accumulate_grad_batches": 2},
-        {"max_epochs": 5, "limit_train_batches": 2},
-        {"max_epochs": 9, "max_steps": 4},
-    ],
-)
-def test_a_cosine_reaches_zero_just_when_the_run_ends(options: dict[str, int], few_faces: Path, tmp_path: Path) -> None:
-    schedule = Schedule(torch.optim.lr_scheduler.CosineAnnealingLR, interval="step", steps_as="T_max")
-    rates = learning_rates(schedule, tmp_path, FERDataModule(few_faces, batch_size=64), **options)
-    assert rates[0] == 0.1
-    assert rates[-1] == pytest.approx(0.0, abs=1e-9)
-    assert all(rate > 1e-3 for rate in rates[:-1])
-
-
-def test_a_cosine_warms_up_in_a_line(few_faces: Path, tmp_path: Path) -> None:
-    schedule = Schedule(partial(warmup_cosine, warmup=0.25), interval="step", steps_as="total_steps")
-    rates = learning_rates(schedule, tmp_path, FERDataModule(few_faces, batch_size=24), max_epochs=2)
-    assert rates[:5] == pytest.approx([0.001, 0.02575, 0.0505, 0.07525, 0.1])
-    assert rates[10] == pytest.approx(0.05)
-    assert rates[16] == pytest.approx(0.0, abs=1e-9)
-
-
-def test_an_epoch_schedule_steps_once_an_epoch(few_faces: Path, tmp_path: Path) -> None:
-    schedule = Schedule(partial(torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.1), interval="epoch")
-    rates = learning_rates(schedule, tmp_path, FERDataModule(few_faces, batch_size=96), max_epochs=2)
-    assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001])
-
-
 @pytest.mark.parametrize("kind", [ResNet18Classifier, DeepEmotionClassifier])
 @pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true"])
 def test_bfloat16_and_channels_last_train_and_stay_finite(
@@ -180,35 +107,6 @@ def test_bfloat16_and_channels_last_train_and_stay_finite(
     assert {parameter.dtype for parameter in after.values()} == {expected}
 
 
-class Batches(L.Callback):
-    """Keeps the images of each training batch."""
-
-    def __init__(self) -> None:
-        self.images: list[Tensor] = []
-
-    def on_train_batch_start(self, trainer: L.Trainer, model: L.LightningModule, batch: Any, batch_idx: int) -> None:
-        self.images.append(batch[0].clone())
-
-
-def augmented(few_faces: Path, folder: Path, seed: int) -> list[Tensor]:
-    """What two epochs of two steps are fed if all training faces are the same face."""
-    data = FERDataModule(few_faces, augmentation=Augmentation(degrees=30), batch_size=96, seed=seed)
-    data.setup()
-    data.rows["train"] = data.rows["train"][:1].repeat(192)
-    batches = Batches()
-    model = DeepEmotionClassifier(optimizer=partial(torch.optim.SGD, lr=0.0))
-    trainer(folder, max_epochs=2, callbacks=[batches]).fit(model, data)
-    return batches.images
-
-
-def test_each_face_of_each_step_and_epoch_is_augmented_its_own_as_seed_says(few_faces: Path, tmp_path: Path) -> None:
-    first = augmented(few_faces, tmp_path, seed=0)
-    assert len(first) == 4
-    assert len(torch.cat(first).flatten(1).unique(dim=0)) == 4 * 96
-    assert all(torch.equal(a, b) for a, b in zip(first, augmented(few_faces, tmp_path, seed=0), strict=True))
-    assert not torch.equal(first[0], augmented(few_faces, tmp_path, seed=1)[0])
-
-
 def test_class_weights_of_the_training_split_reach_the_loss(few_faces: Path, tmp_path: Path) -> None:
     losses = {}
     for weights in ("none", "balanced"):
@@ -222,27 +120,6 @@ def test_class_weights_of_the_training_split_reach_the_loss(few_faces: Path, tmp
         assert torch.equal(model.class_weights, loss.weights(data.class_counts))
     assert data.class_counts.tolist() == [26, 3, 28, 48, 32, 22, 33]
     assert abs(losses["none"] - losses["balanced"]) > 1e-3
-
-
-def test_the_head_has_a_learning_rate_of_its_own_under_any_schedule(few_faces: Path, tmp_path: Path) -> None:
-    rates = {}
-
-    class Witness(L.Callback):
-        def on_train_batch_start(self, trainer: L.Trainer, model: L.LightningModule, *_: Any) -> None:
-            assert isinstance(model, EmotionClassifier)
-            of_head = {id(p) for p in model.head.parameters()}
-            for group in trainer.optimizers[0].param_groups:
-                part = "head" if id(group["params"][0]) in of_head else "body"
-                rates.setdefault(part, []).append(group["lr"])
-
-    schedule = Schedule(
-        partial(torch.optim.lr_scheduler.OneCycleLR, cycle_momentum=False), "step", None, "total_steps", "max_lr"
-    )
-    model = DeepEmotionClassifier(head_lr_scale=10.0, optimizer=partial(torch.optim.SGD, lr=0.01), schedule=schedule)
-    assert sum(p.numel() for p in model.head.parameters()) == 50 * 7 + 7
-    trainer(tmp_path, max_epochs=4, callbacks=[Witness()]).fit(model, FERDataModule(few_faces, batch_size=64))
-    assert rates["head"] == pytest.approx([10 * rate for rate in rates["body"]])
-    assert max(rates["head"]) == pytest.approx(0.1, rel=0.1)
 
 
 def test_averaged_weights_are_what_is_kept(few_faces: Path, tmp_path: Path) -> None:
@@ -273,34 +150,6 @@ def test_any_torchvision_network_is_rebuilt_from_its_checkpoint(few_faces: Path,
 @pytest.mark.parametrize(("arch", "size"), [("resnet18", 48), ("inception_v3", 299), ("alexnet", 224)])
 def test_a_network_without_weights_takes_48_pixels_unless_that_is_too_small_for_it(arch: str, size: int) -> None:
     assert TorchvisionClassifier(arch).image_size == size
-
-
-def test_mixed_faces_have_targets_of_two_classes_and_are_a_function_of_the_seed(
-    few_faces: Path, tmp_path: Path
-) -> None:
-    class Targets(L.Callback):
-        def __init__(self) -> None:
-            self.seen: list[Tensor] = []
-
-        def on_train_batch_start(self, trainer: L.Trainer, model: L.LightningModule, batch: Any, *_: Any) -> None:
-            self.seen.append(batch[1])
-
-    def targets(seed: int) -> Tensor:
-        data = FERDataModule(few_faces, augmentation=Augmentation(mixup=0.4, cutmix=1.0), batch_size=48, seed=seed)
-        witness = Targets()
-        model = DeepEmotionClassifier(dropout=0.0, optimizer=partial(torch.optim.SGD, lr=0.0))
-        torch.manual_seed(0)
-        fitting = trainer(tmp_path, max_epochs=2, callbacks=[witness])
-        fitting.fit(model, data)
-        return torch.cat(witness.seen)
-
-    first = targets(0)
-    assert first.shape == (2 * 192, 7)
-    torch.testing.assert_close(first.sum(1), torch.ones(len(first)))
-    assert ((first > 0).sum(1) <= 2).all()
-    assert ((first > 0).sum(1) == 2).float().mean() > 0.5
-    assert torch.equal(first, targets(0))
-    assert not torch.equal(first, targets(1))
 
 
 def test_mixing_leaves_the_random_numbers_that_dropout_draws_as_they_were() -> None:

@@ -2,53 +2,25 @@
 
 import csv
 import json
-import os
 import re
 import shutil
-import statistics
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import REPOSITORY, THREADS, Command
-from PIL import Image
+from conftest import REPOSITORY, Command
+from runs import SHORT, metrics, run_of, table_of
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from fer_lightning.data.faces import FERPLUS_EMOTIONS
 from fer_lightning.models import load_model
 from fer_lightning.nets.deep_emotion import DeepEmotion
-
-SHORT = (
-    "model=deep_emotion",
-    "trainer.max_epochs=2",
-    "trainer.accelerator=cpu",
-    "data=fer2013",
-    "data.batch_size=64",
-    "trainer.log_every_n_steps=1",
-)
-
-
-def run_of(result: subprocess.CompletedProcess[str], folder: Path) -> Path:
-    assert result.returncode == 0, result.stdout + result.stderr
-    found = re.search(r"^run folder   (outputs/train/\S+)$", result.stdout, re.MULTILINE)
-    assert found, result.stdout
-    return folder / found[1]
-
-
-def table_of(output: str) -> str:
-    return output[output.index("Test split") : output.index("%", output.index("\naccuracy"))]
 
 
 def _spaced(text: str) -> str:
     return re.sub(" +", " ", text)
-
-
-def metrics(run: Path) -> dict[str, float]:
-    content: dict[str, float] = json.loads((run / "report" / "metrics.json").read_text())
-    return content
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +31,6 @@ def trained(few_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     result = subprocess.run(
         [sys.executable, str(REPOSITORY / "train.py"), *SHORT, "data.path=faces.csv"],
         cwd=folder,
-        env={**os.environ, **THREADS},
         capture_output=True,
         text=True,
         check=False,
@@ -197,156 +168,6 @@ def test_a_seed_makes_a_run_repeatable_to_the_bit_and_another_seed_another_run(
     assert not torch.equal(first["net.features.0.weight"], other["net.features.0.weight"])
 
 
-def test_a_sweep_ends_with_one_table_of_all_jobs_and_survives_a_job_that_fails(
-    few_faces: Path, run_command: Command, tmp_path: Path
-) -> None:
-    result = run_command(
-        "train.py", "-m", *SHORT[1:], f"data.path={few_faces}", "trainer.limit_train_batches=2",
-        "model=deep_emotion", "optimizer=adam,sgd", "data.val_fraction=0.1,1.5",
-    )  # fmt: skip
-    assert result.returncode == 1
-    assert "error: 2 of 4 jobs failed" in result.stderr
-    assert "Traceback" not in result.stderr + result.stdout
-    (sweep,) = tmp_path.glob("outputs/sweep/*")
-    rows = list(csv.DictReader((sweep / "sweep.csv").open()))
-    assert [row["job"] for row in rows if row["error"]] == ["1", "3"]
-    assert all("val_fraction is 1.5" in row["error"] for row in rows if row["error"])
-    scores = [float(row["val/accuracy"]) for row in rows if not row["error"]]
-    assert scores == sorted(scores, reverse=True)
-    assert {row["optimizer"] for row in rows[:2]} == {"adam", "sgd"}
-    for row in rows[:2]:
-        assert float(row["test/accuracy"]) == metrics(sweep / row["job"])["test/accuracy"]
-    # The first failure is told before the jobs that come after it.
-    assert result.stdout.index("this job failed") < result.stdout.index("#2 :")
-
-
-def test_a_sweep_over_seeds_ends_with_means_and_deviations(
-    few_faces: Path, run_command: Command, tmp_path: Path
-) -> None:
-    result = run_command(
-        "train.py", "-m", *SHORT, f"data.path={few_faces}", "trainer.limit_train_batches=2",
-        "optimizer=adam,sgd", "seed=0,1", "trainer.max_epochs=1",
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    assert "Mean ± standard deviation over seed" in result.stdout
-    (sweep,) = tmp_path.glob("outputs/sweep/*")
-    jobs = list(csv.DictReader((sweep / "sweep.csv").open()))
-    means = {row["optimizer"]: row for row in csv.DictReader((sweep / "sweep_means.csv").open())}
-    assert set(means) == {"adam", "sgd"}
-    for optimizer, row in means.items():
-        figures = [float(job["test/accuracy"]) for job in jobs if job["optimizer"] == optimizer]
-        assert row["jobs"] == "2"
-        assert float(row["test/accuracy"]) == pytest.approx(statistics.mean(figures))
-        assert float(row["test/accuracy ±"]) == pytest.approx(statistics.stdev(figures))
-
-
-def test_the_learning_rate_finder_draws_its_curve_and_suggests_a_rate(
-    few_faces: Path, run_command: Command, tmp_path: Path
-) -> None:
-    result = run_command(
-        "train.py", "debug=lr_find", "model=deep_emotion", "data=fer2013", f"data.path={few_faces}",
-        "trainer.accelerator=cpu", "instead.steps=60",
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    suggestion = re.search(r"optimizer\.lr=(\S+)$", result.stdout, re.MULTILINE)
-    assert suggestion, result.stdout
-    assert 1e-5 < float(suggestion[1]) < 0.5
-    (run,) = tmp_path.glob("outputs/train/*")
-    with Image.open(run / "report" / "lr_find.png") as picture:
-        assert min(picture.size) > 300
-    assert not list(run.glob("**/*.ckpt"))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [(["-m", "seed=0,1"], "trains nothing that a sweep could compare"), (["finetune=head"], "needs finetune=full")],
-)
-def test_the_learning_rate_finder_refuses_what_it_would_get_wrong(
-    arguments: list[str], says: str, few_faces: Path, run_command: Command
-) -> None:
-    result = run_command(
-        "train.py", *arguments, "debug=lr_find", "model=deep_emotion", "data=fer2013", f"data.path={few_faces}"
-    )
-    assert result.returncode == 1
-    assert says in result.stdout + result.stderr
-    assert "Traceback" not in result.stdout + result.stderr
-
-
-def test_averaged_weights_are_what_training_tests_and_what_is_tested_again(
-    few_faces: Path, run_command: Command, tmp_path: Path
-) -> None:
-    result = run_command("train.py", *SHORT, f"data.path={few_faces}", "callbacks=[default,averaged_weights]")
-    run = run_of(result, tmp_path)
-    again = run_command("test.py", f"run_dir={run}")
-    assert table_of(again.stdout) == table_of(result.stdout)
-    content = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
-    tested = load_file(run / "model.safetensors")["features.0.weight"]
-    assert torch.equal(tested, content["state_dict"]["net.features.0.weight"])
-    assert not torch.equal(tested, content["current_model_state"]["net.features.0.weight"])
-
-
-def test_a_run_that_stops_early_says_so(few_faces: Path, run_command: Command) -> None:
-    result = run_command(
-        "train.py", *SHORT, f"data.path={few_faces}", "callbacks=[default,early_stopping]", "optimizer.lr=0",
-        "scheduler=none", "callbacks.early_stopping.patience=1", "trainer.max_epochs=9",
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    assert "epoch   2/9" in result.stdout
-    assert "epoch   3/9" not in result.stdout
-    assert re.search(
-        r"^stopped early: .*val/accuracy did not improve in the last 1 records", result.stdout, re.MULTILINE
-    )
-
-
-@pytest.mark.parametrize("rule", ["probability"])
-def test_fer_plus_trains_with_its_own_classes_and_is_tested_again(
-    rule: str, few_faces: Path, run_command: Command, tmp_path: Path
-) -> None:
-    options = [*SHORT, "data=ferplus", f"data.path={few_faces}", f"data.votes.rule={rule}", "trainer.max_epochs=1"]
-    trained = run_command("train.py", *options)
-    run = run_of(trained, tmp_path)
-    assert list(json.loads((run / "report" / "metrics.json").read_text())["classes"]) == list(FERPLUS_EMOTIONS)
-    assert "contempt" in table_of(trained.stdout)
-    again = run_command("test.py", f"run_dir={run}")
-    assert table_of(again.stdout) == table_of(trained.stdout)
-
-
-@pytest.mark.parametrize(
-    ("script", "arguments", "says"),
-    [
-        ("train.py", ["model=resnet19"], ["Could not find 'model/resnet19'", "deep_emotion", "resnet18"]),
-        (
-            "train.py",
-            ["optimizer.lrr=3"],
-            ["there is no key optimizer.lrr", "Did you mean lr?", "lr, momentum, nesterov, weight_decay"],
-        ),
-        ("train.py", ["optimzer=adam"], ["optimzer", "Did you mean optimizer?", "scheduler"]),
-        ("train.py", ["lr=0.1"], ["there is no key lr", "Did you mean optimizer.lr?"]),
-        (
-            "train.py",
-            ["callbacks=[default,early_stoping]"],
-            ["Could not load 'callbacks/early_stoping'", "Did you mean early_stopping?", "averaged_weights"],
-        ),
-        ("test.py", ["run_dir=x", "data=ferplus"], ["Could not override 'data'", "as in data.path=…"]),
-        ("train.py", ["optimizer.lr=abc"], ["optimizer.lr is 'abc'", "valid number"]),
-        ("train.py", ["data=fer2013"], ["data.path", "fer2013.csv", "image", "data=demo"]),
-        ("test.py", [], ["run_dir is missing"]),
-        ("test.py", ["run_dir=outputs/gone"], ["run_dir outputs/gone is not the folder of a run"]),
-        ("test.py", ["run_dir=x", "tta=five"], ["tta is five; it is one of none, flip, ten_crop"]),
-    ],
-)
-def test_a_mistake_ends_in_one_message_and_status_1(
-    script: str, arguments: list[str], says: list[str], run_command: Command
-) -> None:
-    result = run_command(script, *arguments)
-    assert result.returncode == 1
-    assert result.stderr.startswith("error: ")
-    assert result.stderr.count("error: ") == 1
-    for text in says:
-        assert text in result.stderr
-    assert "Traceback" not in result.stderr + result.stdout
-
-
 def test_a_damaged_checkpoint_is_refused(trained: tuple[Path, str], run_command: Command, tmp_path: Path) -> None:
     run, _ = trained
     copy = tmp_path / "run"
@@ -358,11 +179,3 @@ def test_a_damaged_checkpoint_is_refused(trained: tuple[Path, str], run_command:
     assert result.returncode == 1
     assert "best.ckpt is not a checkpoint of this program" in result.stderr
     assert "Traceback" not in result.stderr
-
-
-@pytest.mark.parametrize("script", ["train.py", "test.py"])
-def test_help_is_a_page_for_people(script: str, run_command: Command) -> None:
-    result = run_command(script, "--help")
-    assert result.returncode == 0
-    assert f"python {script}" in result.stdout
-    assert "_target_" not in result.stdout

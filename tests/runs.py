@@ -1,0 +1,31 @@
+"""What tests of the command line share: a short training, and what it leaves behind."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+SHORT = (
+    "model=deep_emotion",
+    "trainer.max_epochs=2",
+    "trainer.accelerator=cpu",
+    "data=fer2013",
+    "data.batch_size=64",
+    "trainer.log_every_n_steps=1",
+)
+
+
+def run_of(result: subprocess.CompletedProcess[str], folder: Path) -> Path:
+    assert result.returncode == 0, result.stdout + result.stderr
+    found = re.search(r"^run folder   (outputs/train/\S+)$", result.stdout, re.MULTILINE)
+    assert found, result.stdout
+    return folder / found[1]
+
+
+def table_of(output: str) -> str:
+    return output[output.index("Test split") : output.index("%", output.index("\naccuracy"))]
+
+
+def metrics(run: Path) -> dict[str, float]:
+    content: dict[str, float] = json.loads((run / "report" / "metrics.json").read_text())
+    return content

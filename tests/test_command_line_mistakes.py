@@ -1,0 +1,65 @@
+"""What a person types wrongly, and what train.py and test.py say to it."""
+
+from pathlib import Path
+
+import pytest
+from conftest import Command
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [(["-m", "seed=0,1"], "trains nothing that a sweep could compare"), (["finetune=head"], "needs finetune=full")],
+)
+def test_the_learning_rate_finder_refuses_what_it_would_get_wrong(
+    arguments: list[str], says: str, few_faces: Path, run_command: Command
+) -> None:
+    result = run_command(
+        "train.py", *arguments, "debug=lr_find", "model=deep_emotion", "data=fer2013", f"data.path={few_faces}"
+    )
+    assert result.returncode == 1
+    assert says in result.stdout + result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "says"),
+    [
+        ("train.py", ["model=resnet19"], ["Could not find 'model/resnet19'", "deep_emotion", "resnet18"]),
+        (
+            "train.py",
+            ["optimizer.lrr=3"],
+            ["there is no key optimizer.lrr", "Did you mean lr?", "lr, momentum, nesterov, weight_decay"],
+        ),
+        ("train.py", ["optimzer=adam"], ["optimzer", "Did you mean optimizer?", "scheduler"]),
+        ("train.py", ["lr=0.1"], ["there is no key lr", "Did you mean optimizer.lr?"]),
+        (
+            "train.py",
+            ["callbacks=[default,early_stoping]"],
+            ["Could not load 'callbacks/early_stoping'", "Did you mean early_stopping?", "averaged_weights"],
+        ),
+        ("test.py", ["run_dir=x", "data=ferplus"], ["Could not override 'data'", "as in data.path=…"]),
+        ("train.py", ["optimizer.lr=abc"], ["optimizer.lr is 'abc'", "valid number"]),
+        ("train.py", ["data=fer2013"], ["data.path", "fer2013.csv", "image", "data=demo"]),
+        ("test.py", [], ["run_dir is missing"]),
+        ("test.py", ["run_dir=outputs/gone"], ["run_dir outputs/gone is not the folder of a run"]),
+        ("test.py", ["run_dir=x", "tta=five"], ["tta is five; it is one of none, flip, ten_crop"]),
+    ],
+)
+def test_a_mistake_ends_in_one_message_and_status_1(
+    script: str, arguments: list[str], says: list[str], run_command: Command
+) -> None:
+    result = run_command(script, *arguments)
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("error: ") == 1
+    for text in says:
+        assert text in result.stderr
+    assert "Traceback" not in result.stderr + result.stdout
+
+
+@pytest.mark.parametrize("script", ["train.py", "test.py"])
+def test_help_is_a_page_for_people(script: str, run_command: Command) -> None:
+    result = run_command(script, "--help")
+    assert result.returncode == 0
+    assert f"python {script}" in result.stdout
+    assert "_target_" not in result.stdout

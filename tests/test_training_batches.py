@@ -1,0 +1,93 @@
+"""What a training is fed: augmented, mixed, with soft targets."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import pytest
+import torch
+from conftest import trainer
+from torch import Tensor
+
+from fer_lightning.augment import Augmentation
+from fer_lightning.data import FERDataModule
+from fer_lightning.losses import CrossEntropy
+from fer_lightning.models import DeepEmotionClassifier
+
+
+class Batches(L.Callback):
+    """Keeps the images of each training batch."""
+
+    def __init__(self) -> None:
+        self.images: list[Tensor] = []
+
+    def on_train_batch_start(self, trainer: L.Trainer, model: L.LightningModule, batch: Any, batch_idx: int) -> None:
+        self.images.append(batch[0].clone())
+
+
+def augmented(few_faces: Path, folder: Path, seed: int) -> list[Tensor]:
+    """What two epochs of two steps are fed if all training faces are the same face."""
+    data = FERDataModule(few_faces, augmentation=Augmentation(degrees=30), batch_size=96, seed=seed)
+    data.setup()
+    data.rows["train"] = data.rows["train"][:1].repeat(192)
+    batches = Batches()
+    model = DeepEmotionClassifier(optimizer=partial(torch.optim.SGD, lr=0.0))
+    trainer(folder, max_epochs=2, callbacks=[batches]).fit(model, data)
+    return batches.images
+
+
+def test_each_face_of_each_step_and_epoch_is_augmented_its_own_as_seed_says(few_faces: Path, tmp_path: Path) -> None:
+    first = augmented(few_faces, tmp_path, seed=0)
+    assert len(first) == 4
+    assert len(torch.cat(first).flatten(1).unique(dim=0)) == 4 * 96
+    assert all(torch.equal(a, b) for a, b in zip(first, augmented(few_faces, tmp_path, seed=0), strict=True))
+    assert not torch.equal(first[0], augmented(few_faces, tmp_path, seed=1)[0])
+
+
+def test_mixed_faces_have_targets_of_two_classes_and_are_a_function_of_the_seed(
+    few_faces: Path, tmp_path: Path
+) -> None:
+    class Targets(L.Callback):
+        def __init__(self) -> None:
+            self.seen: list[Tensor] = []
+
+        def on_train_batch_start(self, trainer: L.Trainer, model: L.LightningModule, batch: Any, *_: Any) -> None:
+            self.seen.append(batch[1])
+
+    def targets(seed: int) -> Tensor:
+        data = FERDataModule(few_faces, augmentation=Augmentation(mixup=0.4, cutmix=1.0), batch_size=48, seed=seed)
+        witness = Targets()
+        model = DeepEmotionClassifier(dropout=0.0, optimizer=partial(torch.optim.SGD, lr=0.0))
+        torch.manual_seed(0)
+        fitting = trainer(tmp_path, max_epochs=2, callbacks=[witness])
+        fitting.fit(model, data)
+        return torch.cat(witness.seen)
+
+    first = targets(0)
+    assert first.shape == (2 * 192, 7)
+    torch.testing.assert_close(first.sum(1), torch.ones(len(first)))
+    assert ((first > 0).sum(1) <= 2).all()
+    assert ((first > 0).sum(1) == 2).float().mean() > 0.5
+    assert torch.equal(first, targets(0))
+    assert not torch.equal(first, targets(1))
+
+
+def test_soft_targets_train_and_are_counted_by_their_greatest_class(few_faces: Path, tmp_path: Path) -> None:
+    class Softened(FERDataModule):
+        def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+            images, labels = super().on_after_batch_transfer(batch, dataloader_idx)
+            return images, 0.7 * torch.nn.functional.one_hot(labels, 7).float() + 0.3 / 7
+
+    hard, soft = FERDataModule(few_faces, batch_size=192), Softened(few_faces, batch_size=192)
+    figures = []
+    for data in (hard, soft):
+        torch.manual_seed(0)
+        smoothing = 0.3 if data is hard else 0.0
+        model = DeepEmotionClassifier(
+            dropout=0.0, loss=CrossEntropy(smoothing), optimizer=partial(torch.optim.SGD, lr=0.0)
+        )
+        fitting = trainer(tmp_path, max_epochs=1)
+        fitting.fit(model, data)
+        figures.append({name: float(value) for name, value in fitting.callback_metrics.items()})
+    assert figures[0] == pytest.approx(figures[1], rel=1e-5)
