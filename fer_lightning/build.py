@@ -44,6 +44,8 @@ def build(cfg: DictConfig) -> Experiment:
         ConfigError: a value of the wrong type or out of range, or data that cannot be used.
     """
     check(cfg)
+    if not isinstance(cfg.compile, bool):
+        raise ConfigError(f"compile is {cfg.compile}; it is true or false")
     finetuning, of_head = _apart("finetune", cfg.finetune)
     own = [_made("finetune", finetuning)] if cfg.finetune.unfreeze_at_epoch != 0 else []
     trainer = _trainer(cfg, own, callbacks=list(cfg.callbacks or {}), loggers=list(cfg.logger or {}))
@@ -57,9 +59,16 @@ def build(cfg: DictConfig) -> Experiment:
     model = _model(cfg, datamodule, **parts, **of_head)
     if datamodule.image_size == "auto":
         datamodule.image_size = model.image_size
-    if why := refusal(model, datamodule.image_size):
-        name = type(model.net).__name__
-        raise ConfigError(f"data.image_size is {datamodule.image_size}, and {name} does not take that: {why}")
+    for key, size in (
+        ("image_size", datamodule.image_size),
+        *(("progressive_sizes", size) for size in datamodule.progressive_sizes),
+    ):
+        if why := refusal(model, size):
+            raise ConfigError(f"data.{key} is {size}, and {type(model.net).__name__} does not take that: {why}")
+    if datamodule.progressive_sizes and trainer.max_epochs in (None, -1):
+        raise ConfigError("data.progressive_sizes shares out the run's epochs: set trainer.max_epochs")
+    if cfg.compile:
+        model.net.compile()  # in place, so that the names in its state dict stay
     _refuse_never_unfreezing(cfg, trainer, len(datamodule.train_dataloader()))
     return Experiment(datamodule, model, trainer)
 

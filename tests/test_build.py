@@ -105,6 +105,16 @@ def test_keys_that_the_help_page_names_exist(composed: Compose) -> None:
             r"^optimizer\._target_ is torch\.optim\.Adamm, which cannot be imported",
         ),
         ("data.val_fraction=1.5", r"^data: val_fraction is 1\.5"),
+        ("compile=perhaps", r"^compile is perhaps; it is true or false"),
+        ("data.progressive_sizes=[32,0]", r"^data: progressive_sizes is 0; it must be at least 1"),
+        (
+            "data.progressive_sizes=[24,48] model=deep_emotion",
+            r"^data\.progressive_sizes is 24, and DeepEmotion does not",
+        ),
+        (
+            "model=resnet18 data.progressive_sizes=[24,48] trainer.max_epochs=-1 trainer.max_steps=9",
+            r"^data\.progressive_sizes shares",
+        ),
         ("data.on_bad_rows=skip", r"^data\.on_bad_rows is 'skip': it should be 'error' or 'drop'"),
         ("data.batch_size=12.5", r"^data\.batch_size is 12\.5: it should be a valid integer"),
         ("data.splits.test=Public", r"^data\.splits\.test names Public, which the source does not have"),
@@ -175,6 +185,13 @@ def test_the_optimizers_step_is_fused_unless_gradients_are_clipped(
         )
         assert experiment.model.optimizer is not None
         assert experiment.model.optimizer([torch.zeros(1, requires_grad=True)]).defaults["fused"] is fused
+
+
+def test_a_compiled_network_keeps_the_names_of_its_layers(composed: Compose) -> None:
+    plain, compiled = (build(composed(f"compile={word}", "model=deep_emotion")).model.net for word in ("false", "true"))
+    assert plain._compiled_call_impl is None
+    assert compiled._compiled_call_impl is not None
+    assert list(compiled.state_dict()) == list(plain.state_dict())
 
 
 def test_gradient_clipping_is_on_by_default_and_off_without_its_word(composed: Compose) -> None:

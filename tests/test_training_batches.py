@@ -13,7 +13,7 @@ from torch import Tensor
 from fer_lightning.augment import Augmentation
 from fer_lightning.data import FERDataModule
 from fer_lightning.losses import CrossEntropy
-from fer_lightning.models import DeepEmotionClassifier
+from fer_lightning.models import DeepEmotionClassifier, ResNet18Classifier
 
 
 class Batches(L.Callback):
@@ -91,3 +91,35 @@ def test_soft_targets_train_and_are_counted_by_their_greatest_class(few_faces: P
         fitting.fit(model, data)
         figures.append({name: float(value) for name, value in fitting.callback_metrics.items()})
     assert figures[0] == pytest.approx(figures[1], rel=1e-5)
+
+
+def test_training_images_grow_over_the_epochs_and_those_measured_do_not(few_faces: Path, tmp_path: Path) -> None:
+    class Sizes(L.Callback):
+        def __init__(self) -> None:
+            self.of_train: list[int] = []
+            self.of_val: set[int] = set()
+
+        def on_train_batch_start(self, trainer: L.Trainer, model: L.LightningModule, batch: Any, *_: Any) -> None:
+            self.of_train.append(batch[0].shape[-1])
+
+        def on_validation_batch_start(self, trainer: L.Trainer, model: L.LightningModule, batch: Any, *_: Any) -> None:
+            self.of_val.add(batch[0].shape[-1])
+
+    data = FERDataModule(
+        few_faces, augmentation=Augmentation(flip=0.5), progressive_sizes=(32, 40, 48, 56), batch_size=192
+    )
+    sizes = Sizes()
+    model = ResNet18Classifier(width=4, optimizer=partial(torch.optim.SGD, lr=0.0))
+    trainer(tmp_path, max_epochs=6, callbacks=[sizes]).fit(model, data)
+    assert sizes.of_train == [32, 32, 40, 48, 48, 56]
+    assert sizes.of_val == {48}
+
+
+def test_small_images_are_the_large_ones_averaged(few_faces: Path) -> None:
+    data = FERDataModule(few_faces, image_size=24, normalize="fixed", mean=0.0, std=1.0)
+    data.setup()
+    pixels, labels = next(iter(data.test_dataloader()))
+    images, _ = data.on_after_batch_transfer((pixels, labels), 0)
+    inside = images[:, 0, 4:-4, 4:-4]
+    averaged = torch.nn.functional.avg_pool2d(pixels.float() / 255, 2)[:, 4:-4, 4:-4]
+    assert (inside - averaged).abs().mean() < 0.02

@@ -44,6 +44,9 @@ class FERDataModule(L.LightningDataModule):
         std: likewise.
         image_size: height and width that batches are resized to, in pixels; "auto" is what the network does best with,
             where one is trained by train.py, else 48.
+        progressive_sizes: height and width of training batches instead of image_size, each for an equal share of the
+            run's epochs: a network learns most from small images, which cost less, before it sees the large ones.
+            Empty is image_size all along.
         batch_size: faces in a training batch, on each device.
         seed: decides the order of the faces in each epoch and what augmentation draws for them.
 
@@ -69,6 +72,7 @@ class FERDataModule(L.LightningDataModule):
         mean: float = 0.508,
         std: float = 0.255,
         image_size: int | Literal["auto"] = "auto",
+        progressive_sizes: Sequence[int] = (),
         batch_size: int = 128,
         seed: int = 0,
     ) -> None:
@@ -78,7 +82,8 @@ class FERDataModule(L.LightningDataModule):
                 raise ValueError(f"{name} is {fraction}; it is a share of the training part, at least 0 and below 1")
         if (both := val_fraction + test_fraction) >= 1:
             raise ValueError(f"val_fraction + test_fraction is {both}: that leaves nothing to train on")
-        for name, number in (("batch_size", batch_size), ("image_size", image_size)):
+        sizes = tuple(("progressive_sizes", size) for size in progressive_sizes)
+        for name, number in (("batch_size", batch_size), ("image_size", image_size), *sizes):
             if isinstance(number, int) and number < 1:
                 raise ValueError(f"{name} is {number}; it must be at least 1")
         for name, choice, choices in (
@@ -103,7 +108,7 @@ class FERDataModule(L.LightningDataModule):
         self.drop_copies, self.on_bad_rows = drop_copies, on_bad_rows
         self.normalize, self.mean, self.std = normalize, mean, std
         self.image_size: int | Literal["auto"] = image_size
-        self.batch_size, self.seed = batch_size, seed
+        self.progressive_sizes, self.batch_size, self.seed = tuple(progressive_sizes), batch_size, seed
         self.source = Path()  # where the faces were read
         self.trained_on = torch.empty(0, dtype=torch.int64)  # digests of the training faces
         self.origins: dict[str, str] = {}  # of each split: the part of the source that it is, in words
@@ -178,15 +183,17 @@ class FERDataModule(L.LightningDataModule):
         """
         pixels, targets = batch
         images = pixels.unsqueeze(1).float() / 255
-        augmentation = self.augmentation if self.trainer and self.trainer.training else None
-        generator = self._generator() if augmentation else None
-        if augmentation and generator:
-            images = augmentation(images, generator)
-        if self.image_size != "auto" and self.image_size != images.shape[-1]:
-            images = F.interpolate(images, self.image_size, mode="bilinear", antialias=True)
-        images = (images - self.mean) / self.std
-        if augmentation and generator:
-            images, targets = augmentation.mix(images, targets, len(self.class_names), generator)
+        if not (self.trainer and self.trainer.training):
+            return (_resized(images, self.image_size) - self.mean) / self.std, targets
+        size = self._training_size()
+        if size != "auto" and size < images.shape[-1]:  # to augment fewer pixels
+            images = _resized(images, size)
+        generator = self._generator()
+        if self.augmentation:
+            images = self.augmentation(images, generator)
+        images = (_resized(images, size) - self.mean) / self.std
+        if self.augmentation:
+            images, targets = self.augmentation.mix(images, targets, len(self.class_names), generator)
         return images, targets
 
     def state_dict(self) -> dict[str, Any]:
@@ -209,6 +216,15 @@ class FERDataModule(L.LightningDataModule):
         faces = self._read()
         return loader(Batches(faces.images, faces.labels, self.rows[split]), self.batch_size)
 
+    def _training_size(self) -> int | Literal["auto"]:
+        if not self.progressive_sizes:
+            return self.image_size
+        assert self.trainer is not None
+        epochs, sizes = self.trainer.max_epochs, self.progressive_sizes
+        if epochs is None or epochs < 1:
+            raise ValueError("data.progressive_sizes shares out the run's epochs: set trainer.max_epochs")
+        return sizes[min(self.trainer.current_epoch * len(sizes) // epochs, len(sizes) - 1)]
+
     def _generator(self) -> Generator:
         """A function of (seed, epoch, step, rank): what a step draws does not depend on what ran before it."""
         assert self.trainer is not None
@@ -223,6 +239,12 @@ class FERDataModule(L.LightningDataModule):
         if self.faces is None:
             raise DataError("FERDataModule has not read its data yet: call setup() first")
         return self.faces
+
+
+def _resized(images: Tensor, size: int | Literal["auto"]) -> Tensor:
+    if size == "auto" or size == images.shape[-1]:
+        return images
+    return F.interpolate(images, size, mode="bilinear", antialias=True)
 
 
 def _mean_and_std(images: Tensor, rows: Tensor) -> tuple[float, float]:
