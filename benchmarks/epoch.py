@@ -1,19 +1,21 @@
 """3. A training epoch of train.py, against its own floor and against the pipelines that people use."""
 
 import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import lightning as L
 import torch
 import torch.nn.functional as F
 from lightning.pytorch.callbacks import Callback
+from torch import nn
 
 from benchmarks import ours, people
 from benchmarks.side_by_side import markdown, medians
 from fer_lightning.build import Experiment
+from fer_lightning.nets.deep_emotion import DeepEmotion
+from fer_lightning.nets.resnet18 import ResNet18
 
 STEPS = {"resnet18": 30, "deep_emotion": 150}
 """Steps of an epoch here; ratios are per step."""
@@ -26,22 +28,19 @@ class EpochSeconds(Callback):
         self._started = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if pl_module.device.type == "cuda":
-            torch.cuda.synchronize()
+        _wait(pl_module.device)
         self.seconds = time.perf_counter() - self._started
 
 
 def table(csv: Path, repeats: int = 3) -> str:
-    rows = []
+    faces, rows = people.DataFrameFaces(csv), []
     for model, steps in STEPS.items():
         with TemporaryDirectory() as name:
-            of_train_py = _experiment(Path(name), csv, model, steps)
-            ways: dict[str, Callable[[], float]] = {
-                "ours": lambda run=of_train_py, folder=name, model=model, steps=steps: _fitted(
-                    Path(folder), csv, model, steps
-                ),
-                "floor": lambda run=of_train_py, steps=steps: bare_loop(run, steps),
-                "people": lambda model=model, steps=steps: peoples_loop(csv, model, steps),
+            run = partial(experiment, Path(name), csv, model, steps)
+            ways = {
+                "ours": lambda run=run: fitted(run()),
+                "floor": partial(bare_loop, run(), steps),
+                "people": partial(peoples_loop, faces, model, steps),
             }
             seconds = medians(ways, repeats)
         rows.append(
@@ -57,31 +56,32 @@ def table(csv: Path, repeats: int = 3) -> str:
     return markdown("An epoch of training, batches of 128", rows)
 
 
-def _experiment(folder: Path, csv: Path, model: str, steps: int) -> Experiment:
+def experiment(folder: Path, csv: Path, model: str, steps: int, *more: str) -> Experiment:
+    """One epoch of so many steps by train.py's defaults, but for the augmentation, which is what people do."""
     short = (f"trainer.limit_train_batches={steps}", "trainer.max_epochs=1", "trainer.limit_val_batches=1")
-    return ours.experiment(
-        folder, f"data.path={csv}", f"model={model}", "augmentation=standard", "data.normalize=fixed", *short
-    )
+    what = (f"data.path={csv}", f"model={model}", "augmentation=standard", "data.normalize=fixed")
+    return ours.experiment(folder, *what, *short, *more)
 
 
-def _fitted(folder: Path, csv: Path, model: str, steps: int) -> float:
-    run, watch = _experiment(folder, csv, model, steps), EpochSeconds()
+def fitted(run: Experiment) -> float:
+    """Seconds of train.py's own epoch, with logging, metrics and progress bar."""
+    watch = EpochSeconds()
     run.trainer.callbacks.append(watch)  # type: ignore[attr-defined]
     run.trainer.fit(run.model, run.datamodule)
     return watch.seconds
 
 
 def bare_loop(run: Experiment, steps: int) -> float:
-    """Forward, backward and step on one augmented batch that is already there, in the run's precision and layout."""
+    """Seconds of forward, backward and step on a batch that is already there, in the run's precision and layout."""
     device = run.trainer.strategy.root_device
     data, model = run.datamodule, run.model.to(device).train()
-    rows = data.rows["train"][: data.batch_size]
-    faces = data._read()
-    images = ((faces.images[rows].unsqueeze(1).float() / 255 - data.mean) / data.std).to(device)
-    labels = faces.labels[rows].to(device)
+    pixels, labels = next(iter(data.train_dataloader()))
+    images = ((pixels.unsqueeze(1).float() / 255 - data.mean) / data.std).to(device)
+    labels = labels.to(device)
     assert model.optimizer is not None
     optimizer = model.optimizer(model.net.parameters())
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=run.trainer.precision == "bf16-mixed")
+    _wait(device)
     started = time.perf_counter()
     for _ in range(steps):
         with autocast:
@@ -89,22 +89,17 @@ def bare_loop(run: Experiment, steps: int) -> float:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
+    _wait(device)
     return time.perf_counter() - started
 
 
-def peoples_loop(csv: Path, model: str, steps: int) -> float:
-    """float32, contiguous, a picture at a time, the loss read at every step."""
-    from fer_lightning.nets.deep_emotion import DeepEmotion
-    from fer_lightning.nets.resnet18 import ResNet18
-
+def peoples_loop(faces: people.DataFrameFaces, model: str, steps: int) -> float:
+    """Seconds of the usual loop: float32, contiguous, a picture at a time, the loss read at every step."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    net: Any = (ResNet18() if model == "resnet18" else DeepEmotion()).to(device)
+    net: nn.Module = (ResNet18() if model == "resnet18" else DeepEmotion()).to(device)
     optimizer = torch.optim.SGD(net.parameters(), 0.01, 0.9)
-    loader = people.loader(people.DataFrameFaces(csv), workers=2)
     total, started = 0.0, time.perf_counter()
-    for number, (images, labels) in enumerate(loader, start=1):
+    for number, (images, labels) in enumerate(people.loader(faces, workers=2), start=1):
         loss = F.cross_entropy(net(images.to(device)), labels.to(device))
         optimizer.zero_grad()
         loss.backward()
@@ -113,3 +108,9 @@ def peoples_loop(csv: Path, model: str, steps: int) -> float:
         if number == steps:
             break
     return time.perf_counter() - started
+
+
+def _wait(device: torch.device) -> None:
+    """Until a GPU has done what it was told."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()

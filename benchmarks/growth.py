@@ -3,10 +3,20 @@
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
+import lightning as L
+import torch
+
 from benchmarks.side_by_side import markdown
+from fer_lightning.data import FERDataModule
+from fer_lightning.data.cache import keep
+from fer_lightning.data.demo import drawn
+from fer_lightning.data.faces import Faces, Reading
+from fer_lightning.data.source import read_faces
+from fer_lightning.models import DeepEmotionClassifier
 
 SIZES = (10_000, 36_000, 150_000, 500_000)
 STEPS = 50
@@ -34,18 +44,6 @@ def table() -> str:
 
 def measured(size: int) -> tuple[float, float, float]:
     """Seconds of setup, seconds a step, peak memory in MB, for so many copies of the demo faces."""
-    import tempfile
-
-    import lightning as L
-    import torch
-
-    from fer_lightning.data import FERDataModule
-    from fer_lightning.data.cache import keep
-    from fer_lightning.data.demo import drawn
-    from fer_lightning.data.faces import Faces, Reading
-    from fer_lightning.data.source import read_faces
-    from fer_lightning.models import DeepEmotionClassifier
-
     faces = read_faces(drawn())
     rows = torch.arange(size) % len(faces)
     many = Faces(faces.images[rows], faces.labels[rows], faces.parts[rows], faces.part_names)

@@ -8,7 +8,6 @@ from typing import Any, Literal
 import lightning as L
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Generator, Tensor
 from torch.utils.data import DataLoader, DistributedSampler
 
@@ -16,6 +15,7 @@ from fer_lightning.augment import Augmentation
 from fer_lightning.data.batches import Batch, Batches, loader
 from fer_lightning.data.faces import SPLITS, DataError, Faces
 from fer_lightning.data.ferplus import Votes
+from fer_lightning.data.pixels import mean_and_std, resized
 from fer_lightning.data.source import find_fer2013, read_faces
 from fer_lightning.data.splits import digests, split_rows, split_table
 
@@ -144,7 +144,7 @@ class FERDataModule(L.LightningDataModule):
                 rows["train"], self.trained_on = rows["train"][kept], self.trained_on[kept]
                 copies = self._copies(known, rows)
             if self.normalize == "dataset":
-                self.mean, self.std = _mean_and_std(faces.images, rows["train"])
+                self.mean, self.std = mean_and_std(faces.images, rows["train"])
         self.faces, self.rows, self.also_in_train = faces, rows, copies
 
     @property
@@ -184,14 +184,14 @@ class FERDataModule(L.LightningDataModule):
         pixels, targets = batch
         images = pixels.unsqueeze(1).float() / 255
         if not (self.trainer and self.trainer.training):
-            return (_resized(images, self.image_size) - self.mean) / self.std, targets
+            return (resized(images, self.image_size) - self.mean) / self.std, targets
         size = self._training_size()
         if size != "auto" and size < images.shape[-1]:  # to augment fewer pixels
-            images = _resized(images, size)
+            images = resized(images, size)
         generator = self._generator()
         if self.augmentation:
             images = self.augmentation(images, generator)
-        images = (_resized(images, size) - self.mean) / self.std
+        images = (resized(images, size) - self.mean) / self.std
         if self.augmentation:
             images, targets = self.augmentation.mix(images, targets, len(self.class_names), generator)
         return images, targets
@@ -239,20 +239,3 @@ class FERDataModule(L.LightningDataModule):
         if self.faces is None:
             raise DataError("FERDataModule has not read its data yet: call setup() first")
         return self.faces
-
-
-def _resized(images: Tensor, size: int | Literal["auto"]) -> Tensor:
-    if size == "auto" or size == images.shape[-1]:
-        return images
-    return F.interpolate(images, size, mode="bilinear", antialias=True)
-
-
-def _mean_and_std(images: Tensor, rows: Tensor) -> tuple[float, float]:
-    """Of pixel / 255, over all pixels of these rows, from exact integer sums."""
-    histogram = np.zeros(256, np.int64)
-    for chunk in rows.split(1024):
-        histogram += np.bincount(images[chunk].numpy().ravel(), minlength=256)
-    value = np.arange(256) / 255
-    mean = float((histogram * value).sum() / histogram.sum())
-    variance = float((histogram * (value - mean) ** 2).sum() / histogram.sum())
-    return mean, max(variance**0.5, 1 / 255)
