@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 from torchvision.transforms.v2 import CutMix, MixUp
 
+from fer_lightning.warp import affine_grid
+
 Padding = Literal["zeros", "border", "reflection"]
 
 
@@ -168,8 +170,7 @@ def _warp(images: Tensor, drawn: dict[str, Tensor], padding: Padding) -> Tensor:
     theta = torch.cat([inverse, -inverse @ shift.unsqueeze(2)], 2)  # (B, 2, 3), in pixels
     theta = theta * theta.new_tensor([[1, height / width, 2 / width], [width / height, 1, 2 / height]])
     theta[:, :, 0] *= 1 - 2 * drawn["flip"].unsqueeze(1)
-    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, padding_mode=padding, align_corners=False)
+    return F.grid_sample(images, affine_grid(theta, height, width), padding_mode=padding, align_corners=False)
 
 
 def _kept(images: Tensor, drawn: dict[str, Tensor]) -> Tensor:

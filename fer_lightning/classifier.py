@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torchmetrics import MetricCollection
+from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import (
     MulticlassAccuracy,
     MulticlassConfusionMatrix,
@@ -86,6 +86,8 @@ class EmotionClassifier(L.LightningModule):
         self.train_metrics, self.val_metrics, self.test_metrics = (
             metrics.clone(prefix=f"{stage}/") for stage in ("train", "val", "test")
         )
+        # Other strategies than "disable" hide NaN, and look for it, which is to wait for the device.
+        self.train_loss, self.val_loss, self.test_loss = (MeanMetric(nan_strategy="disable") for _ in range(3))
         self.val_confusion, self.test_confusion = MulticlassConfusionMatrix(c), MulticlassConfusionMatrix(c)
         self.test_flip_accuracy = MulticlassAccuracy(c, average="micro")
         self.tta: Tta = "none"  # what is measured in testing
@@ -110,10 +112,12 @@ class EmotionClassifier(L.LightningModule):
             self.class_weights.copy_(self.loss.weights(self._datamodule().class_counts))
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        return self._step(batch, "train", self.train_metrics)
+        return self._measure(self(batch[0]), batch[1], "train", batch_idx)
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        self._step(batch, "val", self.val_metrics, self.val_confusion)
+        logits = self(batch[0])
+        self.val_confusion.update(logits, batch[1])
+        self._measure(logits, batch[1], "val", batch_idx)
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         images, labels = batch
@@ -121,7 +125,8 @@ class EmotionClassifier(L.LightningModule):
         self.tested.append(log_p)
         if self.tta == "none":  # what flip averaging would give is always told
             self.test_flip_accuracy.update(self.log_probabilities(images, "flip"), labels)
-        self._measure(log_p, labels, "test", self.test_metrics, self.test_confusion)
+        self.test_confusion.update(log_p, labels)
+        self._measure(log_p, labels, "test", batch_idx)
 
     def log_probabilities(self, images: Tensor, tta: Tta = "none") -> Tensor:
         """Of the classes, float (B, C), for normalised images (B, 1, S, S); probabilities are the mean over views."""
@@ -152,33 +157,17 @@ class EmotionClassifier(L.LightningModule):
         scheduler = self.schedule.of(optimizer, self.trainer, batches)
         return {"optimizer": optimizer, "lr_scheduler": scheduler}  # type: ignore[return-value]
 
-    def _step(
-        self,
-        batch: tuple[Tensor, Tensor],
-        stage: str,
-        metrics: MetricCollection,
-        confusion: MulticlassConfusionMatrix | None = None,
-    ) -> Tensor:
-        images, targets = batch
-        return self._measure(self(images), targets, stage, metrics, confusion)
-
-    def _measure(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        stage: str,
-        metrics: MetricCollection,
-        confusion: MulticlassConfusionMatrix | None,
-    ) -> Tensor:
+    def _measure(self, logits: Tensor, targets: Tensor, stage: str, batch_idx: int) -> Tensor:
         loss: Tensor = self.loss(logits, targets, self.class_weights)
         labels = targets.argmax(1) if targets.is_floating_point() else targets  # soft ones: of FER+ votes, or mixed
-        with torch.no_grad():
-            metrics.update(logits, labels)
-            if confusion is not None:
-                confusion.update(logits, labels)
-        # Per epoch only: to read a metric at a step is to wait for the device at that step.
-        self.log(f"{stage}/loss", loss, on_step=False, on_epoch=True, batch_size=len(labels))
-        self.log_dict(metrics, on_step=False, on_epoch=True, batch_size=len(labels))
+        metrics, mean_loss = getattr(self, f"{stage}_metrics"), getattr(self, f"{stage}_loss")
+        metrics.update(logits.detach(), labels)
+        mean_loss.update(loss.detach().expand(len(labels)))  # with "disable", torchmetrics 1.9 ignores a weight
+        if batch_idx == 0 or self.trainer.is_last_batch:
+            # To name them once is enough, and Lightning takes its time for each name; they are computed at the end of
+            # the epoch: to read a metric at a step is to wait for the device at that step.
+            self.log(f"{stage}/loss", mean_loss, on_step=False, on_epoch=True)
+            self.log_dict(metrics, on_step=False, on_epoch=True)
         return loss
 
     def _datamodule(self) -> FERDataModule:

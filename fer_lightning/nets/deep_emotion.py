@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fer_lightning.warp import affine_grid
+
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
 
@@ -39,7 +41,7 @@ class SpatialTransformer(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         # The grid stays in full precision: bfloat16 cannot tell apart neighbouring pixel positions of a 48×48 image.
         theta = self.theta(self.localization(images)).float().view(-1, 2, 3)
-        grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+        grid = affine_grid(theta, *images.shape[-2:])
         return F.grid_sample(images.float(), grid, align_corners=False).to(images.dtype)
 
 
