@@ -74,9 +74,8 @@ def _quoted(word: str) -> str:
 def _row(runs: pd.DataFrame) -> dict[str, str]:
     first = runs.iloc[0]
     experiment = re.search(r"experiment=(\S+)", first["command"])
-    accuracy = _spread(runs["test/accuracy"])
-    if len(runs) == 1:
-        accuracy += f" ({first['test/accuracy_low']:.1%} to {first['test/accuracy_high']:.1%})"
+    ends = ("test/accuracy_low", "test/accuracy_high") if len(runs) == 1 else ("test/accuracy", "test/accuracy")
+    accuracy = f"{_spread(runs['test/accuracy'])} ({runs[ends[0]].min():.1%} to {runs[ends[1]].max():.1%})"
     return {
         "experiment": experiment[1] if experiment else "–",
         "command": f"`{first['command']}`",
@@ -86,7 +85,7 @@ def _row(runs: pd.DataFrame) -> dict[str, str]:
         "minutes": f"{runs['minutes'].mean():.1f}",
         "seeds": ", ".join(runs["seed"]),
         "test part": first["test_split"],
-        "accuracy (95% interval)": accuracy,
+        "accuracy (95% interval, or range of seeds)": accuracy,
         "macro F1": _spread(runs["test/f1"]),
         "flip averaging": _spread(runs["test/accuracy_flip"]),
         "without copies": _spread(runs["test/accuracy_new"]) if first["copies_in_train"] else "none",
