@@ -46,7 +46,7 @@ def measured(size: int) -> tuple[float, float, float]:
     """Seconds of setup, seconds a step, peak memory in MB, for so many copies of the demo faces."""
     faces = read_faces(drawn())
     rows = torch.arange(size) % len(faces)
-    many = Faces(faces.images[rows], faces.labels[rows], faces.parts[rows], faces.part_names)
+    many = Faces(faces.images[rows], faces.labels[rows], faces.parts[rows], rows + 1, faces.part_names)
     with tempfile.TemporaryDirectory() as name:
         csv = Path(name) / "fer2013.csv"
         csv.write_text("emotion,pixels,Usage\n")

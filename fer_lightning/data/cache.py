@@ -23,10 +23,10 @@ from fer_lightning.data.faces import Faces, Reading
 
 log = logging.getLogger(__name__)
 
-SCHEMA = "2"
+SCHEMA = "3"
 """To be raised whenever a reader would make other faces of the same source, or the file's layout changes."""
 
-TENSORS = ("images", "labels", "parts")
+TENSORS = ("images", "labels", "parts", "numbers")
 SOFT = "soft_labels"
 """Kept only where the faces have them."""
 

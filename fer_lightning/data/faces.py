@@ -39,6 +39,7 @@ class Faces:
     images: Tensor  # uint8 (N, 48, 48)
     labels: Tensor  # int64 (N,), indices into class_names
     parts: Tensor  # uint8 (N,), indices into part_names
+    numbers: Tensor  # int64 (N,), of its row (or image, in order) in the source: from 1, and bad ones count
     part_names: tuple[str, ...]
     class_names: tuple[str, ...] = EMOTIONS
     soft_labels: Tensor | None = None  # float32 (N, C), rows sum to 1: what is trained on instead of `labels`

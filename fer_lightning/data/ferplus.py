@@ -225,6 +225,7 @@ def _labelled(faces: Faces, table: _Table, rule: Rule) -> Faces:
         images=faces.images[rows],
         labels=torch.from_numpy(leader[kept]),
         parts=faces.parts[rows],
+        numbers=faces.numbers[rows],
         class_names=FERPLUS_EMOTIONS,
         soft_labels=torch.from_numpy(soft) if rule == "probability" else None,
     )

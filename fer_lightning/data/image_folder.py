@@ -133,6 +133,7 @@ def read_images(found: ImageList) -> Reading:
         images=torch.from_numpy(pixels[good]),
         labels=torch.from_numpy(np.array(labels, np.int64)[good]),
         parts=torch.from_numpy(np.array(parts, np.uint8)[good]),
+        numbers=torch.from_numpy(np.flatnonzero(good) + 1),
         part_names=found.part_names,
         class_names=found.class_names,
         soft_labels=None if found.soft_labels is None else torch.from_numpy(found.soft_labels[good]),

@@ -45,6 +45,7 @@ class _Block(NamedTuple):
     images: NDArray[np.uint8]  # (n, 2304)
     labels: list[int]
     parts: list[int]
+    numbers: list[int]
     bad: list[str]
 
 
@@ -60,10 +61,12 @@ def parse_pixel_csv(stream: BinaryIO, name: str) -> Reading:
     bad = [message for block in blocks for message in block.bad]
     labels = [label for block in blocks for label in block.labels]
     parts = [part for block in blocks for part in block.parts]
+    numbers = [number for block in blocks for number in block.numbers]
     faces = Faces(
         images=torch.from_numpy(np.concatenate([block.images for block in blocks])).view(-1, SIDE, SIDE),
         labels=torch.tensor(labels, dtype=torch.int64),
         parts=torch.tensor(parts, dtype=torch.uint8),
+        numbers=torch.tensor(numbers, dtype=torch.int64),
         part_names=("all",) if header.usage is None else USAGES,
     )
     return Reading(faces, form=f"CSV ({','.join(header.names)})", bad_rows=len(bad), first_bad=tuple(bad[:SHOWN]))
@@ -154,22 +157,24 @@ def _parse_block(header: Header, rows: list[_Row]) -> _Block:
             parts.append(part)
         images = pixel_values(texts)
         if images is not None:
-            return _Block(images, labels, parts, bad=[])
+            return _Block(images, labels, parts, [row.number for row in rows], bad=[])
 
     # Something is odd in this block: row by row, each is either taken after all or diagnosed.
-    good: list[tuple[NDArray[np.uint8], int, int]] = []
+    good: list[tuple[NDArray[np.uint8], int, int, int]] = []
     bad: list[str] = []
     for row in rows:
         try:
             text, label, part = _fields_used(header, row.line)
             values = pixel_values([text])
-            good.append((values_one_by_one(text) if values is None else values[0], label, part))
+            image = values_one_by_one(text) if values is None else values[0]
+            good.append((image, label, part, row.number))
         except BadRowError as why:
             bad.append(f"row {row.number} (line {row.line_number}), {why}")
     return _Block(
-        images=np.array([values for values, _, _ in good], dtype=np.uint8).reshape(-1, PIXELS),
-        labels=[label for _, label, _ in good],
-        parts=[part for _, _, part in good],
+        images=np.array([image for image, _, _, _ in good], dtype=np.uint8).reshape(-1, PIXELS),
+        labels=[label for _, label, _, _ in good],
+        parts=[part for _, _, part, _ in good],
+        numbers=[number for _, _, _, number in good],
         bad=bad,
     )
 

@@ -60,6 +60,7 @@ def test_majority_keeps_the_rows_in_which_more_than_half_agree(tmp_path: Path) -
     assert [FERPLUS_EMOTIONS[label] for label in faces.labels] == [EXAMPLES[row][1] for row in kept]
     assert np.array_equal(faces.images.numpy(), random_images(len(EXAMPLES))[kept])
     assert faces.class_names == FERPLUS_EMOTIONS
+    assert faces.numbers.tolist() == [row + 1 for row in kept]
     assert faces.soft_labels is None
 
 

@@ -167,6 +167,7 @@ def test_unreadable_images_can_be_dropped_with_a_warning(tmp_path: Path, caplog:
     assert np.array_equal(faces.images.numpy(), IMAGES[[0, 3]])
     assert faces.labels.tolist() == [0, 4]
     assert faces.parts.tolist() == [0, 1]
+    assert faces.numbers.tolist() == [1, 6]
     assert "dropped 4 of 6 images" in caplog.text
     assert "train/fear/face.png" in caplog.text
 

@@ -138,6 +138,7 @@ def test_all_bad_rows_are_counted_and_the_first_five_shown_in_order() -> None:
     reading = parsed(csv_bytes("emotion,pixels,Usage", rows))
     assert reading.bad_rows == 200
     assert len(reading.faces) == 200
+    assert reading.faces.numbers.tolist() == list(range(1, 401, 2))
     assert [message.split(",")[0] for message in reading.first_bad] == [
         "row 2 (line 3)", "row 4 (line 5)", "row 6 (line 7)", "row 8 (line 9)", "row 10 (line 11)"
     ]  # fmt: skip

@@ -17,7 +17,8 @@ def faces_of(part_names: tuple[str, ...], sizes: tuple[int, ...]) -> Faces:
     parts = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes))
     labels = torch.tensor([0, 0, 0, 0, 0, 1, 2, 2, 2, 2]).repeat(len(parts) // 10 + 1)[: len(parts)]
     images = torch.arange(len(parts)).view(-1, 1, 1).expand(-1, 48, 48).to(torch.uint8).contiguous()
-    return Faces(images, labels, parts.to(torch.uint8), part_names, ("a", "b", "c"))
+    numbers = torch.arange(1, len(parts) + 1)
+    return Faces(images, labels, parts.to(torch.uint8), numbers, part_names, ("a", "b", "c"))
 
 
 def split(
