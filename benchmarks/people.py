@@ -1,20 +1,26 @@
 """How people feed FER2013 to a network today: a picture at a time, by PIL, in a DataLoader."""
 
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from omegaconf import OmegaConf
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-STANDARD = transforms.Compose(  # as conf/augmentation/standard.yaml
+from benchmarks.ours import CONF
+
+OURS = OmegaConf.load(CONF / "augmentation" / "standard.yaml")
+STANDARD = transforms.Compose(
     [
-        transforms.RandomAffine(15, translate=(0.1, 0.1), scale=(0.8, 1.2)),
-        transforms.RandomHorizontalFlip(),
-        transforms.ColorJitter(brightness=0.2, contrast=0.2),
+        transforms.RandomAffine(OURS.degrees, translate=(OURS.translate, OURS.translate), scale=tuple(OURS.scale)),
+        transforms.RandomHorizontalFlip(OURS.flip),
+        transforms.ColorJitter(brightness=OURS.brightness, contrast=OURS.contrast),
         transforms.ToTensor(),
         transforms.Normalize([0.508], [0.255]),
     ]
@@ -41,12 +47,15 @@ def image_folder(folder: Path) -> ImageFolder:
     return ImageFolder(str(folder), transforms.Compose([transforms.Grayscale(), *STANDARD.transforms]))
 
 
-def loader(dataset: Dataset[tuple[Tensor, int]], workers: int, batch_size: int = 128) -> "DataLoader[list[Tensor]]":
+def loader(dataset: Dataset[Any], workers: int, batch_size: int = 128) -> "DataLoader[Any]":
     return DataLoader(dataset, batch_size, shuffle=True, num_workers=workers)
 
 
-def batches(loader: "DataLoader[list[Tensor]]", count: int) -> None:
-    """Makes so many batches and throws them away."""
-    for number, _ in enumerate(loader, start=1):
-        if number == count:
-            break
+def seconds_of_batches(loader: "DataLoader[Any]", count: int) -> float:
+    """To make so many batches, once the workers have started and until they are told to end."""
+    batches = iter(loader)
+    next(batches)
+    started = time.perf_counter()
+    for _ in range(count):
+        next(batches)
+    return time.perf_counter() - started

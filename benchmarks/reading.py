@@ -1,13 +1,13 @@
 """1. Reading fer2013.csv: this project, cold and warm, against torchvision's FER2013, pandas and np.fromstring."""
 
 import csv
-import multiprocessing
 import os
-import resource
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,51 +15,44 @@ import pandas as pd
 import torchvision.datasets.fer2013
 from torchvision.datasets import FER2013
 
-from benchmarks.side_by_side import markdown, medians, timed
+from benchmarks.ours import CONF
+from benchmarks.side_by_side import markdown, medians, peak_megabytes, timed
 from fer_lightning.data.source import read_faces
 
 
 def table(file: Path, repeats: int = 3) -> str:
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "fer2013").mkdir()
-        copy = folder / "fer2013" / "fer2013.csv"
+        (Path(name) / "fer2013").mkdir()
+        copy = Path(name) / "fer2013" / "fer2013.csv"
         shutil.copy(file, copy)
-        os.environ["FER_LIGHTNING_CACHE"] = str(folder / "cache")
-        cache = copy.parent / ".fer_lightning"
-
-        def cold() -> object:
-            shutil.rmtree(cache, ignore_errors=True)
-            return read_faces(copy)
-
-        def warm() -> object:
-            return int(read_faces(copy).images[::16].sum())  # touched, not only mapped
-
-        ways: dict[str, Callable[[], object]] = {
-            "fer_lightning, first read": cold,
-            "fer_lightning, from its cache": warm,
-            "torchvision.datasets.FER2013": lambda: by_torchvision(folder),
-            "pandas and str.split": lambda: by_pandas(copy),
-            "csv and np.fromstring a row": lambda: by_numpy(copy),
-        }
-        seconds = medians({name: timed(way) for name, way in ways.items()}, repeats, warm_up=0)
+        ways = {what: timed(partial(read, copy)) for what, read in READERS.items()}
+        seconds = medians(ways, repeats, warm_up=0)
         reference = seconds["torchvision.datasets.FER2013"]
         rows = [
             {
-                "reader": way,
-                "seconds": f"{seconds[way]:.2f}",
-                "times torchvision's speed": f"{reference / seconds[way]:.1f}",
-                "peak memory added": f"{peak_megabytes(ways[way]):,.0f} MB",
+                "reader": what,
+                "seconds": f"{seconds[what]:.2f}",
+                "times torchvision's speed": f"{reference / seconds[what]:.1f}",
+                "peak memory added": f"{_megabytes(what, copy):,.0f} MB",
             }
-            for way in ways
+            for what in READERS
         ]
     return markdown(f"Reading {file.stat().st_size / 1e6:,.0f} MB of CSV", rows)
 
 
-def by_torchvision(root: Path) -> object:
+def cold(file: Path) -> object:
+    shutil.rmtree(file.parent / ".fer_lightning", ignore_errors=True)
+    return read_faces(file)
+
+
+def warm(file: Path) -> object:
+    return int(read_faces(file).images[::16].sum())  # touched, not only mapped
+
+
+def by_torchvision(file: Path) -> object:
     """Of its Training rows alone; whatever copy of the data it is, so without its MD5 sum."""
     torchvision.datasets.fer2013.check_integrity = lambda *_, **__: True
-    return FER2013(root, split="train")
+    return FER2013(file.parent.parent, split="train")
 
 
 def by_pandas(file: Path) -> object:
@@ -72,21 +65,23 @@ def by_numpy(file: Path) -> object:
         return np.stack([np.fromstring(row["pixels"], dtype=np.uint8, sep=" ") for row in csv.DictReader(stream)])
 
 
-def peak_megabytes(way: Callable[[], object]) -> float:
+READERS: dict[str, Callable[[Path], object]] = {
+    "fer_lightning, first read": cold,
+    "fer_lightning, from its cache": warm,
+    "torchvision.datasets.FER2013": by_torchvision,
+    "pandas and str.split": by_pandas,
+    "csv and np.fromstring a row": by_numpy,
+}
+
+
+def _megabytes(what: str, file: Path) -> float:
     """What a process of its own needs at most for this, beyond what it had before."""
-    if sys.platform == "win32":
-        return float("nan")
-    context = multiprocessing.get_context("fork")
-    results = context.SimpleQueue()
-    process = context.Process(target=_measured, args=(way, results))
-    process.start()
-    peak = float(results.get())
-    process.join()
-    return peak
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.reading", what, str(file)]
+    environment = {**os.environ, "PYTHONPATH": str(CONF.parent)}
+    return float(subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout)
 
 
-def _measured(way: Callable[[], object], results: "multiprocessing.queues.SimpleQueue[float]") -> None:
-    unit = 1e6 if sys.platform == "darwin" else 1e3
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    way()
-    results.put((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / unit)
+if __name__ == "__main__":
+    before = peak_megabytes()
+    READERS[sys.argv[1]](Path(sys.argv[2]))
+    print(peak_megabytes() - before)

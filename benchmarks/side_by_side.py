@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from fer_lightning.report.results import markdown_table
 
@@ -32,3 +33,13 @@ def medians(ways: Mapping[str, Callable[[], float]], repeats: int, warm_up: int 
 def markdown(title: str, rows: list[dict[str, str]]) -> str:
     """A heading and a table."""
     return f"\n### {title}\n\n{markdown_table(rows)}"
+
+
+def peak_megabytes() -> float:
+    """The most memory that this process has had; not of the one that started it, as ru_maxrss has it on Linux."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        return next(int(line.split()[1]) / 1e3 for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    import resource  # which Windows does not have
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6

@@ -35,4 +35,6 @@ def _seconds(*arguments: str, until: str = "") -> float:
                     seconds = time.perf_counter() - started
                     run.kill()
                     return seconds
+        if until or run.returncode:
+            raise RuntimeError(f"{' '.join(command)} ended with status {run.returncode} before it printed {until!r}")
         return time.perf_counter() - started

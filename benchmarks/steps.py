@@ -43,10 +43,11 @@ def table(compiled: bool, repeats: int = 5) -> str:
 def stepper(net: nn.Module, precision: str, layout: str, fused: bool, compiled: bool, steps: int) -> Callable[[], None]:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     memory_format = torch.channels_last if layout == "channels_last" else torch.contiguous_format
-    net = net.to(device, memory_format=memory_format)
+    net = net.to(device).to(memory_format=memory_format)
     images = torch.randn(128, 1, 48, 48, device=device).to(memory_format=memory_format)
     labels = torch.randint(7, (128,), device=device)
-    optimizer = torch.optim.SGD(net.parameters(), 0.001, 0.9, nesterov=True, weight_decay=5e-4, fused=fused)
+    one_kernel = {"fused": True} if fused else {"foreach": True}
+    optimizer = torch.optim.SGD(net.parameters(), 0.001, 0.9, nesterov=True, weight_decay=5e-4, **one_kernel)
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
     if compiled:
         net.compile()

@@ -90,7 +90,10 @@ class Augmentation:
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
         """Augmented copies of images, float (B, 1, H, W) in 0…1, drawn from a generator on the CPU."""
         drawn = self.draw(len(images), generator)
-        values = torch.stack(list(drawn.values())).to(images.device)  # one transfer, not twelve
+        values = torch.stack(list(drawn.values()))
+        if images.device.type == "cuda":
+            values = values.pin_memory()  # else the transfer waits for the device
+        values = values.to(images.device, non_blocking=True)  # one transfer, not twelve
         return self.apply(images, dict(zip(drawn, values, strict=True)))
 
     def mix(self, images: Tensor, targets: Tensor, num_classes: int, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -168,7 +171,10 @@ def _warp(images: Tensor, drawn: dict[str, Tensor], padding: Padding) -> Tensor:
     inverse = torch.stack([cos - tan * sin, sin + tan * cos, -sin, cos], 1).view(-1, 2, 2)
     shift = torch.stack([drawn["translate_x"] * width, drawn["translate_y"] * height], 1)
     theta = torch.cat([inverse, -inverse @ shift.unsqueeze(2)], 2)  # (B, 2, 3), in pixels
-    theta = theta * theta.new_tensor([[1, height / width, 2 / width], [width / height, 1, 2 / height]])
+    theta[:, 0, 1] *= height / width
+    theta[:, 1, 0] *= width / height
+    theta[:, 0, 2] *= 2 / width
+    theta[:, 1, 2] *= 2 / height
     theta[:, :, 0] *= 1 - 2 * drawn["flip"].unsqueeze(1)
     return F.grid_sample(images, affine_grid(theta, height, width), padding_mode=padding, align_corners=False)
 

@@ -44,8 +44,6 @@ def build(cfg: DictConfig) -> Experiment:
         ConfigError: a value of the wrong type or out of range, or data that cannot be used.
     """
     check(cfg)
-    if not isinstance(cfg.compile, bool):
-        raise ConfigError(f"compile is {cfg.compile}; it is true or false")
     finetuning, of_head = _apart("finetune", cfg.finetune)
     own = [_made("finetune", finetuning)] if cfg.finetune.unfreeze_at_epoch != 0 else []
     trainer = _trainer(cfg, own, callbacks=list(cfg.callbacks or {}), loggers=list(cfg.logger or {}))
@@ -59,14 +57,10 @@ def build(cfg: DictConfig) -> Experiment:
     model = _model(cfg, datamodule, **parts, **of_head)
     if datamodule.image_size == "auto":
         datamodule.image_size = model.image_size
-    for key, size in (
-        ("image_size", datamodule.image_size),
-        *(("progressive_sizes", size) for size in datamodule.progressive_sizes),
-    ):
-        if why := refusal(model, size):
-            raise ConfigError(f"data.{key} is {size}, and {type(model.net).__name__} does not take that: {why}")
-    if datamodule.progressive_sizes and trainer.max_epochs in (None, -1):
-        raise ConfigError("data.progressive_sizes shares out the run's epochs: set trainer.max_epochs")
+    for key, sizes in (("image_size", [datamodule.image_size]), ("progressive_sizes", datamodule.progressive_sizes)):
+        for size in sizes:
+            if why := refusal(model, size):
+                raise ConfigError(f"data.{key} is {size}, and {type(model.net).__name__} does not take that: {why}")
     if cfg.compile:
         model.net.compile()  # in place, so that the names in its state dict stay
     _refuse_never_unfreezing(cfg, trainer, len(datamodule.train_dataloader()))
@@ -191,7 +185,7 @@ def _trainer(cfg: DictConfig, own: list[L.Callback], callbacks: list[str], logge
 def _optimizer(cfg: DictConfig) -> Callable[..., Optimizer]:
     node = cfg.optimizer.copy()
     if node.get("fused") == "auto":  # Lightning refuses to clip the gradients of a fused step
-        node.fused = not cfg.trainer.gradient_clip_val
+        node.fused = None if cfg.trainer.gradient_clip_val else True
 
     def make(parameters: Any) -> Optimizer:
         optimizer: Optimizer = _made("optimizer", node, params=parameters)

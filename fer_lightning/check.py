@@ -43,6 +43,10 @@ def check(cfg: DictConfig) -> None:
         raise ConfigError(problem)
     if not 0 <= cfg.seed < 2**32:
         raise ConfigError(f"seed is {cfg.seed}; it must be at least 0 and below 2**32")
+    if not isinstance(cfg.get("compile", False), bool):
+        raise ConfigError(f"compile is {cfg.compile}; it is true or false")
+    if cfg.data.get("progressive_sizes") and cfg.trainer.max_epochs in (None, -1):
+        raise ConfigError("data.progressive_sizes shares out the run's epochs: set trainer.max_epochs")
     _check_monitor("monitor", cfg.monitor)
     _check_unfreezing(cfg)
     for group in ("data", "augmentation", "model", "finetune", "loss", "optimizer", "scheduler", "trainer", "instead"):

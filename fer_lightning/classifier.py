@@ -77,10 +77,11 @@ class EmotionClassifier(L.LightningModule):
         c = len(self.class_names)
         metrics = MetricCollection(
             {
-                "accuracy": MulticlassAccuracy(c, average="micro"),
-                "precision": MulticlassPrecision(c),
-                "recall": MulticlassRecall(c),
-                "f1": MulticlassF1Score(c),
+                # Without looking through the values of each batch, which is to wait for the device.
+                "accuracy": MulticlassAccuracy(c, average="micro", validate_args=False),
+                "precision": MulticlassPrecision(c, validate_args=False),
+                "recall": MulticlassRecall(c, validate_args=False),
+                "f1": MulticlassF1Score(c, validate_args=False),
             }
         )
         self.train_metrics, self.val_metrics, self.test_metrics = (
@@ -163,9 +164,10 @@ class EmotionClassifier(L.LightningModule):
         metrics, mean_loss = getattr(self, f"{stage}_metrics"), getattr(self, f"{stage}_loss")
         metrics.update(logits.detach(), labels)
         mean_loss.update(loss.detach().expand(len(labels)))  # with "disable", torchmetrics 1.9 ignores a weight
-        if batch_idx == 0 or self.trainer.is_last_batch:
-            # To name them once is enough, and Lightning takes its time for each name; they are computed at the end of
-            # the epoch: to read a metric at a step is to wait for the device at that step.
+        if batch_idx == 0 or (stage == "train" and self.trainer.is_last_batch):
+            # To name them once an epoch is enough, and Lightning takes its time for each name; in the last batch too,
+            # since an epoch that is resumed has no first one. They are computed at the end of the epoch: to read a
+            # metric at a step is to wait for the device at that step.
             self.log(f"{stage}/loss", mean_loss, on_step=False, on_epoch=True)
             self.log_dict(metrics, on_step=False, on_epoch=True)
         return loss

@@ -19,9 +19,9 @@ from fer_lightning.build import build, rebuild
 from fer_lightning.classifier import EmotionClassifier
 from fer_lightning.command_line import ConfigError, give_up
 from fer_lightning.data.cache import written_whole
-from fer_lightning.report.curves import draw_curves
 from fer_lightning.report.figures import Results
 from fer_lightning.report.provenance import provenance
+from fer_lightning.report.report import write_report
 from fer_lightning.tta import Tta
 
 log = logging.getLogger(__name__)
@@ -62,8 +62,9 @@ def test(cfg: DictConfig) -> None:
     averaged = "" if cfg.tta == "none" else f", each face averaged over its {cfg.tta} views"
     log.info("\n%s%s%s", _shown(checkpoint), averaged, results.table())
     more = {"run": str(run_dir), "ckpt": cfg.ckpt, "tta": cfg.tta}
-    metrics = results.write(Path(HydraConfig.get().runtime.output_dir), **more)
-    log.info("\nresults      %s", _shown(metrics))
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    page = write_report(folder, experiment.model, experiment.trainer, results, more, run_dir)
+    log.info("\nreport       %s", _shown(page))
 
 
 def _train(cfg: DictConfig) -> float:
@@ -91,16 +92,16 @@ def _train(cfg: DictConfig) -> float:
     results = Results.of(model, trainer)
     log.info(results.table())
     figures = {cfg.monitor: score, "minutes": minutes, "epochs": trainer.current_epoch}
-    results.write(run_dir / "report", **figures, **provenance(trainer.strategy.root_device.type))
     _save_weights(model, run_dir)
     _log_hyperparameters(cfg, trainer, figures | results.metrics)
+    facts = figures | {"monitor": cfg.monitor} | provenance(trainer.strategy.root_device.type)
+    page = write_report(run_dir / "report", model, trainer, results, facts, run_dir)
     picked = f"best {cfg.monitor} {score:.4f}, " if best_path else "no checkpoint was kept; tested as it was "
     log.info("\n%safter %.1f minutes of training", picked, minutes)
     shown = _shown(run_dir)
     log.info("run folder   %s", shown)
     log.info("weights      %s, or .pth", shown / "model.safetensors")
-    if curves := draw_curves(run_dir, cfg.monitor):
-        log.info("curves       %s", _shown(curves))
+    log.info("report       %s", _shown(page))
     if best_path:
         log.info("test again   python test.py run_dir=%s", shown)
     log.info("TensorBoard  tensorboard --logdir %s", "outputs" if shown.parts[:1] == ("outputs",) else shown)

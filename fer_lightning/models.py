@@ -107,7 +107,7 @@ def load_model(checkpoint: Path | str, loss: CrossEntropy | None = None) -> Emot
     Raises:
         ValueError: a file that is no such checkpoint.
     """
-    kinds = {kind.__name__: kind for kind in (TorchvisionClassifier, ResNet18Classifier, DeepEmotionClassifier)}
+    kinds = {kind.__name__: kind for kind in EmotionClassifier.__subclasses__()}
     try:
         kind = kinds[torch.load(checkpoint, map_location="cpu", weights_only=True)["model_class"]]
         model: EmotionClassifier = kind.load_from_checkpoint(

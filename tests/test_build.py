@@ -175,7 +175,7 @@ def test_a_wrong_value_is_refused_by_its_key(override: str, message: str, compos
         build(composed("model=deep_emotion", f"data.path={few_faces}", *override.split()))
 
 
-@pytest.mark.parametrize(("clipped", "fused"), [("null", True), ("1.0", False)])
+@pytest.mark.parametrize(("clipped", "fused"), [("null", True), ("1.0", None)])
 def test_the_optimizers_step_is_fused_unless_gradients_are_clipped(
     clipped: str, fused: bool, composed: Compose, few_faces: Path
 ) -> None:

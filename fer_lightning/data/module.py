@@ -188,13 +188,12 @@ class FERDataModule(L.LightningDataModule):
         size = self._training_size()
         if size != "auto" and size < images.shape[-1]:  # to augment fewer pixels
             images = resized(images, size)
+        if self.augmentation is None:
+            return (resized(images, size) - self.mean) / self.std, targets
         generator = self._generator()
-        if self.augmentation:
-            images = self.augmentation(images, generator)
+        images = self.augmentation(images, generator)
         images = (resized(images, size) - self.mean) / self.std
-        if self.augmentation:
-            images, targets = self.augmentation.mix(images, targets, len(self.class_names), generator)
-        return images, targets
+        return self.augmentation.mix(images, targets, len(self.class_names), generator)
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps of its data, for measuring its network later, perhaps on other data."""
@@ -222,7 +221,7 @@ class FERDataModule(L.LightningDataModule):
         assert self.trainer is not None
         epochs, sizes = self.trainer.max_epochs, self.progressive_sizes
         if epochs is None or epochs < 1:
-            raise ValueError("data.progressive_sizes shares out the run's epochs: set trainer.max_epochs")
+            raise ValueError("progressive_sizes shares out the run's epochs: the trainer needs max_epochs")
         return sizes[min(self.trainer.current_epoch * len(sizes) // epochs, len(sizes) - 1)]
 
     def _generator(self) -> Generator:

@@ -40,7 +40,7 @@ def read_faces(path: Path | str, on_bad_rows: Literal["error", "drop"] = "error"
     started = time.perf_counter()
     source = _recognised(Path(path).expanduser())
     images = _listed(source) if source.is_dir() else None
-    identity = _file_identity(source) if images is None else images.digest
+    identity = file_identity(source) if images is None else images.digest
 
     reading = cached_reading(source, identity)
     if reading is not None and (reading.bad_rows == 0 or on_bad_rows == "drop"):
@@ -148,6 +148,7 @@ def _judge_bad_rows(reading: Reading, source: Path, on_bad_rows: Literal["error"
     log.warning("%s: dropped %s of %s %s:%s", title, f"{reading.bad_rows:,}", f"{total:,}", things, listed)
 
 
-def _file_identity(file: Path) -> str:
+def file_identity(file: Path) -> str:
+    """What a file must still have for its cache to hold."""
     stat = file.stat()
     return f"{stat.st_size} bytes, changed {stat.st_mtime_ns}"

@@ -1,34 +1,22 @@
-"""A run's curves as a picture: loss and accuracy of each epoch, the learning rate of each step."""
-
-from pathlib import Path
+"""A run's curves: loss, accuracy and speed of each epoch, the learning rate of each step."""
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from fer_lightning.command_line import better
+from fer_lightning.report.charts import BLUE, GREY, ORANGE
 
-TRAIN, VAL, CHOSEN = "#0072b2", "#d55e00", "#555555"
-"""Okabe and Ito's colours, told apart by the colour-blind, and a grey."""
-
-
-def draw_curves(run_dir: Path, monitor: str) -> Path | None:
-    """Writes run_dir/report/curves.png from run_dir/metrics.csv; None where there is no such file (logger=…)."""
-    file = run_dir / "metrics.csv"
-    if not file.is_file():
-        return None
-    path = run_dir / "report" / "curves.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    curves_figure(pd.read_csv(file), monitor).savefig(path, dpi=120)
-    return path
+TRAIN, VAL, CHOSEN = BLUE, ORANGE, GREY
 
 
 def curves_figure(metrics: pd.DataFrame, monitor: str) -> Figure:
     """Of the columns that Lightning's CSVLogger writes; the epoch that is best by monitor is marked."""
     epochs = metrics.groupby("epoch").max(numeric_only=True)  # one line a metric and epoch: the others are empty
     epochs.index += 1
-    figure = Figure(figsize=(12, 3.6), layout="constrained")
-    panels = figure.subplots(1, 3)
+    figure = Figure(figsize=(11, 6.4), layout="constrained")
+    panels = figure.subplots(2, 2).flatten()
     for axes, name in zip(panels, ("loss", "accuracy"), strict=False):
         for stage, colour in (("train", TRAIN), ("val", VAL)):
             if f"{stage}/{name}" in epochs:
@@ -39,8 +27,12 @@ def curves_figure(metrics: pd.DataFrame, monitor: str) -> Figure:
             axes.axvline(scores.index.to_numpy()[place], color=CHOSEN, linestyle=":", label=f"best {monitor}")
         axes.legend()
     _draw_rates(panels[2], metrics)
+    if "train/images_per_second" in epochs:
+        epochs["train/images_per_second"].dropna().plot(ax=panels[3], color=TRAIN, marker="o", markersize=3)
+    panels[3].set(xlabel="epoch", ylabel="images/s in training", ylim=(0, None))
     for axes in panels:
         axes.grid(alpha=0.3)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 
 

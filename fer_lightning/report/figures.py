@@ -6,26 +6,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import lightning as L
+import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fer_lightning.classifier import METRICS, EmotionClassifier
+from fer_lightning.report.predictions import Predictions
 
 
 @dataclass(frozen=True)
 class Results:
     """Figures on the test split.
 
-    metrics: test/loss, test/accuracy and the macro averages test/precision, test/recall, test/f1; and beside
-        test/accuracy: the ends of its 95% interval, …_low and …_high; …_flip, with flip averaging, where it is without
-        any itself; …_new, over the faces that are not byte-identical with a training face.
+    metrics: test/loss, test/accuracy and the macro averages test/precision, test/recall, test/f1; those of
+        `Predictions.metrics`; and beside test/accuracy: the ends of its 95% interval, …_low and …_high; …_flip, with
+        flip averaging, where it is without any itself; …_new, over the faces that are not byte-identical with a
+        training face.
     confusion: int64 (C, C), true class by predicted class.
     """
 
     metrics: dict[str, float]
     confusion: Tensor
     class_names: tuple[str, ...]
+    predictions: Predictions
     faces_of: str = ""  # the part of the source that was measured
     copies: int = 0  # how many of the faces are byte-identical with a training face
 
@@ -34,34 +39,51 @@ class Results:
         """What `trainer.test(model)` has just measured."""
         metrics = {f"test/{name}": float(trainer.callback_metrics[f"test/{name}"]) for name in METRICS}
         datamodule = trainer.datamodule  # type: ignore[attr-defined]
-        predicted = torch.cat(model.tested).argmax(1).cpu()
-        right = predicted == datamodule.faces.labels[datamodule.rows["test"]][: len(predicted)]
-        new = ~datamodule.also_in_train["test"][: len(predicted)]
+        predictions = Predictions.of(model, trainer)
+        metrics |= predictions.metrics()
+        right = predictions.right
+        new = ~datamodule.also_in_train["test"][: len(predictions)]
         metrics["test/accuracy_low"], metrics["test/accuracy_high"] = wilson_interval(int(right.sum()), len(right))
         metrics["test/accuracy_new"] = float(right[new].double().mean())
         if model.tta == "none":
             metrics["test/accuracy_flip"] = float(model.test_flip_accuracy.compute())
         confusion = model.test_confusion.compute().cpu()
-        return cls(metrics, confusion, model.class_names, datamodule.origins["test"], int((~new).sum()))
+        return cls(metrics, confusion, model.class_names, predictions, datamodule.origins["test"], int((~new).sum()))
 
     def per_class(self) -> pd.DataFrame:
-        """precision, recall and F1 of each class, and its number of test faces.
+        """precision, recall and F1 of each class, the ends of their 95% intervals, and its number of test faces.
 
-        Not a number for a class that is neither there nor predicted: the macro averages leave it out.
+        The intervals of precision and recall are Wilson's; that of F1 is of resampled confusion matrices. Not a number
+        for a class that is neither there nor predicted: the macro averages leave it out.
         """
-        hits = self.confusion.diagonal().double()
-        predicted, faces = self.confusion.sum(0), self.confusion.sum(1)
-        precision, recall = hits / predicted.clamp(min=1), hits / faces.clamp(min=1)
-        f1 = 2 * hits / (predicted + faces)
-        columns = {"precision": precision.where(~f1.isnan(), f1), "recall": recall.where(~f1.isnan(), f1), "f1": f1}
-        table = pd.DataFrame(
-            {name: values.tolist() for name, values in columns.items()}, index=pd.Index(self.class_names)
-        )
-        return table.assign(faces=faces.tolist())
+        matrix = self.confusion.numpy()
+        hits, predicted, faces = (values.tolist() for values in (matrix.diagonal(), matrix.sum(0), matrix.sum(1)))
+        f1_low, f1_high = _f1_intervals(matrix)
+        rows = []
+        for place, (hit, made, there) in enumerate(zip(hits, predicted, faces, strict=True)):
+            if made + there == 0:
+                rows.append([math.nan] * 9)
+                continue
+            row = [share for count in (made, there) for share in (hit / max(count, 1), *_ends(hit, count))]
+            rows.append([*row, 2 * hit / (made + there), f1_low[place], f1_high[place]])
+        columns = [f"{name}{end}" for name in ("precision", "recall", "f1") for end in ("", "_low", "_high")]
+        return pd.DataFrame(rows, index=pd.Index(self.class_names), columns=columns).assign(faces=faces)
+
+    def commonest_confusions(self, shown: int = 3) -> list[str]:
+        """In words, most faces first."""
+        wrong = self.confusion.clone().fill_diagonal_(0)
+        sentences = []
+        for place in wrong.flatten().topk(shown).indices.tolist():
+            true, predicted = divmod(place, len(self.class_names))
+            if count := int(wrong[true, predicted]):
+                faces = int(self.confusion[true].sum())
+                name, other = self.class_names[true], self.class_names[predicted]
+                sentences.append(f"{count:,} of {faces:,} {name} faces ({count / faces:.0%}) are taken for {other}.")
+        return sentences
 
     def table(self) -> str:
         """All classes, their macro average and the accuracy over all faces."""
-        table = self.per_class()
+        table = self.per_class()[["precision", "recall", "f1", "faces"]]
         macro = [self.metrics[f"test/{name}"] for name in ("precision", "recall", "f1")]
         table.loc["macro average"] = [*macro, float(table["faces"].sum())]
         percent = dict.fromkeys(("precision", "recall", "f1"), "{:.1%}".format)
@@ -83,19 +105,44 @@ class Results:
         return lines
 
     def write(self, folder: Path, **more: object) -> Path:
-        """folder/metrics.json: the metrics, each class's, the confusion matrix, and what else is given."""
+        """folder/metrics.json: the metrics, each class's, the confusion matrix, and what else is given.
+
+        Beside it predictions.csv, per_class.csv (as `per_class`) and confusion.csv (true class by predicted class).
+        """
         folder.mkdir(parents=True, exist_ok=True)
         content = {
             **self.metrics,
             **more,
             "test_split": self.faces_of,
             "copies_in_train": self.copies,
-            "classes": json.loads(self.per_class().to_json(orient="index", double_precision=15)),
+            "classes": json.loads(
+                self.per_class()[["precision", "recall", "f1", "faces"]].to_json(orient="index", double_precision=15)
+            ),
             "confusion": self.confusion.to(torch.int64).tolist(),
         }
+        self.predictions.write(folder)
+        self.per_class().to_csv(folder / "per_class.csv", index_label="class", float_format="%.6f")
+        names = list(self.class_names)
+        pd.DataFrame(self.confusion.tolist(), names, names).to_csv(folder / "confusion.csv", index_label="true")
         path = folder / "metrics.json"
         path.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
         return path
+
+
+def _ends(hits: int, count: int) -> tuple[float, float]:
+    return wilson_interval(hits, count) if count else (math.nan, math.nan)
+
+
+def _f1_intervals(matrix: NDArray[np.int64], samples: int = 1000) -> tuple[list[float], list[float]]:
+    """The 2.5th and 97.5th percentile of each class's F1 over confusion matrices drawn with this one's shares."""
+    count, classes = int(matrix.sum()), len(matrix)
+    if count == 0:
+        return [0.0] * classes, [1.0] * classes
+    drawn = np.random.default_rng(0).multinomial(count, matrix.ravel() / count, samples).reshape(-1, classes, classes)
+    hits = drawn.diagonal(axis1=1, axis2=2)
+    f1 = 2 * hits / np.maximum(drawn.sum(1) + drawn.sum(2), 1)
+    low, high = np.percentile(f1, (2.5, 97.5), axis=0)
+    return low.tolist(), high.tolist()
 
 
 def wilson_interval(hits: int, count: int, z: float = 1.96) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from torchvision.utils import make_grid
 
 from fer_lightning.classifier import EmotionClassifier
 from fer_lightning.nets.grey import first_convolution
+from fer_lightning.report.charts import confusion_figure
 
 
 class TensorBoardPictures(Callback):
@@ -96,22 +97,6 @@ def prediction_figure(pixels: Tensor, labels: Tensor, probabilities: Tensor, cla
         axes.set_title(
             title, fontsize=8, color="black" if right else "#b3400a", fontweight="normal" if right else "bold"
         )
-    return figure
-
-
-def confusion_figure(counts: Tensor, class_names: tuple[str, ...]) -> Figure:
-    """counts: int64 (C, C), true class by predicted class. Cells hold counts; the shade is the share of the row."""
-    figure = Figure(figsize=(6, 5.4), layout="constrained")
-    axes = figure.add_subplot()
-    shares = counts.double() / counts.sum(1, keepdim=True).clamp(min=1)
-    image = axes.imshow(shares.numpy(), cmap="cividis", vmin=0, vmax=1)
-    for row, column in torch.cartesian_prod(torch.arange(len(counts)), torch.arange(len(counts))).tolist():
-        colour = "black" if shares[row, column] > 0.55 else "white"
-        axes.text(column, row, f"{counts[row, column]:,}", ha="center", va="center", color=colour, fontsize=9)
-    axes.set_xticks(range(len(class_names)), class_names, rotation=30, ha="right")
-    axes.set_yticks(range(len(class_names)), class_names)
-    axes.set(xlabel="predicted", ylabel="true")
-    figure.colorbar(image, label="share of the true class", shrink=0.8)
     return figure
 
 

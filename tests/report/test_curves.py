@@ -1,12 +1,9 @@
 """The picture of a run's curves shows what its metrics.csv says."""
 
-from pathlib import Path
-
 import pandas as pd
 import pytest
-from PIL import Image
 
-from fer_lightning.report.curves import curves_figure, draw_curves
+from fer_lightning.report.curves import curves_figure
 
 METRICS = pd.DataFrame(
     {
@@ -28,19 +25,10 @@ def lines(axes: object) -> dict[str, list[tuple[float, float]]]:
 
 @pytest.mark.parametrize(("monitor", "best"), [("val/accuracy", 2.0), ("val/loss", 1.0)])
 def test_each_epochs_figures_and_the_best_epoch_are_drawn(monitor: str, best: float) -> None:
-    loss, accuracy, rates = curves_figure(METRICS, monitor).axes
+    loss, accuracy, rates, _ = curves_figure(METRICS, monitor).axes
     assert lines(loss)["train"] == [(1, 2.0), (2, 1.0)]
     assert lines(loss)["val"] == [(1, 1.5), (2, 1.7)]
     assert lines(accuracy)["val"] == [(1, 0.4), (2, 0.5)]
     assert lines(accuracy)[f"best {monitor}"][0][0] == best
     (drawn,) = lines(rates).values()  # of both groups, whose rates are the same
     assert drawn == [(0, 0.1), (10, 0.2)]
-
-
-def test_the_picture_is_in_the_report_and_missing_without_metrics(tmp_path: Path) -> None:
-    assert draw_curves(tmp_path, "val/accuracy") is None
-    METRICS.to_csv(tmp_path / "metrics.csv", index=False)
-    path = draw_curves(tmp_path, "val/accuracy")
-    assert path == tmp_path / "report" / "curves.png"
-    with Image.open(path) as picture:
-        assert picture.size == (1440, 432)

@@ -4,22 +4,33 @@ import dataclasses
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
+from fer_lightning.report.charts import confusion_figure
 from fer_lightning.report.figures import Results, wilson_interval
-from fer_lightning.report.pictures import confusion_figure
+from fer_lightning.report.predictions import Predictions
 
 NAMES = ("loss", "accuracy", "precision", "recall", "f1", "accuracy_low", "accuracy_high", "accuracy_new")
-RESULTS = Results(
-    metrics={f"test/{name}": 0.5 for name in NAMES},
-    confusion=torch.tensor([[3, 1, 0, 0], [0, 2, 0, 0], [1, 1, 2, 0], [0, 0, 0, 0]]),
-    class_names=("angry", "happy", "sad", "absent"),
-)
+CONFUSION = torch.tensor([[3, 1, 0, 0], [0, 2, 0, 0], [1, 1, 2, 0], [0, 0, 0, 0]])
+CLASSES = ("angry", "happy", "sad", "absent")
+
+
+def predictions() -> Predictions:
+    """Those of CONFUSION, the ten faces in its order, all with probability 0.7."""
+    pairs = [(true, said) for true in range(4) for said in range(4) for _ in range(int(CONFUSION[true, said]))]
+    labels, predicted = torch.tensor(pairs).T
+    probabilities = torch.full((10, 4), 0.1).scatter_(1, predicted[:, None], 0.7)
+    images = torch.zeros(10, 48, 48, dtype=torch.uint8)
+    return Predictions(images, labels, probabilities, torch.arange(101, 111), ("PublicTest",) * 10, CLASSES)
+
+
+RESULTS = Results({f"test/{name}": 0.5 for name in NAMES}, CONFUSION, CLASSES, predictions())
 
 
 def test_precision_recall_and_f1_of_each_class_are_those_worked_out_by_hand() -> None:
-    table = RESULTS.per_class()
+    table = RESULTS.per_class()[["precision", "recall", "f1", "faces"]]
     assert table.loc["angry"].tolist() == pytest.approx([3 / 4, 3 / 4, 3 / 4, 4])
     assert table.loc["happy"].tolist() == pytest.approx([2 / 4, 2 / 2, 2 / 3, 2])
     assert table.loc["sad"].tolist() == pytest.approx([2 / 2, 2 / 4, 2 / 3, 4])
@@ -38,6 +49,37 @@ def test_what_is_written_is_what_was_measured(tmp_path: Path) -> None:
     assert content["classes"]["sad"] == {"precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3), "faces": 4}
     assert content["classes"]["absent"]["f1"] is None
     assert content["confusion"] == RESULTS.confusion.tolist()
+
+
+def test_precision_and_recall_have_wilsons_interval_and_f1_one_around_it() -> None:
+    sad = RESULTS.per_class().loc["sad"]
+    assert (sad["recall_low"], sad["recall_high"]) == pytest.approx(wilson_interval(2, 4))
+    assert (sad["precision_low"], sad["precision_high"]) == pytest.approx(wilson_interval(2, 2))
+    assert 0 <= sad["f1_low"] < 2 / 3 < sad["f1_high"] <= 1
+
+
+def test_the_commonest_confusions_are_told_in_words() -> None:
+    assert RESULTS.commonest_confusions(2) == [
+        "1 of 4 angry faces (25%) are taken for happy.",
+        "1 of 4 sad faces (25%) are taken for happy.",
+    ]
+
+
+def test_a_face_is_a_row_of_predictions_csv(tmp_path: Path) -> None:
+    RESULTS.write(tmp_path)
+    table = pd.read_csv(tmp_path / "predictions.csv")
+    assert list(table) == ["row", "split", "label", "prediction", "p_angry", "p_happy", "p_sad", "p_absent"]
+    assert table.loc[3].tolist() == [104, "PublicTest", "angry", "happy", 0.1, 0.7, 0.1, 0.1]
+    counts = pd.read_csv(tmp_path / "confusion.csv", index_col="true")
+    assert counts.loc["angry"].to_dict() == {"angry": 3, "happy": 1, "sad": 0, "absent": 0}
+    per_class = pd.read_csv(tmp_path / "per_class.csv", index_col="class")
+    assert per_class.loc["sad", "recall"] == 0.5
+
+
+def test_top_two_and_calibration_error_are_those_worked_out_by_hand() -> None:
+    figures = predictions().metrics()
+    assert figures["test/calibration_error"] == pytest.approx(abs(7 / 10 - 0.7), abs=1e-6)
+    assert 7 / 10 <= figures["test/top2_accuracy"] <= 1
 
 
 def test_the_confusion_picture_names_the_classes_and_shows_the_counts() -> None:

@@ -1,0 +1,96 @@
+"""Charts of a tested network, drawn by matplotlib for the report's page and for TensorBoard."""
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+from torchmetrics.functional.classification import multiclass_precision_recall_curve
+
+from fer_lightning.report.predictions import BINS, Predictions
+
+BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#555555"
+"""Okabe and Ito's colours, told apart by the colour-blind, and a grey."""
+
+
+def confusion_figure(counts: Tensor, class_names: tuple[str, ...], shares: bool = False) -> Figure:
+    """counts: int64 (C, C), true class by predicted class. The shade is the share of the true class in either case.
+
+    shares: the cells hold that share, in percent, instead of the counts.
+    """
+    figure = Figure(figsize=(6, 5.4), layout="constrained")
+    axes = figure.add_subplot()
+    of_row = counts.double() / counts.sum(1, keepdim=True).clamp(min=1)
+    image = axes.imshow(of_row.numpy(), cmap="cividis", vmin=0, vmax=1)
+    for row, column in torch.cartesian_prod(torch.arange(len(counts)), torch.arange(len(counts))).tolist():
+        text = f"{of_row[row, column]:.0%}" if shares else f"{counts[row, column]:,}"
+        colour = "black" if of_row[row, column] > 0.55 else "white"
+        axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=9)
+    axes.set_xticks(range(len(class_names)), class_names, rotation=30, ha="right")
+    axes.set_yticks(range(len(class_names)), class_names)
+    axes.set(xlabel="predicted", ylabel="true")
+    figure.colorbar(image, label="share of the true class", shrink=0.8)
+    return figure
+
+
+def per_class_figure(table: pd.DataFrame) -> Figure:
+    """Precision, recall and F1 of each class, with their 95% intervals: of `Results.per_class()`."""
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    places = np.arange(len(table))
+    for shift, (name, colour) in enumerate((("precision", BLUE), ("recall", ORANGE), ("f1", GREEN))):
+        value = table[name].to_numpy()
+        reach = np.abs(np.stack([value - table[f"{name}_low"].to_numpy(), table[f"{name}_high"].to_numpy() - value]))
+        at = places + (shift - 1) * 0.26
+        axes.bar(at, value, 0.24, color=colour, label=name if name != "f1" else "F1")
+        axes.errorbar(at, value, reach, fmt="none", ecolor="black", elinewidth=1, capsize=2)
+    names = [f"{name}\n{faces:,.0f}" for name, faces in zip(table.index, table["faces"], strict=True)]
+    axes.set_xticks(places, names)
+    axes.set(ylim=(0, 1), ylabel="share")
+    axes.legend(ncols=3, loc="upper center", bbox_to_anchor=(0.5, 1.16), frameon=False)
+    axes.grid(axis="y", alpha=0.3)
+    return figure
+
+
+def precision_recall_figure(predictions: Predictions) -> Figure:
+    """A curve a class, with its average precision."""
+    classes = len(predictions.class_names)
+    precisions, recalls, _ = multiclass_precision_recall_curve(predictions.probabilities, predictions.labels, classes)
+    figure = Figure(figsize=(12, 2.2 * -(-classes // 4)), layout="constrained")
+    panels = figure.subplots(-(-classes // 4), 4, sharex=True, sharey=True, squeeze=False)
+    for place, axes in enumerate(panels.flat):
+        if place >= classes:
+            axes.axis("off")
+            continue
+        precision, recall = precisions[place].numpy(), recalls[place].numpy()
+        average = float(-np.sum(np.diff(recall) * precision[:-1]))
+        share = float((predictions.labels == place).float().mean())
+        axes.axhline(share, color=GREY, linestyle=":", linewidth=1)
+        axes.plot(recall, precision, color=BLUE)
+        axes.set_title(f"{predictions.class_names[place]}, average {average:.2f}", fontsize=10)
+        axes.set(xlim=(0, 1), ylim=(0, 1.02))
+        axes.grid(alpha=0.3)
+    figure.supxlabel("recall", fontsize=10)
+    figure.supylabel("precision", fontsize=10)
+    return figure
+
+
+def reliability_figure(predictions: Predictions) -> Figure:
+    """How often the network is right when it is so sure, and how often it is so sure."""
+    edges = np.linspace(0, 1, BINS + 1)
+    confidence, right = predictions.confidence.numpy(), predictions.right.numpy()
+    place = np.clip(np.digitize(confidence, edges) - 1, 0, BINS - 1)
+    count = np.bincount(place, minlength=BINS)
+    accuracy = np.bincount(place, right, minlength=BINS) / np.maximum(count, 1)
+    figure = Figure(figsize=(5.4, 5.4), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    middle, filled = (edges[:-1] + edges[1:]) / 2, count > 0
+    above.plot((0, 1), (0, 1), color=GREY, linestyle=":", label="perfectly calibrated")
+    above.bar(middle[filled], accuracy[filled], 1 / BINS * 0.92, color=BLUE, label="accuracy")
+    above.set(xlim=(0, 1), ylim=(0, 1), ylabel="share that is right")
+    above.legend(loc="upper left")
+    below.bar(middle, count, 1 / BINS * 0.92, color=ORANGE)
+    below.set(xlabel="confidence: probability of the predicted class", ylabel="faces")
+    for axes in (above, below):
+        axes.grid(alpha=0.3)
+    return figure

@@ -1,0 +1,119 @@
+"""A page of sections in one file: pictures inside, no network, readable on a phone and on paper, light and dark."""
+
+import base64
+import io
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from matplotlib.figure import Figure
+from PIL import Image
+from torch import Tensor
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A chart or an image, as a data: address."""
+
+    address: str
+    width: int  # in CSS pixels, where the window has room
+    alt: str
+    caption: str = ""
+
+    @classmethod
+    def of(cls, figure: Figure, alt: str, caption: str = "") -> "Picture":
+        stream = io.BytesIO()
+        figure.savefig(stream, format="png", dpi=160, facecolor="white")
+        return cls(_address(stream.getvalue()), round(figure.get_figwidth() * 80), alt, caption)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows that the reader can sort by each column: cells are (what is shown, what it is sorted by)."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[tuple[str, float | str]]]
+    caption: str = ""
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, shown: dict[str, str], caption: str = "") -> "Table":
+        """shown: how a column's numbers are written, as in {"recall": ".1%"}."""
+        rows = [
+            [
+                (f"{value:{shown[name]}}" if name in shown and not pd.isna(value) else _plain(value), value)
+                for name, value in zip(frame.columns, row, strict=True)
+            ]
+            for row in frame.itertuples(index=False)
+        ]
+        return cls([str(name) for name in frame.columns], rows, caption)
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face with what the network says of it."""
+
+    address: str
+    label: str
+    prediction: str
+    where: str  # "row 17 of PublicTest"
+    bars: Sequence[tuple[str, float]]  # classes and their probabilities
+
+    @property
+    def right(self) -> bool:
+        return self.label == self.prediction
+
+
+@dataclass
+class Section:
+    """A heading and what is below it: texts, pictures, tables, rows of faces."""
+
+    title: str
+    texts: list[str] = field(default_factory=list)
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    faces: list[tuple[str, list[Face]]] = field(default_factory=list)
+    failure: str = ""
+
+
+def made(title: str, make: Callable[[Section], None]) -> Section:
+    """A section; if it cannot be made, one that says so: a report never fails a finished training."""
+    section = Section(title)
+    try:
+        make(section)
+    except Exception as error:
+        log.warning("the report is without %r: %s", title, error, exc_info=True)
+        section = Section(title, failure=f"{type(error).__name__}: {error}")
+    return section
+
+
+def write_page(file: Path, title: str, sections: Sequence[Section]) -> None:
+    environment = Environment(
+        loader=PackageLoader("fer_lightning.report", "."),
+        autoescape=select_autoescape(("html.j2",)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(environment.get_template("page.html.j2").render(title=title, sections=sections), "utf-8")
+
+
+def face_address(pixels: Tensor) -> str:
+    """Of a face, uint8 (48, 48), as a PNG."""
+    stream = io.BytesIO()
+    Image.fromarray(pixels.numpy()).save(stream, "png")
+    return _address(stream.getvalue())
+
+
+def _address(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+def _plain(value: object) -> str:
+    return "–" if value is None or (isinstance(value, float) and pd.isna(value)) else str(value)

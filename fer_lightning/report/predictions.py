@@ -1,0 +1,81 @@
+"""What a tested network says of each face: predictions.csv, and the figures that need the probabilities."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightning as L
+import pandas as pd
+import torch
+from torch import Tensor
+from torchmetrics.functional.classification import multiclass_accuracy, multiclass_calibration_error
+
+from fer_lightning.classifier import EmotionClassifier
+
+BINS = 15
+"""Of confidence, for the calibration error (Guo et al., ICML 2017) and the reliability diagram."""
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Of N faces and C classes, in the order of the test split."""
+
+    images: Tensor  # uint8 (N, 48, 48)
+    labels: Tensor  # int64 (N,)
+    probabilities: Tensor  # float32 (N, C)
+    numbers: Tensor  # int64 (N,), of the face's row in its source, from 1
+    parts: tuple[str, ...]  # of the source, one a face
+    class_names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, model: EmotionClassifier, trainer: L.Trainer) -> "Predictions":
+        """What `trainer.test(model)` has just made."""
+        datamodule = trainer.datamodule  # type: ignore[attr-defined]
+        probabilities = torch.cat(model.tested).exp().cpu()
+        faces, rows = datamodule.faces, datamodule.rows["test"][: len(probabilities)]
+        parts = tuple(faces.part_names[part] for part in faces.parts[rows].tolist())
+        return cls(faces.images[rows], faces.labels[rows], probabilities, faces.numbers[rows], parts, model.class_names)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def predicted(self) -> Tensor:
+        """The likeliest class, int64 (N,)."""
+        return self.probabilities.argmax(1)
+
+    @property
+    def confidence(self) -> Tensor:
+        """Its probability, float32 (N,)."""
+        return self.probabilities.amax(1)
+
+    @property
+    def right(self) -> Tensor:
+        """bool (N,)."""
+        return self.predicted == self.labels
+
+    def metrics(self) -> dict[str, float]:
+        """test/top2_accuracy: the true class is one of the likeliest two. test/calibration_error: how far confidence
+        and accuracy are apart, as a mean over bins of confidence weighted by their faces (the "expected" one).
+        """
+        count = len(self.class_names)
+        top2 = multiclass_accuracy(self.probabilities, self.labels, count, average="micro", top_k=2)
+        error = multiclass_calibration_error(self.probabilities, self.labels, count, n_bins=BINS)
+        return {"test/top2_accuracy": float(top2), "test/calibration_error": float(error)}
+
+    def table(self) -> pd.DataFrame:
+        """A row a face: row (in the source, from 1), split (of the source), label, prediction, p_<class> for each."""
+        names = pd.Series(self.class_names)
+        columns = {
+            "row": self.numbers.tolist(),
+            "split": self.parts,
+            "label": names[self.labels.tolist()].to_numpy(),
+            "prediction": names[self.predicted.tolist()].to_numpy(),
+        }
+        columns |= {f"p_{name}": self.probabilities[:, place].tolist() for place, name in enumerate(self.class_names)}
+        return pd.DataFrame(columns)
+
+    def write(self, folder: Path) -> Path:
+        """folder/predictions.csv."""
+        path = folder / "predictions.csv"
+        self.table().to_csv(path, index=False, float_format="%.6f")
+        return path
