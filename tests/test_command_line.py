@@ -15,6 +15,7 @@ from runs import SHORT, metrics, run_of, table_of
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from fer_lightning.data import EMOTIONS
 from fer_lightning.models import load_model
 from fer_lightning.nets.deep_emotion import DeepEmotion
 
@@ -46,8 +47,11 @@ def test_a_run_folder_is_complete_by_itself(trained: tuple[Path, str]) -> None:
         "checkpoints/best.ckpt",
         "checkpoints/last.ckpt",
         "metrics.csv",
+        "report/index.html",
         "report/metrics.json",
-        "report/curves.png",
+        "report/predictions.csv",
+        "report/per_class.csv",
+        "report/confusion.csv",
         "model.safetensors",
         "model.pth",
         "train.log",
@@ -147,11 +151,30 @@ def test_tensorboard_has_curves_pictures_and_a_filled_hparams_tab(trained: tuple
     )
     assert [event.step for event in board.Scalars("val/accuracy")] == [2, 5]
     pictures = {"train/augmented_faces", "val/confusion", "test/confusion", "test/predictions", "test/first_kernels"}
-    assert pictures <= set(tags["images"])
+    assert pictures | {"val/spatial_transformer"} <= set(tags["images"])
+    curves = set(board.PluginTagToContent("pr_curves"))
+    assert {f"test/{emotion}" for emotion in EMOTIONS} == curves
     hparams = board.summary_metadata["_hparams_/session_start_info"].plugin_data.content
     assert b"deep_emotion" in hparams
     assert b"optimizer.lr" in hparams
     assert board.Scalars("hp/test/accuracy")[0].value == pytest.approx(metrics(run)["test/accuracy"])
+
+
+def test_the_report_holds_all_it_shows_and_every_part_of_it_could_be_made(trained: tuple[Path, str]) -> None:
+    run, _ = trained
+    page = (run / "report" / "index.html").read_text("utf-8")
+    headings = re.findall(r"<h2[^>]*>(.*?)</h2>", page)
+    assert headings == [
+        "Summary", "Curves", "Confusion", "Classes", "Faces", "What the network looks at", "What it was fed",
+    ]  # fmt: skip
+    assert "could not be made" not in page
+    assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", page)
+    assert f"{metrics(run)['test/accuracy']:.2%}" in page
+    table = list(csv.DictReader((run / "report" / "predictions.csv").open()))
+    assert len(table) == 24
+    assert {row["split"] for row in table} == {"PrivateTest"}
+    rights = sum(row["label"] == row["prediction"] for row in table)
+    assert rights / 24 == pytest.approx(metrics(run)["test/accuracy"])
 
 
 def test_a_seed_makes_a_run_repeatable_to_the_bit_and_another_seed_another_run(

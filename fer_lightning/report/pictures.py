@@ -13,13 +13,20 @@ from torchvision.utils import make_grid
 
 from fer_lightning.classifier import EmotionClassifier
 from fer_lightning.nets.grey import first_convolution
+from fer_lightning.report.attention import transformed, transformer_of
 from fer_lightning.report.charts import confusion_figure
+from fer_lightning.report.sheets import transformer_figure
+
+TRANSFORMED = 14
+"""Faces of val that are shown before and after a spatial transformer."""
 
 
 class TensorBoardPictures(Callback):
-    """Augmented training faces, the confusion matrix, the kernels of the first layer, predictions for test faces.
+    """Augmented training faces, the confusion matrix, what a spatial transformer makes of val faces, the kernels of the
+    first layer, predictions for test faces and precision–recall curves.
 
-    The faces are those of the first batch, the matrix is drawn after each val and test, the rest at the end.
+    The training faces are those of the first batch; matrix and transformer are drawn after each val, the rest at the
+    end.
 
     Args:
         faces: how many faces a sheet shows at most.
@@ -43,6 +50,17 @@ class TensorBoardPictures(Callback):
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         assert isinstance(pl_module, EmotionClassifier)
         _draw(trainer, "val", pl_module.val_confusion.compute(), pl_module.class_names)
+        transformer = transformer_of(pl_module.net)
+        if transformer is None:
+            return
+        datamodule = trainer.datamodule  # type: ignore[attr-defined]
+        rows = datamodule.rows["val"][:TRANSFORMED]
+        batch = datamodule.faces.images[rows], datamodule.faces.labels[rows]
+        images, _ = trainer.strategy.batch_to_device(batch)  # which normalises them too
+        parts = (part.float().cpu() for part in (images, *transformed(transformer, images)))
+        figure = transformer_figure(*parts)
+        for board in _boards(trainer):
+            board.add_figure("val/spatial_transformer", figure, trainer.global_step)
 
     def on_test_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         assert isinstance(pl_module, EmotionClassifier)
@@ -51,6 +69,12 @@ class TensorBoardPictures(Callback):
         for board in _boards(trainer):
             board.add_image("test/first_kernels", kernel_sheet(kernels), trainer.global_step)
             board.add_figure("test/predictions", self._predictions(trainer, pl_module), trainer.global_step)
+        probabilities = torch.cat(pl_module.tested).exp().cpu()
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        labels = data.faces.labels[data.rows["test"][: len(probabilities)]]
+        for board in _boards(trainer):
+            for label, name in enumerate(pl_module.class_names):
+                board.add_pr_curve(f"test/{name}", labels == label, probabilities[:, label], trainer.global_step)
 
     def _predictions(self, trainer: L.Trainer, model: EmotionClassifier) -> Figure:
         """Of faces spread evenly over the test split, so that one sees all emotions in whatever order they come."""

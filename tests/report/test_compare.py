@@ -1,0 +1,76 @@
+"""The comparison of runs says what their predictions say."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fer_lightning.report.compare import ensemble_accuracy, main, mcnemar, runs_in
+
+CLASSES = ("angry", "happy", "sad")
+
+
+def run_of(folder: Path, probabilities: list[list[float]], labels: str = "aahhss") -> Path:
+    """A run folder with these probabilities of six faces."""
+    (folder / "report").mkdir(parents=True)
+    names = [next(name for name in CLASSES if name.startswith(letter)) for letter in labels]
+    table = pd.DataFrame(probabilities, columns=[f"p_{name}" for name in CLASSES])
+    predicted = [CLASSES[place] for place in np.array(probabilities).argmax(1)]
+    table = pd.DataFrame({"row": range(1, 7), "split": "PublicTest", "label": names, "prediction": predicted}).join(
+        table
+    )
+    table.to_csv(folder / "report" / "predictions.csv", index=False)
+    accuracy = float((table["label"] == table["prediction"]).mean())
+    figures = {"test/accuracy": accuracy, "test/accuracy_low": 0.1, "test/accuracy_high": 0.9, "test/f1": 0.5}
+    (folder / "report" / "metrics.json").write_text(json.dumps(figures))
+    curves = pd.DataFrame({"epoch": [0, 1], "val/loss": [1.5, 1.2], "val/accuracy": [0.4, 0.5]})
+    curves.to_csv(folder / "metrics.csv", index=False)
+    return folder
+
+
+A, H, S = [0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]
+UNSURE_H = [0.4, 0.5, 0.1]
+
+
+def test_mcnemars_p_is_that_of_a_fair_coin() -> None:
+    right = np.array([True] * 10 + [False] * 2)
+    assert mcnemar(right, right) == 1.0
+    # One has 8 faces right that the other has not, and 2 the other way: 2 · (1 + 10 + 45) / 2¹⁰.
+    one = np.array([True] * 8 + [False] * 2 + [True] * 50)
+    other = np.array([False] * 8 + [True] * 2 + [True] * 50)
+    assert mcnemar(one, other) == pytest.approx(2 * (1 + 10 + 45) / 2**10)
+
+
+def test_an_ensemble_says_what_is_likeliest_on_average(tmp_path: Path) -> None:
+    run_of(tmp_path / "one", [A, UNSURE_H, H, H, S, S])
+    run_of(tmp_path / "two", [A, A, H, S, S, S])
+    one, two = runs_in([tmp_path])
+    assert (one.name, two.name) == ("one", "two")
+    assert [int(run.right.sum()) for run in (one, two)] == [5, 5]
+    # The second face: 0.4 and 0.8 for angry against 0.5 and 0.1 for happy. The fourth: a draw, which goes to happy.
+    assert ensemble_accuracy([one, two]) == 1.0
+
+
+def test_the_page_has_every_run_and_every_pair(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, face in (("adam", A), ("sgd", H), ("rmsprop", S)):
+        run_of(tmp_path / name, [face, A, H, H, S, S])
+    main([str(tmp_path), "--out", str(tmp_path / "out")])
+    page = Path(capsys.readouterr().out.strip())
+    text = page.read_text("utf-8")
+    assert page == tmp_path / "out" / "index.html"
+    for name in ("adam", "sgd", "rmsprop"):
+        assert f">{name}</td>" in text
+    assert text.count(">cannot be told<") == 3
+    assert text.count("data:image/png") == 2
+    assert "could not be made" not in text
+
+
+def test_runs_that_cannot_be_compared_are_one_message(tmp_path: Path) -> None:
+    run_of(tmp_path / "one", [A, A, H, H, S, S])
+    with pytest.raises(SystemExit, match=r"error: 1 predictions\.csv in .*; to compare takes two"):
+        main([str(tmp_path)])
+    run_of(tmp_path / "other", [A, A, H, H, S, S], labels="ahahss")
+    with pytest.raises(SystemExit, match=r"error: other and one were not tested on the same faces"):
+        main([str(tmp_path)])
