@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,21 +70,21 @@ def composed(tmp_path: Path) -> Iterator[Compose]:
     GlobalHydra.instance().clear()
 
 
-@pytest.fixture
-def run_command(tmp_path: Path) -> Command:
-    """Runs train.py or test.py as a user would, in tmp_path."""
+@pytest.fixture(scope="session")
+def run_in() -> Command:
+    """Runs train.py or test.py in a folder, as a user would."""
 
-    def run(script: str, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, str(REPOSITORY / script), *arguments],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+    def run(folder: Path, script: str, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(REPOSITORY / script), *arguments]
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=timeout, check=False)
 
     return run
+
+
+@pytest.fixture
+def run_command(tmp_path: Path, run_in: Command) -> Command:
+    """The same in tmp_path."""
+    return partial(run_in, tmp_path)
 
 
 def trainer(folder: Path, **options: Any) -> "L.Trainer":

@@ -4,13 +4,11 @@ import csv
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import REPOSITORY, Command
+from conftest import Command
 from runs import SHORT, metrics, run_of, table_of
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -25,17 +23,11 @@ def _spaced(text: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def trained(few_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def trained(few_faces: Path, tmp_path_factory: pytest.TempPathFactory, run_in: Command) -> tuple[Path, str]:
     """The folder of a short run, and what it printed."""
     folder = tmp_path_factory.mktemp("trained")
     shutil.copy(few_faces, folder / "faces.csv")
-    result = subprocess.run(
-        [sys.executable, str(REPOSITORY / "train.py"), *SHORT, "data.path=faces.csv"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = run_in(folder, "train.py", *SHORT, "data.path=faces.csv")
     return run_of(result, folder), result.stdout
 
 
