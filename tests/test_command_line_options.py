@@ -30,6 +30,18 @@ def test_the_learning_rate_finder_draws_its_curve_and_suggests_a_rate(
     assert not list(run.glob("**/*.ckpt"))
 
 
+def test_what_would_be_fed_can_be_looked_at_before_any_training(
+    few_faces: Path, run_command: Command, tmp_path: Path
+) -> None:
+    result = run_command("train.py", "debug=look", "augmentation=strong", "data=fer2013", f"data.path={few_faces}")
+    assert result.returncode == 0, result.stderr
+    assert re.search(r"^train +Training +26 +3 +28 +48 +32 +22 +33 +192", result.stdout, re.MULTILINE)
+    (run,) = tmp_path.glob("outputs/train/*")
+    with Image.open(run / "report" / "fed.png") as picture:
+        assert picture.width > 2 * picture.height
+    assert not list(run.glob("**/*.ckpt"))
+
+
 def test_averaged_weights_are_what_training_tests_and_what_is_tested_again(
     few_faces: Path, run_command: Command, tmp_path: Path
 ) -> None:

@@ -139,7 +139,7 @@ def _attention(section: Section, model: EmotionClassifier, trainer: L.Trainer, p
         for row in _highest((predictions.labels == label) & (predictions.right == right), predictions.confidence, 1)
     ]
     images, _ = data.on_after_batch_transfer((predictions.images[rows], predictions.labels[rows]), 0)
-    images = images.to(model.device)
+    images = images.to(model.device, model.net_dtype)
     section.pictures = sheets.attention_pictures(model, images, predictions, rows)
     kernels = first_convolution(model.net)[1].weight.detach().float().cpu()
     section.pictures.append(Picture.of(sheets.kernels_figure(kernels), "kernels of the first layer", "First layer."))
