@@ -1,7 +1,7 @@
-"""Draws the README's pictures: python -m docs.pictures RUN_DIR RUN_DIR …
+"""Draws the pictures of README.md and RESULTS.md: python -m docs.pictures RUN_DIR
 
-docs/demo_faces.png       drawn faces, a row for each emotion
-docs/learning_curves.png  loss and accuracy per epoch of the given runs, from their metrics.csv
+docs/demo_faces.png  drawn faces, a row for each emotion
+docs/curves.png, docs/confusion.png and docs/per_class.png: of that run, as in its report
 """
 
 import sys
@@ -9,18 +9,20 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
 from fer_lightning.data import EMOTIONS
 from fer_lightning.data.drawn.photo import photo
 from fer_lightning.data.faces import SIDE
+from fer_lightning.report.charts import confusion_figure, per_class_figure
+from fer_lightning.report.curves import curves_figure
 
 HERE = Path(__file__).parent
 FACES_A_ROW = 13
 ENLARGED = 2
 MARGIN = 100  # pixels, for the names
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # Okabe and Ito's, told apart by the colour-blind
 
 
 def demo_faces() -> Image.Image:
@@ -37,24 +39,19 @@ def demo_faces() -> Image.Image:
     return sheet
 
 
-def learning_curves(runs: list[Path]) -> Figure:
-    figure = Figure(figsize=(9, 3.4), layout="constrained")
-    axes = figure.subplots(1, 2)
-    for run, colour in zip(runs, COLOURS, strict=False):
-        table = pd.read_csv(run / "metrics.csv").groupby("epoch").mean()
-        name = run.name.split("_", 2)[2]
-        for axis, metric in zip(axes, ("loss", "accuracy"), strict=True):
-            epochs = table.index + 1
-            axis.plot(epochs, table[f"train/{metric}"], color=colour, linestyle=":", label=f"{name}, train")
-            axis.plot(epochs, table[f"val/{metric}"], color=colour, label=f"{name}, val")
-            axis.set(xlabel="epoch", ylabel=metric)
-            axis.grid(alpha=0.3)
-    axes[1].legend()
-    return figure
+def charts(run: Path) -> dict[str, Figure]:
+    """Of a run on FER2013, from its report: no face of it."""
+    counts = pd.read_csv(run / "report" / "confusion.csv", index_col="true")
+    return {
+        "curves": curves_figure(pd.read_csv(run / "metrics.csv"), "val/accuracy"),
+        "confusion": confusion_figure(torch.tensor(counts.to_numpy()), tuple(counts), shares=True),
+        "per_class": per_class_figure(pd.read_csv(run / "report" / "per_class.csv", index_col="class")),
+    }
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
+    if len(sys.argv) != 2:
         sys.exit(__doc__)
     demo_faces().save(HERE / "demo_faces.png", optimize=True)
-    learning_curves([Path(run) for run in sys.argv[1:]]).savefig(HERE / "learning_curves.png", dpi=110)
+    for name, figure in charts(Path(sys.argv[1])).items():
+        figure.savefig(HERE / f"{name}.png", dpi=100)

@@ -16,7 +16,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from torch.optim import Optimizer
 
-from fer_lightning.check import APART, check
+from fer_lightning.check import APART, check, refuse_foreign_targets
 from fer_lightning.classifier import EmotionClassifier
 from fer_lightning.command_line import ConfigError, message
 from fer_lightning.data import DataError, FERDataModule
@@ -78,6 +78,7 @@ def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experimen
     Raises:
         ConfigError: as `build`, or a checkpoint that does not fit or holds more than plain values.
     """
+    refuse_foreign_targets(run)
     try:
         of_data = torch.load(checkpoint, map_location="cpu", weights_only=True)[FERDataModule.__name__]
     except (RuntimeError, KeyError, EOFError, OSError, UnpicklingError) as error:

@@ -1,6 +1,7 @@
 """Every choice that the config tree offers can be built; what cannot be is refused by name."""
 
 import copy
+import re
 import shutil
 import subprocess
 import sys
@@ -261,6 +262,20 @@ def test_votes_for_a_run_that_was_not_trained_on_votes_are_refused(
     torch.save({"FERDataModule": {"source": str(few_faces), "image_size": 48}}, tmp_path / "best.ckpt")
     with pytest.raises(ConfigError, match=r"data\.votes\.path is given, but the run has no data\.votes"):
         rebuild(cfg, changes(votes={"path": "votes.csv"}), tmp_path / "best.ckpt")
+
+
+@pytest.mark.parametrize("key", ["model._target_", "callbacks.progress_bar._target_", "data.extra.0._target_"])
+def test_a_run_whose_config_names_anything_else_is_refused(
+    key: str, composed: Compose, few_faces: Path, tmp_path: Path
+) -> None:
+    cfg = composed(f"data.path={few_faces}")
+    for target in ("os.system", "builtins.exec", "torchish.load", "${oc.env:HOME}"):
+        OmegaConf.update(cfg, "data.extra", [{}], force_add=True)
+        OmegaConf.update(cfg, key, target, force_add=True)
+        with pytest.raises(
+            ConfigError, match=rf"^{re.escape(key)} is .*; a run's own config may only name parts of torch"
+        ):
+            rebuild(cfg, changes(), tmp_path / "best.ckpt")
 
 
 def test_a_run_of_an_older_version_is_refused(composed: Compose, few_faces: Path, tmp_path: Path) -> None:

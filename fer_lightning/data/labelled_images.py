@@ -12,7 +12,7 @@ import io
 import math
 import os
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 
@@ -59,6 +59,9 @@ def list_labelled(folder: Path) -> ImageList:
     part_names = _part_names(file, [row[1] for row in rows])
     class_names = _class_names(file, header, [(row[2], row[3]) for row in rows])
     paths = [row[0] for row in rows]
+    for line, path in enumerate(paths, start=2):
+        if PurePosixPath(path).is_absolute() or PureWindowsPath(path).anchor or ".." in PurePosixPath(path).parts:
+            raise _wrong(file, line, f"the file {shown(path)}", "one below the folder")
     stamps = [_stamp(folder / path) for path in paths]
     return ImageList(
         root=folder,
