@@ -180,6 +180,8 @@ def _trainer(cfg: DictConfig, own: list[L.Callback], callbacks: list[str], logge
     if cfg.trainer.precision == "auto":
         options["precision"] = _fast_precision(cfg.trainer.accelerator)
     trainer: L.Trainer = _made("trainer", cfg.trainer, **options)
+    if trainer.world_size > 1:
+        raise ConfigError(f"trainer.devices is {cfg.trainer.devices}: only one device is supported so far")
     return trainer
 
 

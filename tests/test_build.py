@@ -106,6 +106,7 @@ def test_keys_that_the_help_page_names_exist(composed: Compose) -> None:
             r"^optimizer\._target_ is torch\.optim\.Adamm, which cannot be imported",
         ),
         ("data.val_fraction=1.5", r"^data: val_fraction is 1\.5"),
+        ("trainer.devices=2", r"^trainer\.devices is 2: only one device is supported so far"),
         ("compile=perhaps", r"^compile is perhaps; it is true or false"),
         ("data.progressive_sizes=[32,0]", r"^data: progressive_sizes is 0; it must be at least 1"),
         (

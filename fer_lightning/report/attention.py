@@ -1,5 +1,8 @@
 """What a network looks at: Grad-CAM, and the box that a spatial transformer reads."""
 
+from collections import Counter
+from collections.abc import Callable
+
 import torch
 from captum.attr import LayerAttribution, LayerGradCam
 from torch import Tensor, nn
@@ -13,7 +16,7 @@ FINEST = 6
 def grad_cam(net: nn.Module, images: Tensor, classes: Tensor) -> tuple[Tensor, str]:
     """Where the evidence for a class lies, and the name of the layer that was asked.
 
-    Selvaraju et al.: Grad-CAM, ICCV 2017, at the last layer whose maps are at least 6×6.
+    Selvaraju et al.: Grad-CAM, ICCV 2017, at the last convolutional layer whose maps are at least 6×6.
 
     Args:
         net: in evaluation mode.
@@ -26,9 +29,10 @@ def grad_cam(net: nn.Module, images: Tensor, classes: Tensor) -> tuple[Tensor, s
     Raises:
         ValueError: no layer has such maps.
     """
-    name = _last_map(net, images[:1])
-    layer = net.get_submodule(name)
-    evidence = LayerGradCam(net, layer).attribute(images, target=classes, relu_attributions=True)
+    with torch.compiler.set_stance("force_eager"):  # hooks would have a compiled network compiled anew
+        name = _last_map(net, images[:1])
+        layer = net.get_submodule(name)
+        evidence = LayerGradCam(net, layer).attribute(images, target=classes, relu_attributions=True)
     maps = LayerAttribution.interpolate(evidence, tuple(images.shape[-2:]), "bilinear").detach()[:, 0]
     return maps / maps.amax((1, 2), keepdim=True).clamp(min=1e-12), name
 
@@ -44,6 +48,7 @@ def transformed(transformer: SpatialTransformer, images: Tensor) -> tuple[Tensor
 
     The box's corners lie in the order of a closed line, (B, 5, 2), x before y, in pixels of the image.
     """
+    images = images.to(transformer.theta.weight.dtype)
     theta = transformer.theta(transformer.localization(images)).float().view(-1, 2, 3)
     corners = theta.new_tensor([[-1, -1, 1], [1, -1, 1], [1, 1, 1], [-1, 1, 1], [-1, -1, 1]])
     box = (corners @ theta.transpose(1, 2) + 1) / 2 * images.shape[-1] - 0.5
@@ -51,23 +56,42 @@ def transformed(transformer: SpatialTransformer, images: Tensor) -> tuple[Tensor
 
 
 def _last_map(net: nn.Module, image: Tensor) -> str:
-    """The name of the layer that is last, as the image runs through, of those whose output is a large enough map."""
+    """The name of the layer that is last, as the image runs through, of those that tell where in it something is.
+
+    These are convolutions, and what is built of them, whose maps are large enough and no larger than what they are made
+    of (an adaptive pool can blow one number up), and that have one channel a filter (some transformers put them last).
+    A layer that is called several times is none: its maps could not be told apart. Nor is a part of a block: evidence
+    also takes the way around it.
+    """
+    calls: Counter[str] = Counter()
     found: list[str] = []
 
-    def note(name: str) -> object:
-        def hook(_: nn.Module, __: object, output: object) -> None:
-            if isinstance(output, Tensor) and output.ndim == 4 and min(output.shape[-2:]) >= FINEST:
+    def note(name: str, layer: nn.Module) -> Callable[..., None]:
+        convolutions = [part for part in layer.modules() if isinstance(part, nn.Conv2d)]
+
+        def hook(_: nn.Module, inputs: tuple[object, ...], output: object) -> None:
+            calls[name] += 1
+            if not (isinstance(output, Tensor) and output.ndim == 4 and convolutions):
+                return
+            before = inputs[0].shape[-1] if inputs and isinstance(inputs[0], Tensor) else 0
+            filters = {convolution.out_channels for convolution in convolutions}
+            if min(output.shape[-2:]) >= FINEST and output.shape[-1] <= before and output.shape[1] in filters:
                 found.append(name)
 
         return hook
 
-    hooks = [layer.register_forward_hook(note(name)) for name, layer in net.named_modules() if name]
+    stages_and_blocks = {name: layer for name, layer in net.named_modules() if name and name.count(".") < 2}
+    hooks = [layer.register_forward_hook(note(name, layer)) for name, layer in stages_and_blocks.items()]
     try:
         with torch.no_grad():
             net(image)
     finally:
         for hook in hooks:
             hook.remove()
-    if not found:
-        raise ValueError(f"no layer of {type(net).__name__} has maps of {FINEST}×{FINEST} or more")
+    found = [name for name in found if calls[name] == 1]
+    alone = sum(isinstance(layer, nn.Conv2d) for layer in net.modules()) == 1
+    if not found or (alone and any(isinstance(layer, nn.LayerNorm) for layer in net.modules())):
+        raise ValueError(
+            f"no layer of {type(net).__name__} but perhaps the first has maps of {FINEST}×{FINEST} or more"
+        )
     return found[-1]

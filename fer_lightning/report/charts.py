@@ -5,12 +5,15 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
-from torchmetrics.functional.classification import multiclass_precision_recall_curve
+from torchmetrics.functional.classification import multiclass_average_precision, multiclass_precision_recall_curve
 
 from fer_lightning.report.predictions import BINS, Predictions
 
-BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#555555"
-"""Okabe and Ito's colours, told apart by the colour-blind, and a grey."""
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+"""Okabe and Ito's, told apart by the colour-blind."""
+
+BLUE, ORANGE, GREEN = COLOURS[:3]
+GREY, WRONG = "#555555", "#b3400a"
 
 
 def confusion_figure(counts: Tensor, class_names: tuple[str, ...], shares: bool = False) -> Figure:
@@ -53,21 +56,22 @@ def per_class_figure(table: pd.DataFrame) -> Figure:
 
 
 def precision_recall_figure(predictions: Predictions) -> Figure:
-    """A curve a class, with its average precision."""
-    classes = len(predictions.class_names)
-    precisions, recalls, _ = multiclass_precision_recall_curve(predictions.probabilities, predictions.labels, classes)
-    figure = Figure(figsize=(12, 2.2 * -(-classes // 4)), layout="constrained")
-    panels = figure.subplots(-(-classes // 4), 4, sharex=True, sharey=True, squeeze=False)
-    for place, axes in enumerate(panels.flat):
-        if place >= classes:
-            axes.axis("off")
-            continue
-        precision, recall = precisions[place].numpy(), recalls[place].numpy()
-        average = float(-np.sum(np.diff(recall) * precision[:-1]))
-        share = float((predictions.labels == place).float().mean())
+    """A curve for each class that has faces, with its average precision."""
+    probabilities, labels, classes = predictions.probabilities, predictions.labels, len(predictions.class_names)
+    precisions, recalls, _ = multiclass_precision_recall_curve(probabilities, labels, classes)
+    averages = multiclass_average_precision(probabilities, labels, classes, average="none")
+    shown = torch.bincount(labels, minlength=classes).nonzero().flatten().tolist()
+    columns = min(4, len(shown))
+    rows = -(-len(shown) // columns)
+    figure = Figure(figsize=(3 * columns, 2.4 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, sharey=True, squeeze=False).flatten()
+    for axes in panels[len(shown) :]:
+        axes.axis("off")
+    for axes, place in zip(panels, shown, strict=False):
+        share = float((labels == place).float().mean())
         axes.axhline(share, color=GREY, linestyle=":", linewidth=1)
-        axes.plot(recall, precision, color=BLUE)
-        axes.set_title(f"{predictions.class_names[place]}, average {average:.2f}", fontsize=10)
+        axes.plot(recalls[place].numpy(), precisions[place].numpy(), color=BLUE)
+        axes.set_title(f"{predictions.class_names[place]}, average {averages[place]:.2f}", fontsize=10)
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
         axes.grid(alpha=0.3)
     figure.supxlabel("recall", fontsize=10)

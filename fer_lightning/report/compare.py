@@ -21,10 +21,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from fer_lightning.report.charts import COLOURS
 from fer_lightning.report.page import Picture, Section, Table, made, write_page
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-"""Okabe and Ito's, told apart by the colour-blind; from the eighth run on they come again, with another line style."""
+STYLES = ("-", "--", ":", "-.")
+"""With charts.COLOURS, they tell 28 runs apart."""
+
+BARS = 6
+"""Runs up to which their differences on each class are drawn: of more, the table alone is readable."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +44,10 @@ class Run:
     def right(self) -> NDArray[np.bool_]:
         return (self.predictions["prediction"] == self.predictions["label"]).to_numpy()
 
+    @property
+    def classes(self) -> list[str]:
+        return [str(name).removeprefix("p_") for name in self.predictions.filter(like="p_")]
+
 
 def runs_in(folders: Sequence[Path]) -> list[Run]:
     """The tested runs in and below these folders, named by what tells their folders apart.
@@ -47,23 +55,22 @@ def runs_in(folders: Sequence[Path]) -> list[Run]:
     Raises:
         ValueError: less than two, or runs that were not tested on the same faces with the same labels.
     """
-    files = list(dict.fromkeys(file for folder in folders for file in sorted(folder.glob("**/predictions.csv"))))
+    of_folders = {folder: sorted(folder.glob("**/predictions.csv")) for folder in folders}
+    if empty := [str(folder) for folder, found in of_folders.items() if not found]:
+        raise ValueError(f"no predictions.csv of a tested run in {', '.join(empty)}")
+    files = list(dict.fromkeys(file for found in of_folders.values() for file in found))
     if len(files) < 2:
         raise ValueError(f"{len(files)} predictions.csv in {', '.join(map(str, folders))}; to compare takes two")
     names = _names([file.parent.parent if file.parent.name == "report" else file.parent for file in files])
     runs = []
     for file, name in zip(files, names, strict=True):
-        curves = file.parent.parent / "metrics.csv"
-        runs.append(
-            Run(
-                name,
-                json.loads((file.parent / "metrics.json").read_text("utf-8")),
-                pd.read_csv(file, index_col=["split", "row"]).sort_index(),
-                pd.read_csv(curves) if curves.is_file() else None,
-            )
-        )
+        metrics = json.loads((file.parent / "metrics.json").read_text("utf-8"))
+        curves = Path(metrics.get("run", file.parent.parent)) / "metrics.csv"  # "run": which one test.py has tested
+        predictions = pd.read_csv(file, index_col=["split", "row"]).sort_index()
+        runs.append(Run(name, metrics, predictions, pd.read_csv(curves) if curves.is_file() else None))
     for run in runs[1:]:
-        if not run.predictions["label"].equals(runs[0].predictions["label"]):
+        same_classes = list(run.predictions) == list(runs[0].predictions)
+        if not (same_classes and run.predictions["label"].equals(runs[0].predictions["label"])):
             raise ValueError(
                 f"{run.name} and {runs[0].name} were not tested on the same faces with the same labels: test them on "
                 f"one part with python test.py run_dir=… data.path=… data.splits.test=…"
@@ -85,8 +92,9 @@ def mcnemar(right: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
 def ensemble_accuracy(runs: Sequence[Run]) -> float:
     """Of the class with the highest mean probability."""
     mean = sum(run.predictions.filter(like="p_").to_numpy() for run in runs) / len(runs)
-    classes = runs[0].predictions.filter(like="p_").columns.str.removeprefix("p_").to_numpy()
-    said: NDArray[np.bool_] = classes[np.argmax(mean, axis=1)] == runs[0].predictions["label"].to_numpy()
+    said: NDArray[np.bool_] = (
+        np.array(runs[0].classes)[np.argmax(mean, axis=1)] == runs[0].predictions["label"].to_numpy()
+    )
     return float(said.mean())
 
 
@@ -116,32 +124,41 @@ def _table(section: Section, runs: Sequence[Run]) -> None:
 
 
 def _curves(section: Section, runs: Sequence[Run]) -> None:
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    with_curves = [(run.name, run.curves) for run in runs if run.curves is not None]
+    if missing := [run.name for run in runs if run.curves is None]:
+        section.texts.append(f"Without a metrics.csv: {', '.join(missing)}.")
+    if not with_curves:
+        return
+    legend = -(-len(with_curves) // 3)  # lines
+    figure = Figure(figsize=(11, 4 + 0.22 * legend), layout="constrained")
     panels = figure.subplots(1, 2)
-    for place, run in enumerate(runs):
-        if run.curves is None:
-            continue
-        epochs = run.curves.groupby("epoch").max(numeric_only=True)
+    for place, (run, curves) in enumerate(with_curves):
+        epochs = curves.groupby("epoch").max(numeric_only=True)
         epochs.index += 1
-        style = {"color": COLOURS[place % len(COLOURS)], "linestyle": "-" if place < len(COLOURS) else "--"}
+        colour, style = COLOURS[place % len(COLOURS)], STYLES[place // len(COLOURS) % len(STYLES)]
         for axes, name in zip(panels, ("loss", "accuracy"), strict=True):
             if f"val/{name}" in epochs:
                 values = epochs[f"val/{name}"].dropna()
-                axes.plot(values.index, values, label=run.name, **style)
+                axes.plot(values.index, values, label=run, color=colour, linestyle=style)
     for axes, name in zip(panels, ("loss", "accuracy"), strict=True):
         axes.set(xlabel="epoch", ylabel=f"val {name}")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(alpha=0.3)
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=min(3, len(runs)))
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     section.pictures.append(Picture.of(figure, "loss and accuracy of each run on val"))
 
 
 def _classes(section: Section, runs: Sequence[Run]) -> None:
     recall = pd.DataFrame({run.name: pd.Series(run.right).groupby(_labels(run)).mean() for run in runs})
+    recall = recall.reindex([name for name in runs[0].classes if name in recall.index])
+    shown = recall.reset_index(names="class")
+    section.tables = [Table.of(shown, dict.fromkeys(shown.columns[1:], ".1%"), "Recall.")]
+    if len(runs) > BARS:
+        return
     difference = recall.sub(recall.iloc[:, 0], axis=0)
-    figure = Figure(figsize=(11, 0.42 * len(runs) * len(recall) / 2 + 1.2), layout="constrained")
+    figure = Figure(figsize=(11, 0.3 * (len(runs) - 1) * len(recall) + 1.8), layout="constrained")
     axes = figure.add_subplot()
-    height = 0.8 / max(1, len(runs) - 1)
+    height = 0.8 / (len(runs) - 1)
     for place, name in enumerate(difference.columns[1:]):
         at = np.arange(len(recall)) + (place - (len(runs) - 2) / 2) * height
         axes.barh(at, 100 * difference[name], height * 0.9, color=COLOURS[(place + 1) % len(COLOURS)], label=name)
@@ -150,22 +167,28 @@ def _classes(section: Section, runs: Sequence[Run]) -> None:
     axes.invert_yaxis()
     axes.set_xlabel(f"recall, percentage points more than {recall.columns[0]}")
     axes.grid(axis="x", alpha=0.3)
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=min(3, len(runs)))
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     section.pictures.append(Picture.of(figure, "recall of each class, against the first run"))
-    shown = recall.reset_index(names="class")
-    section.tables = [Table.of(shown, dict.fromkeys(shown.columns[1:], ".1%"), "Recall.")]
 
 
 def _pairs(section: Section, runs: Sequence[Run]) -> None:
-    rows = []
+    rows: list[list[tuple[str, float | str]]] = []
     for one, other in itertools.combinations(runs, 2):
         agree = (one.predictions["prediction"] == other.predictions["prediction"]).mean()
         only, only_other = int((one.right & ~other.right).sum()), int((other.right & ~one.right).sum())
         p = mcnemar(one.right, other.right)
-        rows.append([one.name, other.name, agree, only, only_other, p, "yes" if p < 0.05 else "cannot be told"])
+        rows.append(
+            [
+                *((run.name, run.name) for run in (one, other)),
+                (f"{agree:.1%}", float(agree)),
+                *((f"{count:,}", float(count)) for count in (only, only_other)),
+                ("< 0.001" if p < 0.001 else f"{p:.3f}", p),
+                (differ := "yes" if p < 0.05 else "cannot be told", differ),
+            ]
+        )
     columns = ["one", "other", "agree on", "only one is right", "only the other", "p", "do they differ?"]
     caption = "McNemar's test on the faces that only one of a pair has right; p is not corrected for many pairs."
-    section.tables = [Table.of(pd.DataFrame(rows, columns=columns), {"agree on": ".1%", "p": ".3f"}, caption)]
+    section.tables = [Table(columns, rows, caption)]
 
 
 def _labels(run: Run) -> NDArray[np.str_]:

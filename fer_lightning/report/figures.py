@@ -2,14 +2,13 @@
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import lightning as L
-import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from fer_lightning.classifier import METRICS, EmotionClassifier
@@ -23,7 +22,7 @@ class Results:
     metrics: test/loss, test/accuracy and the macro averages test/precision, test/recall, test/f1; those of
         `Predictions.metrics`; and beside test/accuracy: the ends of its 95% interval, …_low and …_high; …_flip, with
         flip averaging, where it is without any itself; …_new, over the faces that are not byte-identical with a
-        training face.
+        training face, if there are any.
     confusion: int64 (C, C), true class by predicted class.
     """
 
@@ -44,7 +43,8 @@ class Results:
         right = predictions.right
         new = ~datamodule.also_in_train["test"][: len(predictions)]
         metrics["test/accuracy_low"], metrics["test/accuracy_high"] = wilson_interval(int(right.sum()), len(right))
-        metrics["test/accuracy_new"] = float(right[new].double().mean())
+        if new.any():
+            metrics["test/accuracy_new"] = float(right[new].double().mean())
         if model.tta == "none":
             metrics["test/accuracy_flip"] = float(model.test_flip_accuracy.compute())
         confusion = model.test_confusion.compute().cpu()
@@ -53,19 +53,18 @@ class Results:
     def per_class(self) -> pd.DataFrame:
         """precision, recall and F1 of each class, the ends of their 95% intervals, and its number of test faces.
 
-        The intervals of precision and recall are Wilson's; that of F1 is of resampled confusion matrices. Not a number
-        for a class that is neither there nor predicted: the macro averages leave it out.
+        The intervals are Wilson's. Not a number for a class that is neither there nor predicted: the macro averages
+        leave it out.
         """
         matrix = self.confusion.numpy()
         hits, predicted, faces = (values.tolist() for values in (matrix.diagonal(), matrix.sum(0), matrix.sum(1)))
-        f1_low, f1_high = _f1_intervals(matrix)
         rows = []
-        for place, (hit, made, there) in enumerate(zip(hits, predicted, faces, strict=True)):
+        for hit, made, there in zip(hits, predicted, faces, strict=True):
             if made + there == 0:
                 rows.append([math.nan] * 9)
                 continue
             row = [share for count in (made, there) for share in (hit / max(count, 1), *_ends(hit, count))]
-            rows.append([*row, 2 * hit / (made + there), f1_low[place], f1_high[place]])
+            rows.append([*row, 2 * hit / (made + there), *_f1_ends(hit, made + there - hit)])
         columns = [f"{name}{end}" for name in ("precision", "recall", "f1") for end in ("", "_low", "_high")]
         return pd.DataFrame(rows, index=pd.Index(self.class_names), columns=columns).assign(faces=faces)
 
@@ -100,11 +99,11 @@ class Results:
         ]
         if "test/accuracy_flip" in m:
             lines.append(f"with flip averaging {m['test/accuracy_flip']:.2%}")
-        if self.copies:
+        if self.copies and "test/accuracy_new" in m:
             lines.append(f"without the {self.copies:,} faces that are in train too {m['test/accuracy_new']:.2%}")
         return lines
 
-    def write(self, folder: Path, **more: object) -> Path:
+    def write(self, folder: Path, more: Mapping[str, object]) -> Path:
         """folder/metrics.json: the metrics, each class's, the confusion matrix, and what else is given.
 
         Beside it predictions.csv, per_class.csv (as `per_class`) and confusion.csv (true class by predicted class).
@@ -133,16 +132,9 @@ def _ends(hits: int, count: int) -> tuple[float, float]:
     return wilson_interval(hits, count) if count else (math.nan, math.nan)
 
 
-def _f1_intervals(matrix: NDArray[np.int64], samples: int = 1000) -> tuple[list[float], list[float]]:
-    """The 2.5th and 97.5th percentile of each class's F1 over confusion matrices drawn with this one's shares."""
-    count, classes = int(matrix.sum()), len(matrix)
-    if count == 0:
-        return [0.0] * classes, [1.0] * classes
-    drawn = np.random.default_rng(0).multinomial(count, matrix.ravel() / count, samples).reshape(-1, classes, classes)
-    hits = drawn.diagonal(axis1=1, axis2=2)
-    f1 = 2 * hits / np.maximum(drawn.sum(1) + drawn.sum(2), 1)
-    low, high = np.percentile(f1, (2.5, 97.5), axis=0)
-    return low.tolist(), high.tolist()
+def _f1_ends(hits: int, made_or_there: int) -> tuple[float, float]:
+    """F1 is 2J/(1+J), where J is the share of the hits among the faces that are of the class or taken for it."""
+    return tuple(2 * end / (1 + end) for end in _ends(hits, made_or_there))  # type: ignore[return-value]
 
 
 def wilson_interval(hits: int, count: int, z: float = 1.96) -> tuple[float, float]:

@@ -3,7 +3,8 @@
 import base64
 import io
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,10 +64,6 @@ class Face:
     where: str  # "row 17 of PublicTest"
     bars: Sequence[tuple[str, float]]  # classes and their probabilities
 
-    @property
-    def right(self) -> bool:
-        return self.label == self.prediction
-
 
 @dataclass
 class Section:
@@ -78,17 +75,25 @@ class Section:
     pictures: list[Picture] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     faces: list[tuple[str, list[Face]]] = field(default_factory=list)
-    failure: str = ""
+    failures: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def attempted(what: str, section: Section | None = None) -> Iterator[None]:
+    """The block may fail: the log says why, and the section too. A report never fails a finished training."""
+    try:
+        yield
+    except Exception as error:
+        log.warning("the report is without %s: %s", what, error, exc_info=True)
+        if section is not None:
+            section.failures.append(f"{what} could not be made: {type(error).__name__}: {error}")
 
 
 def made(title: str, make: Callable[[Section], None]) -> Section:
-    """A section; if it cannot be made, one that says so: a report never fails a finished training."""
+    """A section, or as much of it as could be made."""
     section = Section(title)
-    try:
+    with attempted(title, section):
         make(section)
-    except Exception as error:
-        log.warning("the report is without %r: %s", title, error, exc_info=True)
-        section = Section(title, failure=f"{type(error).__name__}: {error}")
     return section
 
 

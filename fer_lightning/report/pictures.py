@@ -14,7 +14,8 @@ from torchvision.utils import make_grid
 from fer_lightning.classifier import EmotionClassifier
 from fer_lightning.nets.grey import first_convolution
 from fer_lightning.report.attention import transformed, transformer_of
-from fer_lightning.report.charts import confusion_figure
+from fer_lightning.report.charts import WRONG, confusion_figure
+from fer_lightning.report.page import attempted
 from fer_lightning.report.sheets import transformer_figure
 
 TRANSFORMED = 14
@@ -42,13 +43,28 @@ class TensorBoardPictures(Callback):
     ) -> None:
         if trainer.current_epoch > 0 or batch_idx > 0:
             return
+        with attempted("the augmented faces"):
+            self._augmented(trainer, batch)
+
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        assert isinstance(pl_module, EmotionClassifier)
+        if _boards(trainer):
+            with attempted("val's pictures"):
+                self._of_val(trainer, pl_module)
+
+    def on_test_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        assert isinstance(pl_module, EmotionClassifier)
+        if _boards(trainer):
+            with attempted("test's pictures"):
+                self._of_test(trainer, pl_module)
+
+    def _augmented(self, trainer: L.Trainer, batch: Any) -> None:
         data = trainer.datamodule  # type: ignore[attr-defined]
         faces = batch[0][: self.faces].float().cpu() * data.std + data.mean
         for board in _boards(trainer):
             board.add_image("train/augmented_faces", make_grid(faces.clamp(0, 1), nrow=8), trainer.global_step)
 
-    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        assert isinstance(pl_module, EmotionClassifier)
+    def _of_val(self, trainer: L.Trainer, pl_module: EmotionClassifier) -> None:
         _draw(trainer, "val", pl_module.val_confusion.compute(), pl_module.class_names)
         transformer = transformer_of(pl_module.net)
         if transformer is None:
@@ -57,13 +73,13 @@ class TensorBoardPictures(Callback):
         rows = datamodule.rows["val"][:TRANSFORMED]
         batch = datamodule.faces.images[rows], datamodule.faces.labels[rows]
         images, _ = trainer.strategy.batch_to_device(batch)  # which normalises them too
-        parts = (part.float().cpu() for part in (images, *transformed(transformer, images)))
-        figure = transformer_figure(*parts)
+        warped, boxes = transformed(transformer, images)
+        names = [pl_module.class_names[label] for label in batch[1].tolist()]
+        figure = transformer_figure(images, warped, boxes, names)
         for board in _boards(trainer):
             board.add_figure("val/spatial_transformer", figure, trainer.global_step)
 
-    def on_test_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        assert isinstance(pl_module, EmotionClassifier)
+    def _of_test(self, trainer: L.Trainer, pl_module: EmotionClassifier) -> None:
         _draw(trainer, "test", pl_module.test_confusion.compute(), pl_module.class_names)
         kernels = first_convolution(pl_module.net)[1].weight.detach().float().cpu()
         for board in _boards(trainer):
@@ -118,9 +134,7 @@ def prediction_figure(pixels: Tensor, labels: Tensor, probabilities: Tensor, cla
         title = f"{class_names[predicted]} {probabilities[place, predicted]:.0%}"
         right = predicted == label
         title += "" if right else f"\nis {class_names[label]}"
-        axes.set_title(
-            title, fontsize=8, color="black" if right else "#b3400a", fontweight="normal" if right else "bold"
-        )
+        axes.set_title(title, fontsize=8, color="black" if right else WRONG, fontweight="normal" if right else "bold")
     return figure
 
 

@@ -13,14 +13,14 @@ from hydra.core.hydra_config import HydraConfig
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "numpy")
 
 
-def provenance(accelerator: str) -> dict[str, str]:
-    """Of the running train.py: its command, the commit that it runs, the machine, the versions.
+def provenance(script: str, accelerator: str) -> dict[str, str]:
+    """Of the running script, train.py or test.py: its command, the commit that it runs, the machine, the versions.
 
     accelerator: "cpu", "cuda", …: what the network was trained on.
     """
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return {
-        "command": shlex.join(["python", "train.py", *HydraConfig.get().overrides.task]),
+        "command": shlex.join(["python", script, *HydraConfig.get().overrides.task]),
         "commit": _commit(),
         "machine": machine(accelerator),
         "versions": f"Python {platform.python_version()}, {versions}",

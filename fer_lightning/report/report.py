@@ -1,5 +1,6 @@
 """The report of a tested network: index.html and the tables beside it."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,18 +10,20 @@ import torch
 from torch import Tensor
 
 from fer_lightning.classifier import EmotionClassifier
+from fer_lightning.data import FERDataModule
 from fer_lightning.nets.grey import first_convolution
 from fer_lightning.report import charts, sheets
+from fer_lightning.report.attention import grad_cam, transformed, transformer_of
 from fer_lightning.report.curves import curves_figure
 from fer_lightning.report.figures import Results
-from fer_lightning.report.page import Face, Picture, Section, Table, face_address, made, write_page
+from fer_lightning.report.page import Face, Picture, Section, Table, attempted, face_address, made, write_page
 from fer_lightning.report.predictions import Predictions
 
 SHOWN = 6
 """Faces of each kind and class."""
 
-SUSPECTS = 20
-"""Faces that the list of suspected label errors has at most."""
+SUSPECTS, SURE = 20, 0.9
+"""Faces that the list of suspected label errors has at most, and the probability that they have at least."""
 
 
 def write_report(
@@ -30,6 +33,7 @@ def write_report(
     results: Results,
     facts: Mapping[str, object],
     run_dir: Path,
+    monitor: str,
 ) -> Path:
     """folder/index.html and, beside it, metrics.json, predictions.csv, per_class.csv and confusion.csv.
 
@@ -40,22 +44,24 @@ def write_report(
         results: of that test.
         facts: what else is known of it: "command", "machine", "minutes", …; they go into metrics.json too.
         run_dir: of the training, whose metrics.csv has the curves.
+        monitor: what picked its best checkpoint.
     """
-    results.write(folder, **facts)
-    predictions = results.predictions
-    data = trainer.datamodule  # type: ignore[attr-defined]
+    results.write(folder, facts)
+    predictions, data = results.predictions, trainer.datamodule  # type: ignore[attr-defined]
     model.eval()
-    parts = (
-        ("Summary", lambda section: _summary(section, model, results, facts, str(data.source))),
-        ("Curves", lambda section: _curves(section, run_dir, str(facts.get("monitor", "val/accuracy")))),
-        ("Confusion", lambda section: _confusion(section, results)),
-        ("Classes", lambda section: _classes(section, results)),
-        ("Faces", lambda section: _faces(section, predictions)),
-        ("What the network looks at", lambda section: _attention(section, model, trainer, predictions)),
-        ("What it was fed", lambda section: section.pictures.append(sheets.fed_picture(data))),
-    )
-    sections = [made(title, make) for title, make in parts if title != "What it was fed" or data.augmentation]
-    write_page(folder / "index.html", f"{type(model.net).__name__} on {results.faces_of}", sections)
+    parts = {
+        "Summary": lambda section: _summary(section, model, results, facts, str(data.source)),
+        "Curves": lambda section: _curves(section, run_dir, monitor),
+        "Confusion": lambda section: _confusion(section, results),
+        "Classes": lambda section: _classes(section, results),
+        "Faces": lambda section: _faces(section, predictions),
+        "What the network looks at": lambda section: _attention(section, model, trainer, predictions),
+    }
+    if data.augmentation:
+        parts["What it was fed"] = lambda section: section.pictures.append(_fed(data))
+    with attempted("its page"):
+        sections = [made(title, make) for title, make in parts.items()]
+        write_page(folder / "index.html", f"{_name(model)} on {results.faces_of}", sections)
     return folder / "index.html"
 
 
@@ -67,21 +73,24 @@ def _summary(
     of_metrics = {
         "accuracy": f"{m['test/accuracy']:.2%} (95% interval {low:.1%} to {high:.1%})",
         "with flip averaging": f"{m['test/accuracy_flip']:.2%}" if "test/accuracy_flip" in m else "",
-        "without copies of training faces": f"{m['test/accuracy_new']:.2%}" if results.copies else "",
+        "without copies of training faces": f"{m['test/accuracy_new']:.2%}" if "test/accuracy_new" in m else "",
         "macro precision, recall, F1": ", ".join(f"{m[f'test/{name}']:.1%}" for name in ("precision", "recall", "f1")),
         "true class among the likeliest two": f"{m['test/top2_accuracy']:.2%}",
         "calibration error": f"{m['test/calibration_error']:.1%}",
         "tested on": f"{results.faces_of}, {len(results.predictions):,} faces",
         "data": source,
-        "network": f"{type(model.net).__name__}, {sum(p.numel() for p in model.net.parameters()):,} parameters",
+        "network": f"{_name(model)}, {sum(p.numel() for p in model.net.parameters()):,} parameters",
     }
     told = {name: _told(name, value) for name, value in facts.items()}
     section.facts = [(name, value) for name, value in (of_metrics | told).items() if value]
 
 
 def _curves(section: Section, run_dir: Path, monitor: str) -> None:
-    metrics = pd.read_csv(run_dir / "metrics.csv")
-    section.pictures.append(Picture.of(curves_figure(metrics, monitor), "loss, accuracy, learning rate and speed"))
+    if not (run_dir / "metrics.csv").is_file():
+        section.texts.append("This run kept no metrics.csv: its CSV logger was off, or it was debug=one_batch.")
+        return
+    figure = curves_figure(pd.read_csv(run_dir / "metrics.csv"), monitor)
+    section.pictures.append(Picture.of(figure, "loss, accuracy, learning rate and speed"))
 
 
 def _confusion(section: Section, results: Results) -> None:
@@ -93,22 +102,26 @@ def _confusion(section: Section, results: Results) -> None:
 
 def _classes(section: Section, results: Results) -> None:
     table = results.per_class()
-    shown = pd.DataFrame({"class": table.index})
-    for name in ("precision", "recall", "f1"):
-        shown[name] = table[name].to_numpy()
-        ends = zip(table[f"{name}_low"], table[f"{name}_high"], strict=True)
-        shown[f"{name}, 95%"] = [f"{low:.0%} to {high:.0%}" if low == low else "–" for low, high in ends]
-    shown["faces"] = table["faces"].tolist()
-    section.tables = [Table.of(shown, {"precision": ".1%", "recall": ".1%", "f1": ".1%", "faces": ","})]
-    section.pictures = [
-        Picture.of(charts.per_class_figure(table), "precision, recall and F1 of each class", "with 95% intervals"),
-        Picture.of(
-            charts.precision_recall_figure(results.predictions),
-            "precision over recall of each class",
-            "dotted: the share of the class, which guessing would give",
-        ),
-        Picture.of(charts.reliability_figure(results.predictions), "accuracy over confidence"),
-    ]
+    rows = []
+    for name, figures in table.iterrows():
+        row: list[tuple[str, float | str]] = [(str(name), str(name))]
+        for key in ("precision", "recall", "f1"):
+            value, low, high = (float(figures[f"{key}{end}"]) for end in ("", "_low", "_high"))
+            row.append(("–" if math.isnan(value) else f"{value:.1%}", value))
+            row.append(("–" if math.isnan(low) else f"{low:.0%} to {high:.0%}", low))
+        rows.append([*row, (f"{figures['faces']:,.0f}", float(figures["faces"]))])
+    columns = ["class", "precision", "95% interval", "recall", "95% interval", "F1", "95% interval", "faces"]
+    section.tables.append(Table(columns, rows))
+    predictions = results.predictions
+    with attempted("the chart of the classes", section):
+        alt = "precision, recall and F1 of each class"
+        section.pictures.append(Picture.of(charts.per_class_figure(table), alt, "With 95% intervals."))
+    with attempted("the precision–recall curves", section):
+        caption = "Dotted: the share of the class, which guessing would give."
+        figure = charts.precision_recall_figure(predictions)
+        section.pictures.append(Picture.of(figure, "precision over recall of each class", caption))
+    with attempted("the reliability diagram", section):
+        section.pictures.append(Picture.of(charts.reliability_figure(predictions), "accuracy over confidence"))
 
 
 def _faces(section: Section, predictions: Predictions) -> None:
@@ -123,42 +136,80 @@ def _faces(section: Section, predictions: Predictions) -> None:
             rows = _highest(chosen, score, SHOWN)
             if rows:
                 section.faces.append((f"{name}: {title}", [_face(predictions, row) for row in rows]))
-    suspects = _highest(~right, confidence, SUSPECTS)
+    suspects = _highest(~right & (confidence >= SURE), confidence, SUSPECTS)
+    if not suspects:
+        section.texts.append(f"No label is suspect: no wrong prediction has a probability of {SURE:.0%} or more.")
+        return
     frame = predictions.table().iloc[suspects][["row", "split", "label", "prediction"]]
     frame["probability"] = confidence[suspects].tolist()
-    caption = "Suspected label errors: the network is sure and the label says otherwise."
+    caption = (
+        f"Suspected label errors: the network is at least {SURE:.0%} sure, and the label says otherwise. What that is "
+        f"worth depends on its calibration."
+    )
     section.tables = [Table.of(frame, {"probability": ".1%"}, caption)]
 
 
 def _attention(section: Section, model: EmotionClassifier, trainer: L.Trainer, predictions: Predictions) -> None:
     data = trainer.datamodule  # type: ignore[attr-defined]
-    rows = [
-        row
+    pairs = [  # of each class the surest right face, and the surest wrong one
+        tuple(
+            _highest((predictions.labels == label) & (predictions.right == right), predictions.confidence, 1)
+            for right in (True, False)
+        )
         for label in range(len(predictions.class_names))
-        for right in (True, False)
-        for row in _highest((predictions.labels == label) & (predictions.right == right), predictions.confidence, 1)
     ]
+    rows = [row for pair in pairs for found in pair for row in found]
     images, _ = data.on_after_batch_transfer((predictions.images[rows], predictions.labels[rows]), 0)
     images = images.to(model.device, model.net_dtype)
-    section.pictures = sheets.attention_pictures(model, images, predictions, rows)
-    kernels = first_convolution(model.net)[1].weight.detach().float().cpu()
-    section.pictures.append(Picture.of(sheets.kernels_figure(kernels), "kernels of the first layer", "First layer."))
+    with attempted("Grad-CAM", section):
+        maps, layer = grad_cam(model.net, images, predictions.predicted[rows].to(images.device))
+        figure = sheets.grad_cam_figure(predictions, rows, maps.float().cpu())
+        caption = (
+            f"Grad-CAM (captum) at layer {layer}: light where the evidence for the predicted class lies. "
+            f"Of each class the surest right face, above, and the surest wrong one."
+        )
+        section.pictures.append(Picture.of(figure, "Grad-CAM over a right and a wrong face of each class", caption))
+    if transformer := transformer_of(model.net):
+        with attempted("the spatial transformer's view", section):
+            warped, boxes = transformed(transformer, images)
+            names = [predictions.class_names[label] for label in predictions.labels[rows].tolist()]
+            caption = "Above: the face and the box that the spatial transformer reads. Below: what it hands on."
+            figure = sheets.transformer_figure(images, warped, boxes, names)
+            section.pictures.append(Picture.of(figure, "faces before and after the spatial transformer", caption))
+    with attempted("the first kernels", section):
+        name, first = first_convolution(model.net)
+        figure = sheets.kernels_figure(first.weight.detach().float().cpu())
+        section.pictures.append(Picture.of(figure, "kernels of the first layer", f"First kernels, of layer {name}."))
+
+
+def _fed(data: FERDataModule) -> Picture:
+    caption = "Above: training faces as they are. Below: three times as an epoch shows them."
+    return Picture.of(sheets.fed_figure(data), "training faces before and after augmentation", caption)
+
+
+def _name(model: EmotionClassifier) -> str:
+    """torchvision's name for its networks, else the class."""
+    return str(model.hparams.get("arch", type(model.net).__name__))
 
 
 def _told(name: str, value: object) -> str:
     if isinstance(value, float):
-        return f"{value:.2%}" if name.startswith(("val/", "train/")) and not name.endswith("loss") else f"{value:.1f}"
+        if name.startswith(("val/", "train/")):
+            return f"{value:.4f}" if name.endswith("loss") else f"{value:.2%}"
+        return f"{value:.1f}"
     return str(value)
 
 
 def _face(predictions: Predictions, row: int) -> Face:
     names, probabilities = predictions.class_names, predictions.probabilities[row]
+    likeliest, label = probabilities.topk(min(3, len(names))).indices.tolist(), int(predictions.labels[row])
+    shown = likeliest if label in likeliest else [*likeliest[:-1], label]
     return Face(
         address=face_address(predictions.images[row]),
-        label=names[int(predictions.labels[row])],
+        label=names[label],
         prediction=names[int(predictions.predicted[row])],
         where=f"{predictions.parts[row]}, row {int(predictions.numbers[row]):,}",
-        bars=[(names[place], float(probabilities[place])) for place in probabilities.topk(3).indices.tolist()],
+        bars=[(names[place], float(probabilities[place])) for place in shown],
     )
 
 

@@ -3,58 +3,32 @@
 from collections.abc import Sequence
 
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Generator, Tensor
 
-from fer_lightning.classifier import EmotionClassifier
 from fer_lightning.data import FERDataModule
-from fer_lightning.report.attention import grad_cam, transformed, transformer_of
-from fer_lightning.report.page import Picture
+from fer_lightning.report.charts import ORANGE, WRONG
 from fer_lightning.report.predictions import Predictions
 
 FED = 12
 """Faces of the sheet of training images."""
 
 
-def attention_pictures(
-    model: EmotionClassifier, images: Tensor, predictions: Predictions, rows: Sequence[int]
-) -> list[Picture]:
-    """Grad-CAM over these faces, and what the spatial transformer makes of them where there is one.
-
-    images: of these rows, normalised, float (B, 1, S, S), on the model's device.
-    """
-    predicted = predictions.predicted[list(rows)].to(images.device)
-    maps, layer = grad_cam(model.net, images, predicted)
-    pictures = [
-        Picture.of(
-            _grad_cam_figure(predictions, rows, maps.float().cpu()),
-            "Grad-CAM over a right and a wrong face of each class",
-            f"Grad-CAM (captum) at layer {layer}: light where the evidence for the predicted class lies. "
-            "Of each class the surest right face, and the surest wrong one.",
-        )
-    ]
-    if transformer := transformer_of(model.net):
-        figure = transformer_figure(
-            images.float().cpu(), *(part.float().cpu() for part in transformed(transformer, images))
-        )
-        caption = "Above: the face and the box that the spatial transformer reads. Below: what it hands on."
-        pictures.append(Picture.of(figure, "faces before and after the spatial transformer", caption))
-    return pictures
-
-
-def transformer_figure(images: Tensor, warped: Tensor, boxes: Tensor) -> Figure:
-    """images and warped: float (B, 1, S, S); boxes: float (B, 5, 2), closed lines in pixels."""
-    count = min(len(images), 14)
-    figure = Figure(figsize=(0.86 * count, 1.9), layout="constrained")
+def transformer_figure(images: Tensor, warped: Tensor, boxes: Tensor, names: Sequence[str]) -> Figure:
+    """images and warped: float (B, 1, S, S); boxes: float (B, 5, 2), closed lines in pixels; names: what is above."""
+    images, warped, boxes = (part.detach().float().cpu() for part in (images, warped, boxes))
+    count, size = len(images), images.shape[-1]
+    figure = Figure(figsize=(0.86 * count, 2.1), layout="constrained")
     panels = figure.subplots(2, count, squeeze=False)
-    size = images.shape[-1]
-    for place in range(count):
+    for place, name in enumerate(names):
         above, below = panels[:, place]
-        _show(above, images[place, 0])
-        above.plot(boxes[place, :, 0], boxes[place, :, 1], color="#e69f00", linewidth=1.5)
+        shades = {"cmap": "gray", "vmin": float(images[place].min()), "vmax": float(images[place].max())}
+        for axes, image in ((above, images[place, 0]), (below, warped[place, 0])):
+            axes.axis("off")
+            axes.imshow(image.numpy(), **shades)
+        above.plot(boxes[place, :, 0], boxes[place, :, 1], color=ORANGE, linewidth=1.5)
         above.set(xlim=(-size * 0.15, size * 1.15), ylim=(size * 1.15, -size * 0.15))
-        _show(below, warped[place, 0])
+        above.set_title(name, fontsize=9)
     return figure
 
 
@@ -95,36 +69,20 @@ def fed_figure(data: FERDataModule) -> Figure:
     return figure
 
 
-def fed_picture(data: FERDataModule) -> Picture:
-    return Picture.of(
-        fed_figure(data),
-        "training faces before and after augmentation",
-        "Above: training faces as they are. Below: three times as an epoch shows them.",
-    )
-
-
-def _grad_cam_figure(predictions: Predictions, rows: Sequence[int], maps: Tensor) -> Figure:
-    """Two lines a pair of faces and maps: the faces, and below them the same with the map over it."""
-    columns = 7
-    lines = -(-len(rows) // columns)
-    figure = Figure(figsize=(1.7 * columns, 3.9 * lines), layout="constrained")
-    panels = figure.subplots(2 * lines, columns, squeeze=False)
+def grad_cam_figure(predictions: Predictions, rows: Sequence[int], maps: Tensor) -> Figure:
+    """A column a class: its right face and its wrong one, each above the same with its map, float (B, S, S) in 0…1."""
+    names = predictions.class_names
+    figure = Figure(figsize=(1.5 * len(names), 6.6), layout="constrained")
+    panels = figure.subplots(4, len(names), squeeze=False)
     for axes in panels.flat:
         axes.axis("off")
-    names = predictions.class_names
-    for place, row in enumerate(rows):
-        above, below = panels[2 * (place // columns) : 2 * (place // columns) + 2, place % columns]
+    for row, heat in zip(rows, maps, strict=True):
+        label, predicted = int(predictions.labels[row]), int(predictions.predicted[row])
+        right = label == predicted
+        above, below = panels[0 if right else 2 :, label][:2]
         for axes in (above, below):
             axes.imshow(predictions.images[row].numpy(), cmap="gray", vmin=0, vmax=255, extent=(0, 1, 1, 0))
-        below.imshow(maps[place].numpy(), cmap="inferno", alpha=0.55, vmin=0, vmax=1, extent=(0, 1, 1, 0))
-        label, predicted = names[int(predictions.labels[row])], names[int(predictions.predicted[row])]
-        right = label == predicted
-        above.set_title(
-            predicted if right else f"{predicted}\nis {label}", fontsize=10, color="black" if right else "#b3400a"
-        )
+        below.imshow(heat.numpy(), cmap="inferno", alpha=0.55, vmin=0, vmax=1, extent=(0, 1, 1, 0))
+        title = names[predicted] if right else f"{names[predicted]}\nis {names[label]}"
+        above.set_title(title, fontsize=10, color="black" if right else WRONG)
     return figure
-
-
-def _show(axes: Axes, image: Tensor) -> None:
-    axes.axis("off")
-    axes.imshow(image.numpy(), cmap="gray")

@@ -23,6 +23,8 @@ class SweepTable(Callback):
     """Prints the table of a sweep when all its jobs are done, and ends the program with 1 if one of them failed."""
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        if config.instead:  # of training: there are no scores
+            return
         folder = Path(config.hydra.sweep.dir)
         table = sweep_table(folder, config.monitor)
         table.to_csv(folder / "sweep.csv", index=False)

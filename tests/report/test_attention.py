@@ -8,6 +8,7 @@ from torch import nn
 
 from fer_lightning.nets.deep_emotion import DeepEmotion
 from fer_lightning.nets.resnet18 import ResNet18
+from fer_lightning.nets.torchvision import torchvision_net
 from fer_lightning.report.attention import grad_cam, transformed, transformer_of
 
 
@@ -35,14 +36,26 @@ def test_grad_cam_is_high_where_the_evidence_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("net", "layer"),
-    [(ResNet18(), "layer2"), (ResNet18(stem="pooled", width=8), "layer3"), (DeepEmotion(), "features")],
+    ("net", "size", "layer"),
+    [
+        (ResNet18(), 48, "layer2"),
+        (ResNet18(stem="pooled", width=8), 48, "layer3"),
+        (DeepEmotion(), 48, "features"),
+        (torchvision_net("resnet50", 7), 96, "layer3"),
+        (torchvision_net("vgg11", 7), 48, "features.13"),  # its adaptive pool blows 1×1 up to 7×7
+    ],
 )
-def test_grad_cam_asks_the_last_layer_that_can_tell_places_apart(net: nn.Module, layer: str) -> None:
-    maps, asked = grad_cam(net.eval(), torch.rand(3, 1, 48, 48), torch.tensor([0, 1, 2]))
-    assert asked.startswith(layer) or asked == "classifier.0"  # whose dropout passes the features on
-    assert maps.shape == (3, 48, 48)
+def test_grad_cam_asks_the_last_layer_that_can_tell_places_apart(net: nn.Module, size: int, layer: str) -> None:
+    maps, asked = grad_cam(net.eval(), torch.rand(3, 1, size, size), torch.tensor([0, 1, 2]))
+    assert asked == layer
+    assert maps.shape == (3, size, size)
     assert 0 <= float(maps.min()) <= float(maps.max()) <= 1
+
+
+@pytest.mark.parametrize(("arch", "size"), [("vit_b_32", 224), ("swin_t", 96)])
+def test_grad_cam_refuses_a_network_that_only_sees_patches(arch: str, size: int) -> None:
+    with pytest.raises(ValueError, match=r"no layer of .* has maps of 6×6"):
+        grad_cam(torchvision_net(arch, 7).eval(), torch.rand(1, 1, size, size), torch.tensor([0]))
 
 
 def test_the_box_is_what_the_transformer_reads() -> None:

@@ -1,6 +1,7 @@
 """The comparison of runs says what their predictions say."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,14 @@ def test_the_page_has_every_run_and_every_pair(tmp_path: Path, capsys: pytest.Ca
     assert text.count(">cannot be told<") == 3
     assert text.count("data:image/png") == 2
     assert "could not be made" not in text
+    run_of(tmp_path / "many" / "0", [A, A, H, H, S, S])
+    for number in range(1, 30):
+        shutil.copytree(tmp_path / "many" / "0", tmp_path / "many" / str(number))
+    (tmp_path / "many" / "7" / "metrics.csv").unlink()
+    main([str(tmp_path / "many"), "--out", str(tmp_path / "many_out")])
+    text = (tmp_path / "many_out" / "index.html").read_text("utf-8")
+    assert "could not be made" not in text
+    assert "Without a metrics.csv: 7." in text
 
 
 def test_runs_that_cannot_be_compared_are_one_message(tmp_path: Path) -> None:
@@ -72,5 +81,7 @@ def test_runs_that_cannot_be_compared_are_one_message(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"error: 1 predictions\.csv in .*; to compare takes two"):
         main([str(tmp_path)])
     run_of(tmp_path / "other", [A, A, H, H, S, S], labels="ahahss")
+    with pytest.raises(SystemExit, match=r"error: no predictions\.csv of a tested run in .*gone"):
+        main([str(tmp_path / "one"), str(tmp_path / "other"), str(tmp_path / "gone")])
     with pytest.raises(SystemExit, match=r"error: other and one were not tested on the same faces"):
         main([str(tmp_path)])

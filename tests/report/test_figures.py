@@ -42,7 +42,7 @@ def test_a_class_that_is_neither_there_nor_predicted_has_no_figures() -> None:
 
 
 def test_what_is_written_is_what_was_measured(tmp_path: Path) -> None:
-    path = RESULTS.write(tmp_path / "report", run="outputs/train/x")
+    path = RESULTS.write(tmp_path / "report", {"run": "outputs/train/x"})
     content = json.loads(path.read_text("utf-8"))
     assert content["test/accuracy"] == 0.5
     assert content["run"] == "outputs/train/x"
@@ -55,7 +55,8 @@ def test_precision_and_recall_have_wilsons_interval_and_f1_one_around_it() -> No
     sad = RESULTS.per_class().loc["sad"]
     assert (sad["recall_low"], sad["recall_high"]) == pytest.approx(wilson_interval(2, 4))
     assert (sad["precision_low"], sad["precision_high"]) == pytest.approx(wilson_interval(2, 2))
-    assert 0 <= sad["f1_low"] < 2 / 3 < sad["f1_high"] <= 1
+    low, high = wilson_interval(2, 4)  # of the 4 faces that are sad or taken for it, 2 are both
+    assert (sad["f1_low"], sad["f1_high"]) == pytest.approx((2 * low / (1 + low), 2 * high / (1 + high)))
 
 
 def test_the_commonest_confusions_are_told_in_words() -> None:
@@ -66,7 +67,7 @@ def test_the_commonest_confusions_are_told_in_words() -> None:
 
 
 def test_a_face_is_a_row_of_predictions_csv(tmp_path: Path) -> None:
-    RESULTS.write(tmp_path)
+    RESULTS.write(tmp_path, {})
     table = pd.read_csv(tmp_path / "predictions.csv")
     assert list(table) == ["row", "split", "label", "prediction", "p_angry", "p_happy", "p_sad", "p_absent"]
     assert table.loc[3].tolist() == [104, "PublicTest", "angry", "happy", 0.1, 0.7, 0.1, 0.1]
@@ -77,9 +78,26 @@ def test_a_face_is_a_row_of_predictions_csv(tmp_path: Path) -> None:
 
 
 def test_top_two_and_calibration_error_are_those_worked_out_by_hand() -> None:
-    figures = predictions().metrics()
-    assert figures["test/calibration_error"] == pytest.approx(abs(7 / 10 - 0.7), abs=1e-6)
-    assert 7 / 10 <= figures["test/top2_accuracy"] <= 1
+    sure = predictions()
+    probabilities = torch.full((10, 4), 0.05).scatter_(1, sure.predicted[:, None], 0.7)
+    second = [
+        1,
+        2,
+        2,
+        0,
+        0,
+        2,
+        1,
+        0,
+        1,
+        1,
+    ]  # the true one of face 3 (an angry one taken for happy), of no other wrong one
+    probabilities.scatter_(1, torch.tensor(second)[:, None], 0.2)
+    figures = dataclasses.replace(sure, probabilities=probabilities).metrics()
+    assert figures["test/top2_accuracy"] == pytest.approx(8 / 10)
+    probabilities = torch.full((10, 4), 0.04).scatter_(1, sure.predicted[:, None], 0.88)
+    figures = dataclasses.replace(sure, probabilities=probabilities).metrics()
+    assert figures["test/calibration_error"] == pytest.approx(0.88 - 7 / 10, abs=1e-6)
 
 
 def test_the_confusion_picture_names_the_classes_and_shows_the_counts() -> None:
