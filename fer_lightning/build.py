@@ -62,6 +62,7 @@ def build(cfg: DictConfig) -> Experiment:
             if why := refusal(model, size):
                 raise ConfigError(f"data.{key} is {size}, and {type(model.net).__name__} does not take that: {why}")
     if cfg.compile:
+        log.info("compile=true: the first steps take a minute or more, on a CPU several")
         model.net.compile()  # in place, so that the names in its state dict stay
     _refuse_never_unfreezing(cfg, trainer, len(datamodule.train_dataloader()))
     return Experiment(datamodule, model, trainer)

@@ -47,6 +47,8 @@ def check(cfg: DictConfig) -> None:
         raise ConfigError(problem)
     if not 0 <= cfg.seed < 2**32:
         raise ConfigError(f"seed is {cfg.seed}; it must be at least 0 and below 2**32")
+    if not cfg.get("instead") and "checkpoint" not in (cfg.callbacks or {}):
+        raise ConfigError("callbacks keep no checkpoint: name default too, as in 'callbacks=[default,early_stopping]'")
     if not isinstance(cfg.get("compile", False), bool):
         raise ConfigError(f"compile is {cfg.compile}; it is true or false")
     if cfg.data.get("progressive_sizes") and cfg.trainer.max_epochs in (None, -1):

@@ -115,6 +115,7 @@ def _save_weights(model: EmotionClassifier, run_dir: Path) -> None:
     for name, save in (("model.safetensors", save_file), ("model.pth", torch.save)):
         with written_whole(run_dir / name) as unfinished:
             save(state, unfinished)
+            unfinished.chmod(0o644)  # safetensors makes files that only their owner reads
 
 
 def _finished_run(cfg: DictConfig) -> tuple[Path, Path]:

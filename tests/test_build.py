@@ -33,7 +33,8 @@ def choices() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("group", "name"), choices())
 def test_every_choice_of_every_group_builds(group: str, name: str, composed: Compose, few_faces: Path) -> None:
     path = "data.path.faces=240" if (group, name) == ("data", "demo") else f"data.path={few_faces}"
-    experiment = build(composed("model=deep_emotion", path, "trainer.accelerator=cpu", f"{group}={name}"))
+    choice = f"{group}=[default,{name}]" if group == "callbacks" and name != "default" else f"{group}={name}"
+    experiment = build(composed("model=deep_emotion", path, "trainer.accelerator=cpu", choice))
     assert experiment.model.class_names == experiment.datamodule.class_names
     assert isinstance(experiment.trainer, L.Trainer)
 
@@ -107,6 +108,7 @@ def test_keys_that_the_help_page_names_exist(composed: Compose) -> None:
         ),
         ("data.val_fraction=1.5", r"^data: val_fraction is 1\.5"),
         ("trainer.devices=2", r"^trainer\.devices is 2: only one device is supported so far"),
+        ("callbacks=[early_stopping]", r"^callbacks keep no checkpoint: name default too"),
         ("compile=perhaps", r"^compile is perhaps; it is true or false"),
         ("data.progressive_sizes=[32,0]", r"^data: progressive_sizes is 0; it must be at least 1"),
         (

@@ -20,6 +20,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
+from omegaconf import OmegaConf
 
 from fer_lightning.report.charts import COLOURS
 from fer_lightning.report.page import Picture, Section, Table, made, write_page
@@ -55,9 +56,11 @@ def runs_in(folders: Sequence[Path]) -> list[Run]:
     Raises:
         ValueError: less than two, or runs that were not tested on the same faces with the same labels.
     """
+    if missing := [str(folder) for folder in folders if not folder.is_dir()]:
+        raise ValueError(f"there is no folder {', '.join(missing)}")
     of_folders = {folder: sorted(folder.glob("**/predictions.csv")) for folder in folders}
     if empty := [str(folder) for folder, found in of_folders.items() if not found]:
-        raise ValueError(f"no predictions.csv of a tested run in {', '.join(empty)}")
+        print(f"left out, since they hold no tested run: {', '.join(empty)}", file=sys.stderr)
     files = list(dict.fromkeys(file for found in of_folders.values() for file in found))
     if len(files) < 2:
         raise ValueError(f"{len(files)} predictions.csv in {', '.join(map(str, folders))}; to compare takes two")
@@ -196,19 +199,32 @@ def _labels(run: Run) -> NDArray[np.str_]:
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
-    """The folders' paths without what they all share."""
+    """What was typed for one run and not for all of them; else the paths without what they all share."""
+    typed = [_typed(folder) for folder in folders]
+    common = set(typed[0]).intersection(*typed)
+    names = [" ".join(word for word in words if word not in common) for words in typed]
+    if all(names) and len(set(names)) == len(names):
+        return names
     parts = [folder.absolute().parts for folder in folders]
     shared = next((i for i, level in enumerate(zip(*parts, strict=False)) if len(set(level)) > 1), 0)
     return ["/".join(path[shared:]) or path[-1] for path in parts]
 
 
+def _typed(folder: Path) -> list[str]:
+    file = folder / ".hydra" / "overrides.yaml"
+    return [str(word) for word in OmegaConf.to_container(OmegaConf.load(file))] if file.is_file() else []  # type: ignore[union-attr]
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m fer_lightning.report.compare", description=__doc__.split("\n")[0])
     parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="folders of runs, or folders of them")
-    parser.add_argument("--out", metavar="FOLDER", type=Path, default=Path("outputs/compare"))
+    parser.add_argument(
+        "--out", metavar="FOLDER", type=Path, default=Path("outputs/compare"), help="default: %(default)s; overwritten"
+    )
     given = parser.parse_args(arguments)
     try:
-        print(write_comparison(runs_in(given.runs), given.out))
+        runs = runs_in(given.runs)
+        print(f"{len(runs)} runs, together {ensemble_accuracy(runs):.2%}: {write_comparison(runs, given.out)}")
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
 

@@ -49,7 +49,8 @@ def _draw_rates(axes: Axes, metrics: pd.DataFrame) -> None:
         rates = metrics.set_index("step")[column].dropna()
         lines.setdefault(tuple(rates), rates)
     for rates, colour in zip(lines.values(), COLOURS, strict=False):
-        rates.plot(ax=axes, color=colour, label=str(rates.name).removeprefix("lr-"))
+        marker = "o" if len(rates) < 20 else None
+        rates.plot(ax=axes, color=colour, marker=marker, markersize=3, label=str(rates.name).removeprefix("lr-"))
     if len(lines) > 1:
         axes.legend()
     axes.set(xlabel="step", ylabel="learning rate")

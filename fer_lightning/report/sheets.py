@@ -83,6 +83,6 @@ def grad_cam_figure(predictions: Predictions, rows: Sequence[int], maps: Tensor)
         for axes in (above, below):
             axes.imshow(predictions.images[row].numpy(), cmap="gray", vmin=0, vmax=255, extent=(0, 1, 1, 0))
         below.imshow(heat.numpy(), cmap="inferno", alpha=0.55, vmin=0, vmax=1, extent=(0, 1, 1, 0))
-        title = names[predicted] if right else f"{names[predicted]}\nis {names[label]}"
+        title = names[predicted] if right else f"{names[predicted]},\nlabelled {names[label]}"
         above.set_title(title, fontsize=10, color="black" if right else WRONG)
     return figure

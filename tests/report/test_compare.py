@@ -58,7 +58,7 @@ def test_the_page_has_every_run_and_every_pair(tmp_path: Path, capsys: pytest.Ca
     for name, face in (("adam", A), ("sgd", H), ("rmsprop", S)):
         run_of(tmp_path / name, [face, A, H, H, S, S])
     main([str(tmp_path), "--out", str(tmp_path / "out")])
-    page = Path(capsys.readouterr().out.strip())
+    page = Path(capsys.readouterr().out.rpartition(" ")[2].strip())
     text = page.read_text("utf-8")
     assert page == tmp_path / "out" / "index.html"
     for name in ("adam", "sgd", "rmsprop"):
@@ -76,12 +76,20 @@ def test_the_page_has_every_run_and_every_pair(tmp_path: Path, capsys: pytest.Ca
     assert "Without a metrics.csv: 7." in text
 
 
+def test_jobs_of_a_sweep_are_called_what_was_typed_for_each(tmp_path: Path) -> None:
+    for job, optimizer in enumerate(("adam", "sgd")):
+        run = run_of(tmp_path / str(job), [A, A, H, H, S, S])
+        (run / ".hydra").mkdir()
+        (run / ".hydra" / "overrides.yaml").write_text(f"- model=resnet18\n- optimizer={optimizer}\n")
+    assert [run.name for run in runs_in([tmp_path])] == ["optimizer=adam", "optimizer=sgd"]
+
+
 def test_runs_that_cannot_be_compared_are_one_message(tmp_path: Path) -> None:
     run_of(tmp_path / "one", [A, A, H, H, S, S])
     with pytest.raises(SystemExit, match=r"error: 1 predictions\.csv in .*; to compare takes two"):
         main([str(tmp_path)])
     run_of(tmp_path / "other", [A, A, H, H, S, S], labels="ahahss")
-    with pytest.raises(SystemExit, match=r"error: no predictions\.csv of a tested run in .*gone"):
+    with pytest.raises(SystemExit, match=r"error: there is no folder .*gone"):
         main([str(tmp_path / "one"), str(tmp_path / "other"), str(tmp_path / "gone")])
     with pytest.raises(SystemExit, match=r"error: other and one were not tested on the same faces"):
         main([str(tmp_path)])
