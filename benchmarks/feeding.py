@@ -8,7 +8,7 @@ from benchmarks import ours, people
 from benchmarks.side_by_side import markdown, medians
 from fer_lightning.data.export import export
 
-COUNT = 60
+COUNT = 40
 """Batches of 128 faces that each way makes at a time."""
 
 

@@ -13,7 +13,7 @@ from fer_lightning.nets.resnet18 import ResNet18
 STEPS = {"resnet18": 3, "deep_emotion": 10}
 
 
-def table(compiled: bool, repeats: int = 5) -> str:
+def table(compiled: bool, repeats: int = 3) -> str:
     rows = []
     for name, kind in (("resnet18", ResNet18), ("deep_emotion", DeepEmotion)):
         ways: dict[str, Callable[[], object]] = {}

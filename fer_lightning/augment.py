@@ -150,10 +150,10 @@ class Augmentation:
         if self._warps:
             images = _warp(images, drawn, self.padding)
         if self.brightness > 0:
-            images = (images * _per_face(drawn["brightness"])).clamp(0, 1)
+            images = (images * _per_face(drawn["brightness"])).clamp_(0, 1)
         if self.contrast > 0:
             mean = images.mean(dim=(1, 2, 3), keepdim=True)
-            images = torch.lerp(mean, images, _per_face(drawn["contrast"])).clamp(0, 1)
+            images = torch.lerp(mean, images, _per_face(drawn["contrast"])).clamp_(0, 1)
         if self.erasing > 0:
             images = images * _kept(images, drawn)
         return images

@@ -182,17 +182,17 @@ class FERDataModule(L.LightningDataModule):
         Targets are labels, int64 (B,), or the share of each class, float (B, C), where faces are mixed.
         """
         pixels, targets = batch
-        images = pixels.unsqueeze(1).float() / 255
+        images = pixels.unsqueeze(1).float().div_(255)
         if not (self.trainer and self.trainer.training):
-            return (resized(images, self.image_size) - self.mean) / self.std, targets
+            return resized(images, self.image_size).sub_(self.mean).div_(self.std), targets
         size = self._training_size()
         if size != "auto" and size < images.shape[-1]:  # to augment fewer pixels
             images = resized(images, size)
         if self.augmentation is None:
-            return (resized(images, size) - self.mean) / self.std, targets
+            return resized(images, size).sub_(self.mean).div_(self.std), targets
         generator = self._generator()
         images = self.augmentation(images, generator)
-        images = (resized(images, size) - self.mean) / self.std
+        images = resized(images, size).sub_(self.mean).div_(self.std)
         return self.augmentation.mix(images, targets, len(self.class_names), generator)
 
     def state_dict(self) -> dict[str, Any]:
