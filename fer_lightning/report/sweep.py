@@ -23,9 +23,11 @@ class SweepTable(Callback):
     """Prints the table of a sweep when all its jobs are done, and ends the program with 1 if one of them failed."""
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        if config.instead:  # of training: there are no scores
-            return
         folder = Path(config.hydra.sweep.dir)
+        if config.instead:  # of training: there are no scores
+            if failed := len(list(folder.glob("*/error.txt"))):
+                raise SystemExit(f"error: {failed} jobs failed; their error.txt says why")
+            return
         table = sweep_table(folder, config.monitor)
         table.to_csv(folder / "sweep.csv", index=False)
         # What was the same for all jobs is in the CSV only; so is a column without any value.
