@@ -1,4 +1,4 @@
-"""What a GPU is needed for: python -m benchmarks.gpu --data FILE [--only best ensemble epoch quick] [KEY=VALUE …]
+"""What a GPU is needed for: python -m benchmarks.gpu [KEY=VALUE …] --data FILE [--only best ensemble epoch quick]
 
 FILE is FER2013 in any form that data.path takes. Each part prints a table; the run folders, with all figures, stay.
 
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def best(out: Path, data: Path, overrides: list[str]) -> str:
     (run,) = _trained_best(out, data, overrides, SEEDS[:1])
-    return markdown("resnet18_best, PublicTest, compiled", [_row(run)])
+    return markdown("resnet18_best, PublicTest", [_row(run)])
 
 
 def ensemble(out: Path, data: Path, overrides: list[str]) -> str:
@@ -55,7 +55,7 @@ def ensemble(out: Path, data: Path, overrides: list[str]) -> str:
         mean = pd.concat(table.filter(like="p_") for table in tables).groupby(level="row").mean()
         accuracy = float((mean.idxmax(axis=1) == "p_" + tables[0]["label"]).mean())
         rows.append(dict.fromkeys(rows[0], "") | {"run": "the three together", name: f"{accuracy:.2%}"})
-    return markdown("resnet18_best, three seeds, PublicTest, compiled", rows)
+    return markdown("resnet18_best, three seeds, PublicTest", rows)
 
 
 def epoch_ratio(out: Path, data: Path, overrides: list[str]) -> str:
