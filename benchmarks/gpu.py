@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 
 from benchmarks import epoch
 from benchmarks.side_by_side import markdown, medians
+from fer_lightning.report.compare import ensemble_accuracy, runs_in
 from fer_lightning.report.provenance import machine
 
 TRAIN, TEST = (Path(__file__).parent.parent / name for name in ("train.py", "test.py"))
@@ -51,9 +51,7 @@ def ensemble(out: Path, data: Path, overrides: list[str]) -> str:
     runs = _trained_best(out, data, overrides, SEEDS)
     rows = [_row(run) for run in runs]
     for name, folder in (("accuracy (95% interval)", "report"), ("ten-crop averaging", "ten_crop")):
-        tables = [pd.read_csv(run / folder / "predictions.csv", index_col="row") for run in runs]
-        mean = pd.concat(table.filter(like="p_") for table in tables).groupby(level="row").mean()
-        accuracy = float((mean.idxmax(axis=1) == "p_" + tables[0]["label"]).mean())
+        accuracy = ensemble_accuracy(runs_in([run / folder for run in runs]))
         rows.append(dict.fromkeys(rows[0], "") | {"run": "the three together", name: f"{accuracy:.2%}"})
     return markdown("resnet18_best, three seeds, PublicTest", rows)
 

@@ -159,23 +159,3 @@ def test_mixing_leaves_the_random_numbers_that_dropout_draws_as_they_were() -> N
     mixed, _ = Augmentation(mixup=0.4).mix(images, labels, 7, torch.Generator().manual_seed(0))
     assert not torch.equal(mixed, images)
     assert torch.equal(torch.random.get_rng_state(), before)
-
-
-def test_soft_targets_train_and_are_counted_by_their_greatest_class(few_faces: Path, tmp_path: Path) -> None:
-    class Softened(FERDataModule):
-        def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
-            images, labels = super().on_after_batch_transfer(batch, dataloader_idx)
-            return images, 0.7 * torch.nn.functional.one_hot(labels, 7).float() + 0.3 / 7
-
-    hard, soft = FERDataModule(few_faces, batch_size=192), Softened(few_faces, batch_size=192)
-    figures = []
-    for data in (hard, soft):
-        torch.manual_seed(0)
-        smoothing = 0.3 if data is hard else 0.0
-        model = DeepEmotionClassifier(
-            dropout=0.0, loss=CrossEntropy(smoothing), optimizer=partial(torch.optim.SGD, lr=0.0)
-        )
-        fitting = trainer(tmp_path, max_epochs=1)
-        fitting.fit(model, data)
-        figures.append({name: float(value) for name, value in fitting.callback_metrics.items()})
-    assert figures[0] == pytest.approx(figures[1], rel=1e-5)

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from omegaconf import OmegaConf
 
 from fer_lightning.report.charts import COLOURS
+from fer_lightning.report.curves import of_epochs
 from fer_lightning.report.page import Picture, Section, Table, made, write_page
 
 STYLES = ("-", "--", ":", "-.")
@@ -95,10 +96,8 @@ def mcnemar(right: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
 def ensemble_accuracy(runs: Sequence[Run]) -> float:
     """Of the class with the highest mean probability."""
     mean = sum(run.predictions.filter(like="p_").to_numpy() for run in runs) / len(runs)
-    said: NDArray[np.bool_] = (
-        np.array(runs[0].classes)[np.argmax(mean, axis=1)] == runs[0].predictions["label"].to_numpy()
-    )
-    return float(said.mean())
+    said = np.array(runs[0].classes)[np.argmax(mean, axis=1)]
+    return float((said == _labels(runs[0])).mean())
 
 
 def write_comparison(runs: Sequence[Run], folder: Path) -> Path:
@@ -136,8 +135,7 @@ def _curves(section: Section, runs: Sequence[Run]) -> None:
     figure = Figure(figsize=(11, 4 + 0.22 * legend), layout="constrained")
     panels = figure.subplots(1, 2)
     for place, (run, curves) in enumerate(with_curves):
-        epochs = curves.groupby("epoch").max(numeric_only=True)
-        epochs.index += 1
+        epochs = of_epochs(curves)
         colour, style = COLOURS[place % len(COLOURS)], STYLES[place // len(COLOURS) % len(STYLES)]
         for axes, name in zip(panels, ("loss", "accuracy"), strict=True):
             if f"val/{name}" in epochs:

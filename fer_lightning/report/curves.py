@@ -11,8 +11,7 @@ from fer_lightning.report.charts import BLUE, COLOURS, GREY, ORANGE
 
 def curves_figure(metrics: pd.DataFrame, monitor: str) -> Figure:
     """Of the columns that Lightning's CSVLogger writes; the epoch that is best by monitor is marked."""
-    epochs = metrics.groupby("epoch").max(numeric_only=True)  # one line a metric and epoch: the others are empty
-    epochs.index += 1
+    epochs = of_epochs(metrics)
     has_rates = any(str(name).startswith("lr-") for name in metrics)
     has_speed = "train/images_per_second" in epochs
     rows = 2 if has_rates or has_speed else 1
@@ -40,6 +39,13 @@ def curves_figure(metrics: pd.DataFrame, monitor: str) -> Figure:
             axes.set_xlim(0.5, len(epochs) + 0.5)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     return figure
+
+
+def of_epochs(metrics: pd.DataFrame) -> pd.DataFrame:
+    """A row an epoch, from 1, of the CSV's one line a metric and epoch, whose other cells are empty."""
+    epochs = metrics.groupby("epoch").max(numeric_only=True)
+    epochs.index += 1
+    return epochs
 
 
 def _draw_rates(axes: Axes, metrics: pd.DataFrame) -> None:

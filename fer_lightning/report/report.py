@@ -151,14 +151,12 @@ def _faces(section: Section, predictions: Predictions) -> None:
 
 def _attention(section: Section, model: EmotionClassifier, trainer: L.Trainer, predictions: Predictions) -> None:
     data = trainer.datamodule  # type: ignore[attr-defined]
-    pairs = [  # of each class the surest right face, and the surest wrong one
-        tuple(
-            _highest((predictions.labels == label) & (predictions.right == right), predictions.confidence, 1)
-            for right in (True, False)
-        )
+    rows = [  # of each class the surest right face, and the surest wrong one
+        row
         for label in range(len(predictions.class_names))
+        for right in (True, False)
+        for row in _highest((predictions.labels == label) & (predictions.right == right), predictions.confidence, 1)
     ]
-    rows = [row for pair in pairs for found in pair for row in found]
     images, _ = data.on_after_batch_transfer((predictions.images[rows], predictions.labels[rows]), 0)
     images = images.to(model.device, model.net_dtype)
     with attempted("Grad-CAM", section):
