@@ -4,7 +4,6 @@ from typing import Any
 
 import lightning as L
 import torch
-import torch.nn.functional as F
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 from matplotlib.figure import Figure
@@ -16,7 +15,7 @@ from fer_lightning.nets.grey import first_convolution
 from fer_lightning.report.attention import transformed, transformer_of
 from fer_lightning.report.charts import WRONG, confusion_figure
 from fer_lightning.report.page import attempted
-from fer_lightning.report.sheets import transformer_figure
+from fer_lightning.report.sheets import kernels_figure, transformer_figure
 
 TRANSFORMED = 14
 """Faces of val that are shown before and after a spatial transformer."""
@@ -83,7 +82,7 @@ class TensorBoardPictures(Callback):
         _draw(trainer, "test", pl_module.test_confusion.compute(), pl_module.class_names)
         kernels = first_convolution(pl_module.net)[1].weight.detach().float().cpu()
         for board in _boards(trainer):
-            board.add_image("test/first_kernels", kernel_sheet(kernels), trainer.global_step)
+            board.add_figure("test/first_kernels", kernels_figure(kernels), trainer.global_step)
             board.add_figure("test/predictions", self._predictions(trainer, pl_module), trainer.global_step)
         probabilities = torch.cat(pl_module.tested).exp().cpu()
         data = trainer.datamodule  # type: ignore[attr-defined]
@@ -102,15 +101,6 @@ class TensorBoardPictures(Callback):
         with trainer.precision_plugin.forward_context():
             probabilities = model(images).float().softmax(1).cpu()
         return prediction_figure(pixels, labels, probabilities, model.class_names)
-
-
-def kernel_sheet(kernels: Tensor, shown: int = 64, side: int = 56) -> Tensor:
-    """The first kernels, float (out, in, k, k), as (3, H, W) in 0…1: each stretched to its own range and to side."""
-    patches = kernels[:shown].mean(1, keepdim=True)
-    low, high = patches.amin((1, 2, 3), keepdim=True), patches.amax((1, 2, 3), keepdim=True)
-    patches = F.interpolate((patches - low) / (high - low).clamp(min=1e-12), side, mode="nearest")
-    sheet: Tensor = make_grid(patches, nrow=8, padding=4, pad_value=1.0)
-    return sheet
 
 
 def prediction_figure(pixels: Tensor, labels: Tensor, probabilities: Tensor, class_names: tuple[str, ...]) -> Figure:
