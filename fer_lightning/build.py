@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch.optim import Optimizer
 
 from fer_lightning.check import APART, check, refuse_foreign_targets
+from fer_lightning.checkpoints import WholeCheckpoints
 from fer_lightning.classifier import EmotionClassifier
 from fer_lightning.command_line import ConfigError, message
 from fer_lightning.data import DataError, FERDataModule
@@ -174,7 +175,8 @@ def _trainer(cfg: DictConfig, own: list[L.Callback], callbacks: list[str], logge
     _quieten()
     named = [_made(f"callbacks.{name}", cfg.callbacks[name]) for name in callbacks if cfg.callbacks.get(name)]
     options: dict[str, Any] = {
-        "callbacks": [*own, *named],
+        "callbacks": [*named, *own],  # LastCheckpoint is the first
+        "plugins": [WholeCheckpoints()],
         "logger": [_made(f"logger.{name}", cfg.logger[name]) for name in loggers] or False,
         "enable_model_summary": False,  # ours leaves out the metrics
     }
@@ -237,6 +239,7 @@ def _quieten() -> None:
         ".*exists and is not empty.*",  # the run's folder holds .hydra and the log already
         ".*The number of training batches .* is smaller than the logging interval.*",  # metrics are per epoch
         ".*module.s. in eval mode at the start of training.*",  # those that finetune has frozen
+        ".*your dataloader is not resumable.*",  # EpochOrder is
         ".*LeafSpec.* is deprecated.*",  # Lightning calls what newer torch renames
     ):
         warnings.filterwarnings("ignore", text)

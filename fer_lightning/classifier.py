@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics import MeanMetric, Metric, MetricCollection
 from torchmetrics.classification import (
     MulticlassAccuracy,
     MulticlassConfusionMatrix,
@@ -22,7 +22,7 @@ from fer_lightning.data import FERDataModule
 from fer_lightning.data.faces import SIDE
 from fer_lightning.losses import CrossEntropy
 from fer_lightning.nets.weights import head_of
-from fer_lightning.optimization import Schedule, parameter_groups
+from fer_lightning.optimization import Schedule, catch_up, parameter_groups, steps_of_run
 from fer_lightning.tta import Tta, views
 
 METRICS = ("loss", "accuracy", "precision", "recall", "f1")
@@ -91,6 +91,7 @@ class EmotionClassifier(L.LightningModule):
         self.train_loss, self.val_loss, self.test_loss = (MeanMetric(nan_strategy="disable") for _ in range(3))
         self.val_confusion, self.test_confusion = MulticlassConfusionMatrix(c), MulticlassConfusionMatrix(c)
         self.test_flip_accuracy = MulticlassAccuracy(c, average="micro")
+        self._steps_behind = 0  # that the schedule of a longer run must be taken to, when it is resumed
         self.tta: Tta = "none"  # what is measured in testing
         self.tested: list[Tensor] = []  # log-probabilities of the tested faces, batch by batch
 
@@ -136,6 +137,23 @@ class EmotionClassifier(L.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["model_class"] = type(self).__name__
+        # Of an epoch that has begun; torchmetrics keeps them out of the state dict.
+        checkpoint["train_metrics"] = {name: metric.metric_state for name, metric in self._of_train().items()}
+        checkpoint["schedule_steps"] = self._steps_of_schedule()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self.schedule and self.schedule.steps_as and self._steps_of_schedule() != checkpoint["schedule_steps"]:
+            checkpoint["lr_schedulers"] = []  # for a run of another length; the new one is to catch up
+            self._steps_behind = checkpoint["global_step"]
+        for name, metric in self._of_train().items():
+            for state, value in checkpoint.get("train_metrics", {}).get(name, {}).items():
+                setattr(metric, state, value.to(self.device))
+
+    def on_train_start(self) -> None:
+        if self._steps_behind:
+            optimizer, scheduler = self.trainer.optimizers[0], self.trainer.lr_scheduler_configs[0].scheduler
+            catch_up(optimizer, scheduler, self._steps_behind)
+            self._steps_behind = 0
 
     def on_validation_epoch_start(self) -> None:
         self.val_confusion.reset()
@@ -154,8 +172,7 @@ class EmotionClassifier(L.LightningModule):
             group["lr"] *= group["lr_scale"]
         if self.schedule is None:
             return optimizer
-        batches = len(self._datamodule().train_dataloader()) if self.schedule.steps_as else 0
-        scheduler = self.schedule.of(optimizer, self.trainer, batches)
+        scheduler = self.schedule.of(optimizer, self._steps_of_schedule())
         return {"optimizer": optimizer, "lr_scheduler": scheduler}  # type: ignore[return-value]
 
     def _measure(self, logits: Tensor, targets: Tensor, stage: str, batch_idx: int) -> Tensor:
@@ -171,6 +188,15 @@ class EmotionClassifier(L.LightningModule):
             self.log(f"{stage}/loss", mean_loss, on_step=False, on_epoch=True)
             self.log_dict(metrics, on_step=False, on_epoch=True)
         return loss
+
+    def _steps_of_schedule(self) -> int:
+        """Of the whole run, for a schedule that must know it; else 0."""
+        if self.schedule is None or self.schedule.steps_as is None:
+            return 0
+        return steps_of_run(self.trainer, len(self._datamodule().train_dataloader()))
+
+    def _of_train(self) -> dict[str, Metric]:
+        return {"loss": self.train_loss, **dict(self.train_metrics.items(keep_base=True))}
 
     def _datamodule(self) -> FERDataModule:
         datamodule = self.trainer.datamodule  # type: ignore[attr-defined]

@@ -22,8 +22,21 @@ def better(monitor: str) -> str:
     return "min" if monitor.endswith("loss") else "max"
 
 
+def _resumed_or_new(resume: str | None, new: str) -> str:
+    if resume is None:
+        return new
+    run_dir = Path(resume).expanduser()
+    if not (run_dir / ".hydra" / "config.yaml").is_file():
+        raise ConfigError(f"resume={resume} is not the folder of a run: it has no .hydra/config.yaml")
+    return str(run_dir)
+
+
 # For the yaml files: `mode: ${better:${monitor}}`.
 OmegaConf.register_new_resolver("better", better, replace=True)
+OmegaConf.register_new_resolver("resumed_or_new", _resumed_or_new, replace=True)
+OmegaConf.register_new_resolver(
+    "unless_resumed", lambda resume, folder: folder if resume is None else None, replace=True
+)
 
 
 FULL_ERROR = os.environ.get("HYDRA_FULL_ERROR") == "1"

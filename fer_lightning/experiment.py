@@ -2,6 +2,7 @@
 
 import logging
 import math
+import sys
 import time
 from pathlib import Path
 from typing import Any, get_args
@@ -19,9 +20,12 @@ from fer_lightning.build import build, rebuild
 from fer_lightning.classifier import EmotionClassifier
 from fer_lightning.command_line import ConfigError, give_up
 from fer_lightning.data.cache import written_whole
+from fer_lightning.failures import in_one_message
 from fer_lightning.report.figures import Results
 from fer_lightning.report.provenance import provenance
 from fer_lightning.report.report import write_report
+from fer_lightning.resume import StoppedRun
+from fer_lightning.stopping import Stopped
 from fer_lightning.tta import Tta
 
 log = logging.getLogger(__name__)
@@ -32,18 +36,23 @@ def train(cfg: DictConfig) -> float:
 
     In a sweep, a job that fails says so at once and leaves error.txt, and the others go on.
     """
+    run_dir = Path(HydraConfig.get().runtime.output_dir)
+    multirun = HydraConfig.get().mode is RunMode.MULTIRUN
     try:
         return _train(cfg)
-    except Exception as error:
-        if HydraConfig.get().mode is not RunMode.MULTIRUN:
+    except Stopped as stop:
+        how = "the same command, with hydra.sweep.dir=" if multirun else "python train.py resume="
+        log.info("\nstopped by %s. To go on: %s%s", stop, how, _shown(run_dir.parent if multirun else run_dir))
+        sys.exit(128 + stop.number)
+    except Exception as raised:
+        error = in_one_message(raised, cfg, _shown(run_dir)) or raised
+        if not multirun:
             if isinstance(error, ConfigError):
                 give_up(error)
             raise
         # A traceback for what its user cannot mend; one message for what they can.
         log.error("this job failed: %s", error, exc_info=not isinstance(error, ConfigError))
-        (Path(HydraConfig.get().runtime.output_dir) / "error.txt").write_text(
-            f"{type(error).__name__}: {error}\n", "utf-8"
-        )
+        (run_dir / "error.txt").write_text(f"{type(error).__name__}: {error}\n", "utf-8")
         return float("nan")
 
 
@@ -69,14 +78,18 @@ def test(cfg: DictConfig) -> None:
 
 
 def _train(cfg: DictConfig) -> float:
+    run_dir = Path(HydraConfig.get().runtime.output_dir)
+    stopped = StoppedRun.of(cfg, list(HydraConfig.get().overrides.task)) if cfg.resume else None
+    cfg = stopped.config if stopped else cfg
     experiment = build(cfg)
     datamodule, model, trainer = experiment.datamodule, experiment.model, experiment.trainer
-    run_dir = Path(HydraConfig.get().runtime.output_dir)
     if cfg.instead:
         instantiate(cfg.instead)(experiment, run_dir)
         return math.nan
-    started = time.perf_counter()
-    trainer.fit(model, datamodule)
+    if stopped:
+        stopped.take_up(experiment)
+    started = time.perf_counter() - (stopped.seconds if stopped else 0)
+    trainer.fit(model, datamodule, ckpt_path=stopped.checkpoint if stopped else None, weights_only=True)
     minutes = (time.perf_counter() - started) / 60
     for callback in trainer.early_stopping_callbacks:
         if callback.stopping_reason_message:
@@ -94,7 +107,7 @@ def _train(cfg: DictConfig) -> float:
     log.info(results.table())
     figures = {cfg.monitor: score, "minutes": minutes, "epochs": trainer.current_epoch}
     _save_weights(model, run_dir)
-    _log_hyperparameters(cfg, trainer, figures | results.metrics)
+    _log_hyperparameters(cfg, trainer, run_dir, figures | results.metrics)
     facts = figures | {"monitor": cfg.monitor} | provenance("train.py", trainer.strategy.root_device.type)
     page = write_report(run_dir / "report", model, trainer, results, facts, run_dir, cfg.monitor)
     picked = f"best {cfg.monitor} {score:.4f}, " if best_path else "no checkpoint was kept; tested as it was "
@@ -136,10 +149,10 @@ def _finished_run(cfg: DictConfig) -> tuple[Path, Path]:
     return run_dir, checkpoint
 
 
-def _log_hyperparameters(cfg: DictConfig, trainer: L.Trainer, figures: dict[str, float]) -> None:
+def _log_hyperparameters(cfg: DictConfig, trainer: L.Trainer, run_dir: Path, figures: dict[str, float]) -> None:
     """The choices, the numbers behind them and the outcome: a row of TensorBoard's HPARAMS tab, W&B's config, …"""
     groups = ("data", "augmentation", "model", "finetune", "loss", "optimizer", "scheduler")
-    choices = HydraConfig.get().runtime.choices
+    choices = OmegaConf.load(run_dir / ".hydra" / "hydra.yaml").hydra.runtime.choices
     row: dict[str, Any] = {group: str(choices[group]) for group in groups}
     row |= {"seed": cfg.seed, "batch_size": cfg.data.batch_size, "max_epochs": trainer.max_epochs}
     for group in ("model", "finetune", "loss", "optimizer"):

@@ -1,6 +1,7 @@
 """Which parameters learn at which rate, and how the rate changes."""
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -35,9 +36,8 @@ class Schedule:
             filled_in[self.rates_as] = [group["lr"] for group in optimizer.param_groups]
         return self.build(optimizer, **filled_in)
 
-    def of(self, optimizer: Optimizer, trainer: L.Trainer, batches: int) -> dict[str, Any]:
-        """What Lightning wants of `configure_optimizers`, for epochs of so many batches."""
-        steps = _steps_of_run(trainer, batches) if self.steps_as else 0
+    def of(self, optimizer: Optimizer, steps: int) -> dict[str, Any]:
+        """What Lightning wants of `configure_optimizers`, in a run of so many steps."""
         return {"scheduler": self.made(optimizer, steps), "interval": self.interval, "monitor": self.monitor}
 
 
@@ -84,6 +84,16 @@ def warmup_cosine(optimizer: Optimizer, total_steps: int, warmup: float = 0.0, e
     return SequentialLR(optimizer, [up, down], milestones=[steps_up])
 
 
+def catch_up(optimizer: Optimizer, scheduler: LRScheduler, steps: int) -> None:
+    """Takes a scheduler that has just been made through steps that its optimizer has done."""
+    for group, rate in zip(optimizer.param_groups, scheduler.get_last_lr(), strict=True):
+        group["lr"] = rate
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*lr_scheduler.step.. before .optimizer.step.*")
+        for _ in range(steps):
+            scheduler.step()
+
+
 def steps_of_epoch(trainer: L.Trainer, batches: int) -> int:
     """Of the optimizer, in an epoch of so many batches."""
     limit = trainer.limit_train_batches
@@ -91,7 +101,7 @@ def steps_of_epoch(trainer: L.Trainer, batches: int) -> int:
     return math.ceil(batches / trainer.accumulate_grad_batches)
 
 
-def _steps_of_run(trainer: L.Trainer, batches: int) -> int:
+def steps_of_run(trainer: L.Trainer, batches: int) -> int:
     """Counted from the loader: `trainer.estimated_stepping_batches` would lose a loader's state on resume."""
     if trainer.max_epochs is None or trainer.max_epochs < 0:
         if trainer.max_steps < 0:

@@ -1,5 +1,6 @@
 """Whole batches by one index operation: the data set is small enough to lie in memory as uint8."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -24,7 +25,33 @@ class Batches(Dataset[Batch]):
         return self.images[rows], self.targets[rows]
 
 
-def loader(dataset: Batches, batch_size: int, sampler: DistributedSampler[Batch] | None = None) -> DataLoader[Batch]:
+class EpochOrder(DistributedSampler[int]):
+    """The faces in an order that is a function of (seed, epoch), from any face of the first epoch on.
+
+    Args:
+        dataset: the faces.
+        world_size: in how many processes the run is.
+        rank: which one this is: it gets each world_size-th face.
+        seed: of the order.
+        begun: how many faces of the first epoch this process has had before it was stopped.
+    """
+
+    def __init__(self, dataset: Batches, world_size: int, rank: int, seed: int, begun: int) -> None:
+        # Spread, since torch adds the epoch: else runs with seeds 0 and 1 would see each other's orders.
+        super().__init__(dataset, world_size, rank, shuffle=True, seed=seed << 20)
+        self.begun = begun
+
+    def __iter__(self) -> Iterator[int]:
+        order = self.order()[self.begun :]
+        self.begun = 0
+        return iter(order)
+
+    def order(self) -> list[int]:
+        """Of the whole running epoch."""
+        return list(super().__iter__())
+
+
+def loader(dataset: Batches, batch_size: int, sampler: EpochOrder | None = None) -> DataLoader[Batch]:
     """Without workers: to hand a batch over from one would take longer than to make it."""
     return DataLoader(dataset, batch_size, sampler=sampler, collate_fn=_as_it_is, pin_memory=torch.cuda.is_available())
 

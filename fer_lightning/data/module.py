@@ -9,10 +9,10 @@ import lightning as L
 import numpy as np
 import torch
 from torch import Generator, Tensor
-from torch.utils.data import DataLoader, DistributedSampler
+from torch.utils.data import DataLoader
 
 from fer_lightning.augment import Augmentation
-from fer_lightning.data.batches import Batch, Batches, loader
+from fer_lightning.data.batches import Batch, Batches, EpochOrder, loader
 from fer_lightning.data.faces import SPLITS, DataError, Faces
 from fer_lightning.data.ferplus import Votes
 from fer_lightning.data.pixels import mean_and_std, resized
@@ -162,12 +162,13 @@ class FERDataModule(L.LightningDataModule):
         faces = self._read()
         targets = faces.labels if faces.soft_labels is None else faces.soft_labels
         dataset = Batches(faces.images, targets, self.rows["train"])
-        world_size, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
-        # torch's sampler orders by seed + epoch (Lightning tells it the epoch): spread, so that runs with seeds 0 and 1
-        # do not see each other's orders one epoch apart.
-        sampler: DistributedSampler[Batch] = DistributedSampler(
-            dataset, world_size, rank, shuffle=True, seed=self.seed << 20
-        )
+        trainer = self.trainer
+        if trainer is None:
+            return loader(dataset, self.batch_size, EpochOrder(dataset, 1, 0, self.seed, 0))
+        # Of a run that was stopped within an epoch: Lightning says how far it had come.
+        fit_loop = trainer.fit_loop
+        begun = fit_loop.epoch_loop.batch_progress.current.ready if fit_loop.restarting else 0
+        sampler = EpochOrder(dataset, trainer.world_size, trainer.global_rank, self.seed, begun * self.batch_size)
         return loader(dataset, self.batch_size, sampler)
 
     def val_dataloader(self) -> DataLoader[Batch]:
@@ -190,10 +191,29 @@ class FERDataModule(L.LightningDataModule):
             images = resized(images, size)
         if self.augmentation is None:
             return resized(images, size).sub_(self.mean).div_(self.std), targets
-        generator = self._generator()
+        generator = Generator().manual_seed(self.seeds_of_step()[0])
         images = self.augmentation(images, generator)
         images = resized(images, size).sub_(self.mean).div_(self.std)
         return self.augmentation.mix(images, targets, len(self.class_names), generator)
+
+    def seeds_of_step(self) -> tuple[int, int]:
+        """For augmentation and for dropout: functions of (seed, epoch, step, rank).
+
+        So what a step draws does not depend on what ran before it.
+        """
+        assert self.trainer is not None
+        step = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
+        key = (self.seed, self.trainer.current_epoch, step, self.trainer.global_rank)
+        first, second = np.random.SeedSequence(key).generate_state(2, np.uint64)
+        return int(first >> 1), int(second >> 1)
+
+    def source_rows(self, batch: int) -> Tensor:
+        """Rows of the source, int64 (B,), that a batch of the running epoch has, counted from 0."""
+        assert self.trainer is not None
+        sampler = getattr(self.trainer.train_dataloader, "sampler", None)
+        assert isinstance(sampler, EpochOrder)
+        positions = sampler.order()[batch * self.batch_size : (batch + 1) * self.batch_size]
+        return self._read().numbers[self.rows["train"][positions]]
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps of its data, for measuring its network later, perhaps on other data."""
@@ -223,13 +243,6 @@ class FERDataModule(L.LightningDataModule):
         if epochs is None or epochs < 1:
             raise ValueError("progressive_sizes shares out the run's epochs: the trainer needs max_epochs")
         return sizes[min(self.trainer.current_epoch * len(sizes) // epochs, len(sizes) - 1)]
-
-    def _generator(self) -> Generator:
-        """A function of (seed, epoch, step, rank): what a step draws does not depend on what ran before it."""
-        assert self.trainer is not None
-        step = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
-        key = (self.seed, self.trainer.current_epoch, step, self.trainer.global_rank)
-        return Generator().manual_seed(int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1))
 
     def _copies(self, known: Tensor, rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {split: torch.isin(known[r], self.trained_on) for split, r in rows.items() if split != "train"}

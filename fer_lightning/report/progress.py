@@ -32,9 +32,11 @@ class ProgressBar(TQDMProgressBar):
         """Beside the bar: the figures of the epoch before."""
         return self._last
 
-    def on_train_start(self, *arguments: Any) -> None:
+    def on_train_start(self, trainer: L.Trainer, *arguments: Any) -> None:
         self._last: dict[str, str] = {}
-        super().on_train_start(*arguments)
+        super().on_train_start(trainer, *arguments)
+        if trainer.fit_loop.restarted_mid_epoch:  # of a resumed run: its epoch has started before
+            self.on_train_epoch_start(trainer)
 
     def on_train_epoch_start(self, trainer: L.Trainer, *arguments: Any) -> None:
         super().on_train_epoch_start(trainer, *arguments)
@@ -73,6 +75,9 @@ class NetworkSummary(Callback):
 
 class Throughput(Callback):
     """Logs train/images_per_second, of the whole epoch without its validation."""
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.on_train_epoch_start(trainer, pl_module)  # a resumed epoch has started before
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._images, self._started = 0, time.perf_counter()

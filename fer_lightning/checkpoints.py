@@ -1,0 +1,171 @@
+"""Checkpoints that are whole or not there, and the one that a stopped run goes on from."""
+
+import logging
+import os
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from fer_lightning.data.cache import written_whole
+from fer_lightning.stopping import Stopped, StopSignals
+
+log = logging.getLogger(__name__)
+
+LAST, ONE_BEFORE = "last.ckpt", "one_before_last.ckpt"
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Lightning's way to the disk: a checkpoint gets its name once all of it is there; reading one executes nothing."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        with written_whole(Path(path)) as unfinished, unfinished.open("wb") as file:
+            torch.save(checkpoint, file)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = True
+    ) -> dict[str, Any]:
+        checkpoint: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=True)
+        return checkpoint
+
+
+class LastCheckpoint(Callback):
+    """Keeps what a run goes on from after any kind of stop: last.ckpt, and the one before it.
+
+    It is written between two steps, when all that belongs to the first is done and nothing of the second has begun: at
+    the start of each epoch, after so many minutes within one, when a signal asks the run to stop, and at the end. For
+    that it must be the first of the callbacks.
+
+    Args:
+        dirpath: folder of the checkpoints.
+        minutes: how often within an epoch.
+
+    Raises:
+        ValueError: minutes is not above 0.
+        Stopped: in training, once a signal has come.
+    """
+
+    def __init__(self, dirpath: str, minutes: float = 10.0) -> None:
+        if minutes <= 0:
+            raise ValueError(f"minutes is {minutes}; it must be above 0")
+        self.folder, self.minutes = Path(dirpath), minutes
+        self.seconds = 0.0  # of training, before this process
+        self.max_epochs: int | None = None  # of the run that wrote what was loaded
+        self.finished = False
+        self._signals = StopSignals()
+        self._begun = self._saved = time.monotonic()
+        self._saving_between_epochs: bool | None = None
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._begun = self._saved = time.monotonic()
+        if self.finished and trainer.max_epochs == self.max_epochs:
+            trainer.should_stop = True  # it was stopped early, and killed before its test
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.finished, self.max_epochs = False, trainer.max_epochs
+        # Lightning would else count the first epoch of a resumed run as one that was cut short: its plateau scheduler
+        # would skip it, and an epoch that begins would be taken for one that ends.
+        epochs = trainer.fit_loop.epoch_progress.current
+        trainer.fit_loop.restarting = False
+        trainer.fit_loop.epoch_loop.restarting = epochs.ready > epochs.completed
+        self._signals.listen()
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._save(trainer, between_epochs=True)
+        if self._agreed(trainer, self._signals.received is not None):
+            self._end()
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        # Dropout too must not depend on what was drawn before this step.
+        torch.manual_seed(trainer.datamodule.seeds_of_step()[1])  # type: ignore[attr-defined]
+        if batch_idx == 0 or batch_idx % trainer.accumulate_grad_batches:  # gradients are not kept
+            return
+        asked = self._agreed(trainer, self._signals.received is not None)
+        if asked or self._agreed(trainer, time.monotonic() - self._saved > 60 * self.minutes):
+            self._save(trainer, between_epochs=False)
+        if asked:
+            self._end()
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.finished = True
+        self._save(trainer, between_epochs=True)
+        self._signals.leave()
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        self._signals.leave()
+
+    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Lets Lightning's counts of what has begun say that nothing has."""
+        if self._saving_between_epochs is None:
+            return
+        loop = checkpoint["loops"]["fit_loop"]
+        batches = loop["epoch_loop.batch_progress"]
+        settled = [batches["total"], batches["current"]]
+        if self._saving_between_epochs:
+            settled += loop["epoch_progress"].values()
+            batches["current"]["completed"], batches["is_last_batch"] = 0, False
+        for counts in settled:
+            counts["ready"] = counts["started"] = counts["processed"] = counts["completed"]
+
+    def state_dict(self) -> dict[str, Any]:
+        seconds = self.seconds + time.monotonic() - self._begun
+        return {"seconds": seconds, "max_epochs": self.max_epochs, "finished": self.finished}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.seconds, self.max_epochs = state_dict["seconds"], state_dict["max_epochs"]
+        self.finished = state_dict["finished"]
+
+    def _save(self, trainer: L.Trainer, between_epochs: bool) -> None:
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]
+            return
+        for logger in trainer.loggers:  # the curves reach as far as the checkpoint
+            logger.save()
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.flush()
+        last = self.folder / LAST
+        if trainer.is_global_zero and last.exists():
+            os.replace(last, self.folder / ONE_BEFORE)
+        self._saving_between_epochs = between_epochs
+        trainer.save_checkpoint(last)
+        self._saving_between_epochs = None
+        self._saved = time.monotonic()
+
+    def _end(self) -> None:
+        assert self._signals.received is not None
+        raise Stopped(self._signals.received)
+
+    def _agreed(self, trainer: L.Trainer, wish: bool) -> bool:
+        """Whether any of the processes wishes it; with one process, without a word to its device."""
+        return trainer.strategy.reduce_boolean_decision(wish, all=False) if trainer.world_size > 1 else wish
+
+
+def newest_whole(folder: Path) -> Path | None:
+    """The checkpoint to go on from: last.ckpt or, with a warning where that one is damaged, the one before it."""
+    for name in (LAST, ONE_BEFORE):
+        path = folder / name
+        if path.exists():
+            if damage := _damage(path):
+                log.warning("%s is damaged (%s): it is not used", path, damage)
+            else:
+                return path
+    return None
+
+
+def _damage(path: Path) -> str | None:
+    """What is wrong with a file of torch.save, by the checksums in it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            member = archive.testzip()
+    except (zipfile.BadZipFile, OSError, EOFError) as error:
+        return str(error)
+    return member and f"the checksum of {member} differs"

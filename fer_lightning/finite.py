@@ -1,0 +1,58 @@
+"""Training ends at a loss that is NaN or infinite, before the weights have learnt from it."""
+
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+from torch.optim import Optimizer
+
+
+class NonFiniteLossError(ArithmeticError):
+    """A loss that no network can learn from; says when, which faces it was of, and what may help."""
+
+
+class FiniteLoss(Callback):
+    """Looks at each loss before the optimizer's step.
+
+    On a GPU that does not stop the queue of work: the flag is copied behind the forward pass, and waited for while the
+    backward pass runs.
+
+    Raises:
+        NonFiniteLossError: in training.
+    """
+
+    def __init__(self) -> None:
+        self._flags: list[tuple[Tensor, torch.cuda.Event | None]] = []  # of the batches of one optimizer step
+        self._losses: list[Tensor] = []
+
+    def on_before_backward(self, trainer: L.Trainer, pl_module: L.LightningModule, loss: Tensor) -> None:
+        flag, event = torch.isfinite(loss.detach()), None
+        if flag.device.type == "cuda":
+            flag = torch.empty_like(flag, device="cpu", pin_memory=True).copy_(flag, non_blocking=True)
+            event = torch.cuda.Event()
+            event.record()
+        self._flags.append((flag, event))
+        self._losses.append(loss.detach())
+
+    def on_before_optimizer_step(self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: Optimizer) -> None:
+        for back, (flag, event) in enumerate(reversed(self._flags)):
+            if event is not None:
+                event.synchronize()
+            if not flag:
+                raise self._error(trainer, back)
+        self._flags.clear()
+        self._losses.clear()
+
+    def _error(self, trainer: L.Trainer, back: int) -> NonFiniteLossError:
+        """Of the batch that was so many before the running one."""
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        batch = trainer.fit_loop.epoch_loop.batch_progress.current.ready - 1 - back
+        rows = data.source_rows(batch).tolist()
+        return NonFiniteLossError(
+            f"the loss is {float(self._losses[-1 - back])} at step {trainer.global_step}, batch {batch} of epoch "
+            f"{trainer.current_epoch}: the step was not taken. Its faces are the rows {', '.join(map(str, rows))} of "
+            f"{data.source}. A lower optimizer.lr helps mostly, or gradient clipping, which is in the default "
+            f"callbacks, or trainer.precision=32-true"
+        )

@@ -1,0 +1,125 @@
+"""python train.py resume=RUN_DIR: a run that was stopped goes on in its own folder, by its own config."""
+
+import csv
+import io
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.loggers import CSVLogger
+from omegaconf import DictConfig, OmegaConf
+
+from fer_lightning.build import Experiment
+from fer_lightning.check import refuse_foreign_targets
+from fer_lightning.checkpoints import LastCheckpoint, newest_whole
+from fer_lightning.command_line import ConfigError
+from fer_lightning.data import FERDataModule
+
+log = logging.getLogger(__name__)
+
+MAY_CHANGE = ("resume", "trainer.max_epochs", "data.path")
+
+
+@dataclass(frozen=True)
+class StoppedRun:
+    """A run that goes on: its config, and where it stands.
+
+    `checkpoint` is None if it was stopped before there was one: then it begins anew.
+    """
+
+    config: DictConfig
+    checkpoint: Path | None
+    state: dict[str, Any]
+
+    @classmethod
+    def of(cls, cfg: DictConfig, overrides: list[str]) -> "StoppedRun":
+        """
+        Args:
+            cfg: what this command composes to, with cfg.resume.
+            overrides: what was typed; only what is in `MAY_CHANGE`.
+
+        Raises:
+            ConfigError: another override, a config that names foreign code, no usable checkpoint, fewer epochs.
+        """
+        given = {override.partition("=")[0].lstrip("+~") for override in overrides}
+        if other := sorted(given - set(MAY_CHANGE)):
+            raise ConfigError(
+                f"{other[0]} is given with resume: a resumed run keeps its own config, and only "
+                f"{' and '.join(MAY_CHANGE[1:])} can be changed. For another config start a new run"
+            )
+        run_dir = Path(str(cfg.resume)).expanduser()
+        run = OmegaConf.load(run_dir / ".hydra" / "config.yaml")
+        assert isinstance(run, DictConfig)
+        refuse_foreign_targets(run)
+        if "last_checkpoint" not in (run.callbacks or {}) or run.get("instead"):
+            raise ConfigError(f"resume={run_dir}: that run kept nothing to go on from")
+        folder = run_dir / "checkpoints"
+        checkpoint = newest_whole(folder)
+        if checkpoint is None and any(folder.glob("*.ckpt")):
+            raise ConfigError(f"{folder} holds no checkpoint to go on from: those that are there are damaged")
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True) if checkpoint else {}
+        if checkpoint and LastCheckpoint.__name__ not in state.get("callbacks", {}):
+            raise ConfigError(f"{checkpoint} was made by an older version of this program: it cannot be resumed")
+        if checkpoint:
+            run.trainer.max_epochs = state["callbacks"][LastCheckpoint.__name__]["max_epochs"]  # raised once before
+            if not isinstance(run.data.path, DictConfig):  # of demo faces: they are drawn again if they are gone
+                run.data.path = state[FERDataModule.__name__]["source"]
+            if run.logger and "tensorboard" in run.logger:  # without what was written after the checkpoint
+                OmegaConf.update(run, "logger.tensorboard.purge_step", state["global_step"], force_add=True)
+        if "data.path" in given:
+            run.data.path = cfg.data.path
+        if "trainer.max_epochs" in given:
+            run.trainer.max_epochs = _raised(cfg.trainer.max_epochs, state.get("epoch", 0))
+        return cls(run, checkpoint, state)
+
+    @property
+    def seconds(self) -> float:
+        """Of training, until it was stopped."""
+        return float(self.state["callbacks"][LastCheckpoint.__name__]["seconds"]) if self.checkpoint else 0.0
+
+    def take_up(self, experiment: Experiment) -> None:
+        """Puts an experiment made from the config where the run was stopped, as far as Lightning does not.
+
+        Raises:
+            ConfigError: the data is not what the run was trained on.
+        """
+        if self.checkpoint is None:
+            log.info("the run was stopped before its first checkpoint: it begins anew")
+            return
+        known, found = self.state[FERDataModule.__name__]["trained_on"], experiment.datamodule.trained_on
+        if not torch.equal(known, found):
+            raise ConfigError(
+                f"{experiment.datamodule.source} is not what this run was trained on: of its {len(known):,} training "
+                f"faces {int(torch.isin(known, found).sum()):,} are there. Give the same data with data.path=…"
+            )
+        log.info("going on from %s: epoch %d, step %d", self.checkpoint, self.state["epoch"], self.state["global_step"])
+        for logger in experiment.trainer.loggers:
+            if isinstance(logger, CSVLogger):
+                _continue_csv(logger, self.state["global_step"])
+
+
+def _raised(epochs: Any, done: int) -> Any:
+    if isinstance(epochs, int) and 0 <= epochs < done:
+        raise ConfigError(f"trainer.max_epochs is {epochs}, but the run has trained for {done} already")
+    return epochs
+
+
+def _continue_csv(logger: CSVLogger, step: int) -> None:
+    """Keeps of metrics.csv what is from before a step: Lightning's logger would delete it all."""
+    path = Path(logger.log_dir) / "metrics.csv"
+    kept = path.with_name("metrics.csv.kept")
+    if path.exists():
+        text = io.StringIO()
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = csv.DictReader(file)
+            writer = csv.DictWriter(text, rows.fieldnames or [])
+            writer.writeheader()
+            writer.writerows(row for row in rows if int(row["step"]) < step)
+        kept.write_text(text.getvalue(), "utf-8", newline="")
+    if kept.exists():
+        with kept.open(encoding="utf-8", newline="") as file:
+            logger.experiment.metrics_keys = next(csv.reader(file), [])  # after it has deleted the file
+        os.replace(kept, path)
