@@ -1,5 +1,6 @@
 """Checkpoints that are whole or not there, and the one that a stopped run goes on from."""
 
+import io
 import logging
 import os
 import time
@@ -22,13 +23,22 @@ LAST, ONE_BEFORE = "last.ckpt", "one_before_last.ckpt"
 
 
 class WholeCheckpoints(TorchCheckpointIO):
-    """Lightning's way to the disk: a checkpoint gets its name once all of it is there; reading one executes nothing."""
+    """Lightning's way to the disk: a checkpoint gets its name once all of it is there; reading one executes nothing.
+
+    The last.ckpt before the one that is written stays, as one_before_last.ckpt.
+    """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        with written_whole(Path(path)) as unfinished, unfinished.open("wb") as file:
-            torch.save(checkpoint, file)
-            file.flush()
-            os.fsync(file.fileno())
+        content = io.BytesIO()  # torch hides that a disk is full behind errors of its own
+        torch.save(checkpoint, content)
+        path = Path(path)
+        with written_whole(path) as unfinished:
+            with unfinished.open("wb") as file:
+                file.write(content.getbuffer())
+                file.flush()
+                os.fsync(file.fileno())
+            if path.name == LAST and path.exists():
+                os.replace(path, path.with_name(ONE_BEFORE))
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = True
@@ -132,11 +142,8 @@ class LastCheckpoint(Callback):
             logger.save()
             if isinstance(logger, TensorBoardLogger):
                 logger.experiment.flush()
-        last = self.folder / LAST
-        if trainer.is_global_zero and last.exists():
-            os.replace(last, self.folder / ONE_BEFORE)
         self._saving_between_epochs = between_epochs
-        trainer.save_checkpoint(last)
+        trainer.save_checkpoint(self.folder / LAST)
         self._saving_between_epochs = None
         self._saved = time.monotonic()
 

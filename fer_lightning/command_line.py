@@ -4,7 +4,7 @@ import difflib
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -48,11 +48,36 @@ def launch(main: Callable[[], Any]) -> None:
     # Hydra then hands its errors on to us instead of printing them in its own way.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
+        _refuse_taken_folder(sys.argv[1:])
         main()
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, ConfigError) as error:
         if FULL_ERROR:
             raise
         sys.exit(f"error: {message(error)}")
+    except OSError as error:  # Hydra makes the folder; what fails later has its own message
+        if FULL_ERROR:
+            raise
+        sys.exit(f"error: the run's folder cannot be made: {error}. Give another with hydra.run.dir=…")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and those that it was raised from or while handling."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _refuse_taken_folder(arguments: list[str]) -> None:
+    """Before Hydra writes another config into the folder of a run; the other processes of a run are let in."""
+    for argument in arguments:
+        key, _, folder = argument.partition("=")
+        if key == "hydra.run.dir" and any(Path(folder).glob("checkpoints/*.ckpt")) and "LOCAL_RANK" not in os.environ:
+            raise ConfigError(
+                f"{argument}: that folder holds a run already. Give another one, or go on with that run by "
+                f"python train.py resume={folder}"
+            )
 
 
 def give_up(error: ConfigError) -> NoReturn:
@@ -64,6 +89,8 @@ def give_up(error: ConfigError) -> NoReturn:
 
 def message(error: Exception) -> str:
     """What is wrong, where, and which choices there are."""
+    if ours := next((e for e in _chain(error) if isinstance(e, ConfigError)), None):  # from a resolver too
+        return str(ours)
     cause = error.__cause__
     if isinstance(error, InstantiationException) and cause is not None:
         return f"{str(error).rpartition('full_key: ')[2]}: {cause}"

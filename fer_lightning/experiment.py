@@ -71,7 +71,12 @@ def test(cfg: DictConfig) -> None:
     averaged = "" if cfg.tta == "none" else f", each face averaged over its {cfg.tta} views"
     log.info("\n%s%s%s", _shown(checkpoint), averaged, results.table())
     device = experiment.trainer.strategy.root_device.type
-    facts = {"run": str(run_dir), "ckpt": cfg.ckpt, "tta": cfg.tta, **provenance("test.py", device)}
+    facts = {
+        "run": str(run_dir),
+        "ckpt": cfg.ckpt,
+        "tta": cfg.tta,
+        **provenance("test.py", HydraConfig.get().overrides.task, device),
+    }
     folder = Path(HydraConfig.get().runtime.output_dir)
     page = write_report(folder, experiment.model, experiment.trainer, results, facts, run_dir, run.monitor)
     log.info("\nreport       %s", _shown(page))
@@ -108,7 +113,8 @@ def _train(cfg: DictConfig) -> float:
     figures = {cfg.monitor: score, "minutes": minutes, "epochs": trainer.current_epoch}
     _save_weights(model, run_dir)
     _log_hyperparameters(cfg, trainer, run_dir, figures | results.metrics)
-    facts = figures | {"monitor": cfg.monitor} | provenance("train.py", trainer.strategy.root_device.type)
+    overrides = [str(one) for one in OmegaConf.load(run_dir / ".hydra" / "overrides.yaml")]
+    facts = figures | {"monitor": cfg.monitor} | provenance("train.py", overrides, trainer.strategy.root_device.type)
     page = write_report(run_dir / "report", model, trainer, results, facts, run_dir, cfg.monitor)
     picked = f"best {cfg.monitor} {score:.4f}, " if best_path else "no checkpoint was kept; tested as it was "
     log.info("\n%safter %.1f minutes of training", picked, minutes)

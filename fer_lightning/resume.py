@@ -69,6 +69,11 @@ class StoppedRun:
                 run.data.path = state[FERDataModule.__name__]["source"]
             if run.logger and "tensorboard" in run.logger:  # without what was written after the checkpoint
                 OmegaConf.update(run, "logger.tensorboard.purge_step", state["global_step"], force_add=True)
+            if "trainer.max_epochs" not in given and (run_dir / "report" / "metrics.json").exists():
+                raise ConfigError(
+                    f"resume={cfg.resume}: that run is finished, after {state['epoch']} epochs. To train on, give more "
+                    f"with trainer.max_epochs=…; to test it again: python test.py run_dir={cfg.resume}"
+                )
         if "data.path" in given:
             run.data.path = cfg.data.path
         if "trainer.max_epochs" in given:

@@ -13,7 +13,7 @@ SIGNALS = tuple(
 
 
 # Like KeyboardInterrupt, it is no error, and `except Exception` lets it pass.
-class Stopped(BaseException):  # noqa: N818
+class Stopped(BaseException):
     """A training that ended since it was asked to.
 
     Args:

@@ -1,6 +1,8 @@
 """A run that is stopped, anywhere and by anything, ends as one that was never stopped."""
 
 import csv
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,10 @@ from omegaconf import DictConfig, OmegaConf
 from fer_lightning.build import build
 from fer_lightning.checkpoints import newest_whole
 from fer_lightning.command_line import ConfigError
+from fer_lightning.data.batches import Batches, EpochOrder
+from fer_lightning.finite import NonFiniteLossError
 from fer_lightning.resume import StoppedRun
+from fer_lightning.stopping import Stopped, StopSignals
 from tests.conftest import Compose
 
 BASE = (
@@ -59,18 +64,17 @@ class KilledAt(Callback):
             raise Killed
 
 
-def fitted(cfg: DictConfig, killed_at: tuple[str, int] | None = None) -> L.Trainer:
+def fitted(cfg: DictConfig, also: Callback | None = None) -> None:
     """Trains as train.py does, from the beginning or, with cfg.resume, from where the run was stopped."""
     stopped = StoppedRun.of(cfg, [f"resume={cfg.resume}"]) if cfg.resume else None
     experiment = build(stopped.config if stopped else cfg)
     if stopped:
         stopped.take_up(experiment)
-    if killed_at:
-        experiment.trainer.callbacks.append(KilledAt(*killed_at))  # type: ignore[attr-defined]
+    if also:
+        experiment.trainer.callbacks.append(also)  # type: ignore[attr-defined]
     experiment.trainer.fit(
         experiment.model, experiment.datamodule, ckpt_path=stopped and stopped.checkpoint, weights_only=True
     )
-    return experiment.trainer
 
 
 def run_folder(composed: Compose, tmp_path: Path, name: str, *overrides: str) -> DictConfig:
@@ -161,7 +165,7 @@ def test_resumed_run_ends_with_the_weights_curves_and_best_checkpoint_of_an_unin
     for name in stops:
         cfg = run_folder(composed, tmp_path, name, *options)
         with pytest.raises(Killed):
-            fitted(cfg, STOPS[name])
+            fitted(cfg, KilledAt(*STOPS[name]))
         fitted(resuming(cfg, tmp_path / name))
         assert_same(left_behind(tmp_path / name), expected, name)
 
@@ -224,3 +228,65 @@ def test_other_faces_than_those_of_the_run_are_refused(
     stopped = StoppedRun.of(cfg, ["resume=x", "data.path=y"])
     with pytest.raises(ConfigError, match="not what this run was trained on: of its 192 training faces 19"):
         stopped.take_up(build(stopped.config))
+
+
+class SignalAt(Callback):
+    """Sends this process a signal while it trains, at the n-th step."""
+
+    def __init__(self, number: int, step: int) -> None:
+        self.number, self.step = number, step
+
+    def on_train_batch_end(self, trainer: L.Trainer, *arguments: Any) -> None:
+        if trainer.global_step == self.step:
+            os.kill(os.getpid(), self.number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_signal_ends_the_step_and_leaves_a_checkpoint_of_just_that_step(
+    number: signal.Signals, composed: Compose, tmp_path: Path, few_faces: Path
+) -> None:
+    cfg = run_folder(composed, tmp_path, "run", *BASE, f"data.path={few_faces}")
+    before = signal.getsignal(number)
+    with pytest.raises(Stopped) as stopped:
+        fitted(cfg, also=SignalAt(number, step=8))
+    assert stopped.value.number == number
+    assert torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)["global_step"] == 8
+    assert signal.getsignal(number) == before
+
+
+def test_second_signal_stops_at_once() -> None:
+    signals = StopSignals()
+    signals.listen()
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert signals.received == signal.SIGINT
+        with pytest.raises(Stopped):
+            os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        signals.leave()
+
+
+def test_loss_that_is_not_finite_ends_the_training_before_the_step_and_names_the_rows(
+    composed: Compose, tmp_path: Path, few_faces: Path
+) -> None:
+    class Poison(Callback):
+        def on_train_batch_start(self, trainer: L.Trainer, module: Any, batch: Any, batch_idx: int) -> None:
+            if trainer.global_step == 8:
+                batch[0][3].fill_(float("nan"))
+                kept.update({name: value.clone() for name, value in module.net.named_parameters()})
+
+    kept: dict[str, torch.Tensor] = {}
+    cfg = run_folder(composed, tmp_path, "run", *BASE, f"data.path={few_faces}")
+    experiment = build(cfg)
+    experiment.trainer.callbacks.append(Poison())  # type: ignore[attr-defined]
+    with pytest.raises(NonFiniteLossError, match="the loss is nan at step 8, batch 2 of epoch 1") as told:
+        experiment.trainer.fit(experiment.model, experiment.datamodule)
+    rows = [int(row) for row in str(told.value).partition("the rows ")[2].partition(" of ")[0].split(", ")]
+    data = experiment.datamodule
+    order = EpochOrder(Batches(*[torch.empty(192)] * 3), 1, 0, cfg.seed, 0)
+    order.set_epoch(1)
+    assert rows == data.faces.numbers[data.rows["train"][order.order()[64:96]]].tolist()  # type: ignore[union-attr]
+    for name, value in experiment.model.net.named_parameters():
+        assert torch.equal(value, kept[name]), name
+    before = torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)
+    assert all(value.isfinite().all() for value in before["state_dict"].values())

@@ -4,23 +4,26 @@ import os
 import platform
 import shlex
 import subprocess
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from hydra.core.hydra_config import HydraConfig
 
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "numpy")
 
 
-def provenance(script: str, accelerator: str) -> dict[str, str]:
-    """Of the running script, train.py or test.py: its command, the commit that it runs, the machine, the versions.
+def provenance(script: str, overrides: Sequence[str], accelerator: str) -> dict[str, str]:
+    """Of train.py or test.py: its command, the commit that it runs, the machine, the versions.
 
-    accelerator: "cpu", "cuda", …: what the network was trained on.
+    Args:
+        script: the one that runs.
+        overrides: what it was, or a resumed run once was, started with.
+        accelerator: "cpu", "cuda", …: what the network was trained on.
     """
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return {
-        "command": shlex.join(["python", script, *HydraConfig.get().overrides.task]),
+        "command": shlex.join(["python", script, *overrides]),
         "commit": _commit(),
         "machine": machine(accelerator),
         "versions": f"Python {platform.python_version()}, {versions}",

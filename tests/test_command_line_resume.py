@@ -1,0 +1,129 @@
+"""What a user sees of a run that is stopped, and of one that cannot go on."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from tests.conftest import REPOSITORY, Command
+from tests.runs import SHORT, metrics
+
+MANY = (*SHORT, "trainer.max_epochs=6", "data.batch_size=8", "callbacks.pictures=null")
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory, few_faces: Path) -> tuple[Path, int, str]:
+    """A folder with the run "run" that Ctrl-C stopped, the exit status and what was printed."""
+    folder = tmp_path_factory.mktemp("stopped")
+    command = [sys.executable, str(REPOSITORY / "train.py"), *MANY, f"data.path={few_faces}", "hydra.run.dir=run"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None
+        printed = ""
+        for line in process.stdout:
+            printed += line
+            if line.startswith("epoch   2/6"):
+                process.send_signal(signal.SIGINT)
+    return folder, process.returncode, printed
+
+
+def test_ctrl_c_says_how_to_go_on_and_exits_with_130(stopped: tuple[Path, int, str]) -> None:
+    folder, status, printed = stopped
+    assert status == 130, printed
+    assert "stopped by SIGINT. To go on: python train.py resume=run" in printed
+    assert "Traceback" not in printed
+    assert (folder / "run/checkpoints/last.ckpt").exists()
+
+
+def test_resumed_run_keeps_its_folder_config_and_curves_and_ends_as_one_that_was_never_stopped(
+    stopped: tuple[Path, int, str], run_in: Command, few_faces: Path
+) -> None:
+    folder = stopped[0]
+    config = (folder / "run/.hydra/config.yaml").read_bytes()
+    result = run_in(folder, "train.py", "resume=run")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "going on from run/checkpoints/last.ckpt: epoch 2" in result.stdout
+    assert (folder / "run/.hydra/config.yaml").read_bytes() == config
+    whole = run_in(folder, "train.py", *MANY, f"data.path={few_faces}", "hydra.run.dir=whole")
+    assert whole.returncode == 0, whole.stderr
+    for name in ("best", "last"):
+        one, other = (
+            torch.load(folder / run / f"checkpoints/{name}.ckpt", weights_only=True)["state_dict"]
+            for run in ("run", "whole")
+        )
+        assert all(torch.equal(one[key], other[key]) for key in other), name
+    resumed, uninterrupted = metrics(folder / "run"), metrics(folder / "whole")
+    assert resumed.pop("minutes") > 0 < uninterrupted.pop("minutes")
+    assert resumed == uninterrupted  # the command that repeats it too
+    assert val_losses(folder / "run") == val_losses(folder / "whole")
+    again = run_in(folder, "train.py", "resume=run")
+    assert again.returncode == 1
+    assert again.stderr.startswith("error: resume=run: that run is finished, after 6 epochs.")
+
+
+def test_run_that_is_killed_before_its_first_checkpoint_begins_anew(
+    run_command: Command, few_faces: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, str(REPOSITORY / "train.py"), *SHORT, f"data.path={few_faces}", "hydra.run.dir=run"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (tmp_path / "run/.hydra/overrides.yaml").exists():
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    result = run_command("train.py", "resume=run")
+    assert result.returncode == 0, result.stderr
+    assert "it begins anew" in result.stdout
+
+
+def test_full_disk_ends_in_one_message_and_leaves_the_checkpoint_before(few_faces: Path, tmp_path: Path) -> None:
+    # A limit to the size of files, which a network of that size with the state of its optimizer does not fit in.
+    command = [sys.executable, str(REPOSITORY / "train.py"), *SHORT, f"data.path={few_faces}", "hydra.run.dir=run"]
+    result = subprocess.run(
+        command,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000)),
+    )
+    assert result.returncode == 1
+    assert result.stderr == (
+        "error: cannot go on writing to run: File too large. "
+        "To go on from the last checkpoint: python train.py resume=run\n"
+    )
+    assert torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)["global_step"] == 0
+    assert not list(tmp_path.glob("run/checkpoints/.*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("resume=nowhere",), "resume=nowhere is not the folder of a run: it has no .hydra/config.yaml"),
+        (("hydra.run.dir=taken",), "that folder holds a run already. Give another one, or go on with that run"),
+        (("hydra.run.dir=file/run",), "the run's folder cannot be made: [Errno 20] Not a directory: 'file/run'"),
+    ],
+)
+def test_folders_that_cannot_be_used_are_refused(
+    arguments: tuple[str, ...], said: str, run_command: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "taken/checkpoints").mkdir(parents=True)
+    (tmp_path / "taken/checkpoints/best.ckpt").touch()
+    (tmp_path / "file").touch()
+    result = run_command("train.py", *arguments)
+    assert result.returncode == 1
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+    assert sorted(os.listdir(tmp_path)) == ["file", "taken"]
+
+
+def val_losses(run: Path) -> list[tuple[int, float]]:
+    """The curve that TensorBoard shows."""
+    board = EventAccumulator(str(run / "tensorboard"))
+    board.Reload()
+    return [(event.step, event.value) for event in board.Scalars("val/loss")]
