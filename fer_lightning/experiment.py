@@ -25,7 +25,7 @@ from fer_lightning.report.figures import Results
 from fer_lightning.report.provenance import provenance
 from fer_lightning.report.report import write_report
 from fer_lightning.resume import StoppedRun
-from fer_lightning.stopping import Stopped
+from fer_lightning.stopping import Stopped, stopping_at_once
 from fer_lightning.tta import Tta
 
 log = logging.getLogger(__name__)
@@ -39,13 +39,15 @@ def train(cfg: DictConfig) -> float:
     run_dir = Path(HydraConfig.get().runtime.output_dir)
     multirun = HydraConfig.get().mode is RunMode.MULTIRUN
     try:
-        return _train(cfg)
+        with stopping_at_once():
+            return _train(cfg)
     except Stopped as stop:
         how = "the same command, with hydra.sweep.dir=" if multirun else "python train.py resume="
-        log.info("\nstopped by %s. To go on: %s%s", stop, how, _shown(run_dir.parent if multirun else run_dir))
+        where = _shown(run_dir.parent if multirun else run_dir)
+        log.info("\nstopped by %s%s", stop, "" if cfg.instead else f". To go on: {how}{where}")
         sys.exit(128 + stop.number)
     except Exception as raised:
-        error = in_one_message(raised, cfg, _shown(run_dir)) or raised
+        error = in_one_message(raised, _shown(run_dir)) or raised
         if not multirun:
             if isinstance(error, ConfigError):
                 give_up(error)

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import torch
-from omegaconf import DictConfig
+from omegaconf import OmegaConf
 
 from fer_lightning.command_line import ConfigError
 from fer_lightning.finite import NonFiniteLossError
 
 
-def in_one_message(error: Exception, cfg: DictConfig, run_dir: Path) -> ConfigError | None:
+def in_one_message(error: Exception, run_dir: Path) -> ConfigError | None:
     """What happened and what to do, for errors that are no fault of the program; None for all others."""
     if isinstance(error, ConfigError):
         return error
@@ -18,6 +18,7 @@ def in_one_message(error: Exception, cfg: DictConfig, run_dir: Path) -> ConfigEr
     if isinstance(error, NonFiniteLossError):
         return ConfigError(f"{error}. {kept} is from before it")
     if _out_of_memory(error):
+        cfg = OmegaConf.load(run_dir / ".hydra" / "config.yaml")
         size = int(cfg.data.batch_size)
         less = "a smaller network or smaller images"
         if size > 1:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from lightning.pytorch.loggers import CSVLogger
 from omegaconf import DictConfig, OmegaConf
 
@@ -51,6 +53,8 @@ class StoppedRun:
                 f"{' and '.join(MAY_CHANGE[1:])} can be changed. For another config start a new run"
             )
         run_dir = Path(str(cfg.resume)).expanduser()
+        if HydraConfig.get().mode is RunMode.MULTIRUN:
+            raise ConfigError(f"resume={cfg.resume} goes on with one run: leave out -m, and sweep=…")
         run = OmegaConf.load(run_dir / ".hydra" / "config.yaml")
         assert isinstance(run, DictConfig)
         refuse_foreign_targets(run)

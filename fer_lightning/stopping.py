@@ -2,6 +2,8 @@
 
 import logging
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -25,25 +27,46 @@ class Stopped(BaseException):
         self.number = number
 
 
+@contextmanager
+def stopping_at_once() -> Iterator[None]:
+    """Within it, a signal that asks to stop raises Stopped."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Stopped(number)
+
+    before = _handled(dict.fromkeys(SIGNALS, stop))
+    try:
+        yield
+    finally:
+        _handled(before)
+
+
 class StopSignals:
     """Remembers the first signal that asks to stop, for whoever looks at `received`; a second one raises Stopped."""
 
     def __init__(self) -> None:
         self.received: int | None = None
-        self._handlers: dict[int, Any] = {}  # those that were there before
+        self._before: dict[int, Any] = {}
 
     def listen(self) -> None:
-        for number in SIGNALS:
-            self._handlers[number] = signal.signal(number, self._receive)
+        self._before = _handled(dict.fromkeys(SIGNALS, self._receive))
 
     def leave(self) -> None:
         """Puts the handlers back that were there before."""
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-        self._handlers.clear()
+        _handled(self._before)
+        self._before = {}
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if self.received is not None:
             raise Stopped(number)
         self.received = number
         log.info("%s: stopping after this step; once more stops at once", signal.Signals(number).name)
+
+
+def _handled(handlers: dict[int, Any]) -> dict[int, Any]:
+    """Sets these handlers, but for signals that a shell has us ignore; returns those that were there before."""
+    return {
+        number: signal.signal(number, handler)
+        for number, handler in handlers.items()
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }

@@ -23,7 +23,14 @@ def stopped(tmp_path_factory: pytest.TempPathFactory, few_faces: Path) -> tuple[
     """A folder with the run "run" that Ctrl-C stopped, the exit status and what was printed."""
     folder = tmp_path_factory.mktemp("stopped")
     command = [sys.executable, str(REPOSITORY / "train.py"), *MANY, f"data.path={few_faces}", "hydra.run.dir=run"]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # tests may be run with nohup
+    ) as process:
         assert process.stdout is not None
         printed = ""
         for line in process.stdout:

@@ -3,6 +3,7 @@
 import csv
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from fer_lightning.build import build
 from fer_lightning.checkpoints import newest_whole
 from fer_lightning.command_line import ConfigError
 from fer_lightning.data.batches import Batches, EpochOrder
+from fer_lightning.failures import in_one_message
 from fer_lightning.finite import NonFiniteLossError
 from fer_lightning.resume import StoppedRun
 from fer_lightning.stopping import Stopped, StopSignals
@@ -228,6 +230,27 @@ def test_other_faces_than_those_of_the_run_are_refused(
     stopped = StoppedRun.of(cfg, ["resume=x", "data.path=y"])
     with pytest.raises(ConfigError, match="not what this run was trained on: of its 192 training faces 19"):
         stopped.take_up(build(stopped.config))
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c_is_heard() -> Iterator[None]:
+    """Also where the tests run in the background of a shell, which has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_too_little_memory_is_answered_with_the_batch_size_to_try(tmp_path: Path) -> None:
+    (tmp_path / ".hydra").mkdir()
+    cfg = OmegaConf.create({"data": {"batch_size": 512}, "trainer": {"accumulate_grad_batches": 1}})
+    OmegaConf.save(cfg, tmp_path / ".hydra" / "config.yaml")
+    with pytest.raises(RuntimeError) as told:
+        torch.empty(2**60, dtype=torch.uint8)
+    message = in_one_message(told.value, tmp_path)
+    assert str(message) == (
+        "not enough memory for batches of 512. Try data.batch_size=256 trainer.accumulate_grad_batches=2, "
+        "which learns much the same."
+    )
 
 
 class SignalAt(Callback):
