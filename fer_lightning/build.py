@@ -21,6 +21,7 @@ from fer_lightning.checkpoints import WholeCheckpoints
 from fer_lightning.classifier import EmotionClassifier
 from fer_lightning.command_line import ConfigError, message
 from fer_lightning.data import DataError, FERDataModule
+from fer_lightning.devices import EndTogether, refuse_what_devices_cannot_share
 from fer_lightning.models import load_model
 from fer_lightning.nets.torchvision import refusal
 from fer_lightning.nets.weights import Start
@@ -53,6 +54,7 @@ def build(cfg: DictConfig) -> Experiment:
     schedule = _schedule(cfg, optimizer)
     datamodule = _made("data", cfg.data, augmentation=_made("augmentation", cfg.augmentation))
     _read(datamodule, "fit")
+    refuse_what_devices_cannot_share(trainer, cfg, datamodule)
     L.seed_everything(cfg.seed, verbose=False)
     parts = {"class_names": datamodule.class_names, "loss": loss, "optimizer": optimizer, "schedule": schedule}
     model = _model(cfg, datamodule, **parts, **of_head)
@@ -93,6 +95,7 @@ def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experimen
         run.data.votes.path = None if changes.data.path else of_data["votes"]
     for group in ("data", "trainer"):
         _replace(run[group], changes[group], group)
+    run.trainer.update({"devices": 1, "num_nodes": 1, "strategy": "auto"})  # however many it was trained on
     check(run)
     trainer = _trainer(run, [], callbacks=["progress_bar"], loggers=[])
     try:
@@ -175,17 +178,18 @@ def _trainer(cfg: DictConfig, own: list[L.Callback], callbacks: list[str], logge
     _quieten()
     named = [_made(f"callbacks.{name}", cfg.callbacks[name]) for name in callbacks if cfg.callbacks.get(name)]
     options: dict[str, Any] = {
-        "callbacks": [*named, *own],  # LastCheckpoint is the first
+        "callbacks": [*named, *own, EndTogether()],  # LastCheckpoint is the first
         "plugins": [WholeCheckpoints()],
         "logger": [_made(f"logger.{name}", cfg.logger[name]) for name in loggers] or False,
         "enable_model_summary": False,  # ours leaves out the metrics
+        "use_distributed_sampler": False,  # the data module shares the faces out itself, and repeats none in val
     }
     if cfg.trainer.precision == "auto":
         options["precision"] = _fast_precision(cfg.trainer.accelerator)
-    trainer: L.Trainer = _made("trainer", cfg.trainer, **options)
-    if trainer.world_size > 1:
-        raise ConfigError(f"trainer.devices is {cfg.trainer.devices}: only one device is supported so far")
-    return trainer
+    try:
+        return _made("trainer", cfg.trainer, **options)  # type: ignore[no-any-return]
+    except RuntimeError as error:  # SLURM's settings contradict each other
+        raise ConfigError(f"trainer: {error}") from error
 
 
 def _optimizer(cfg: DictConfig) -> Callable[..., Optimizer]:
@@ -228,11 +232,11 @@ def _fast_precision(accelerator: str) -> str:
 
 def _quieten() -> None:
     """Takes away what Lightning says about things that are so on purpose, and its second console handler."""
-    for name in ("lightning", "lightning.pytorch"):
+    for name in ("lightning", "lightning.fabric", "lightning.pytorch"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
-    for name in ("utilities.rank_zero", "trainer.connectors.checkpoint_connector"):
-        logging.getLogger(f"lightning.pytorch.{name}").setLevel(logging.WARNING)
+    for name in ("pytorch.utilities.rank_zero", "pytorch.trainer.connectors.checkpoint_connector", "fabric.utilities"):
+        logging.getLogger(f"lightning.{name}").setLevel(logging.WARNING)
     logging.getLogger("matplotlib").setLevel(logging.WARNING)  # the first run of all builds a cache of fonts
     for text in (
         ".*does not have many workers.*",  # a batch is one index operation: workers would slow it down
@@ -240,6 +244,7 @@ def _quieten() -> None:
         ".*The number of training batches .* is smaller than the logging interval.*",  # metrics are per epoch
         ".*module.s. in eval mode at the start of training.*",  # those that finetune has frozen
         ".*your dataloader is not resumable.*",  # EpochOrder is
+        ".*logging on epoch level in distributed setting.*",  # metrics are shared already, and speed is told by one
         ".*LeafSpec.* is deprecated.*",  # Lightning calls what newer torch renames
     ):
         warnings.filterwarnings("ignore", text)

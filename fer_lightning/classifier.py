@@ -17,6 +17,7 @@ from torchmetrics.classification import (
     MulticlassPrecision,
     MulticlassRecall,
 )
+from torchmetrics.utilities.distributed import gather_all_tensors
 
 from fer_lightning.data import FERDataModule
 from fer_lightning.data.faces import SIDE
@@ -93,7 +94,7 @@ class EmotionClassifier(L.LightningModule):
         self.test_flip_accuracy = MulticlassAccuracy(c, average="micro")
         self._steps_behind = 0  # that the schedule of a longer run must be taken to, when it is resumed
         self.tta: Tta = "none"  # what is measured in testing
-        self.tested: list[Tensor] = []  # log-probabilities of the tested faces, batch by batch
+        self.tested: list[Tensor] = []  # log-probabilities of the tested faces, in their order
 
     def forward(self, images: Tensor) -> Tensor:
         images = images.to(self.net_dtype, memory_format=self.memory_format)
@@ -162,6 +163,16 @@ class EmotionClassifier(L.LightningModule):
         self.test_confusion.reset()
         self.test_flip_accuracy.reset()
         self.tested = []
+
+    def on_test_epoch_end(self) -> None:
+        # Here, since processes can only share what is on their GPUs, and Lightning soon takes the model off them.
+        self.test_confusion.compute()
+        if self.tta == "none":
+            self.test_flip_accuracy.compute()
+        if self.trainer.world_size > 1:
+            positions = torch.cat(self._datamodule().measured("test")[: len(self.tested)]).to(self.device)
+            order = torch.cat(gather_all_tensors(positions)).argsort()
+            self.tested = [torch.cat(gather_all_tensors(torch.cat(self.tested)))[order]]
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         if self.optimizer is None:

@@ -12,6 +12,8 @@ from hydra.errors import HydraException, InstantiationException, OverrideParseEx
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from fer_lightning.processes import end_with, leave_files_and_console_to_the_first, process_rank
+
 
 class ConfigError(ValueError):
     """A config that cannot be used: says which key, what was there, what was expected."""
@@ -47,17 +49,19 @@ def launch(main: Callable[[], Any]) -> None:
     """Runs a `hydra.main` function; ends with exit status 1 and one message where Hydra cannot use the command line."""
     # Hydra then hands its errors on to us instead of printing them in its own way.
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    if process_rank() > 0:
+        leave_files_and_console_to_the_first()
     try:
         _refuse_taken_folder(sys.argv[1:])
         main()
     except (HydraException, OmegaConfBaseException, ConfigError) as error:
         if FULL_ERROR:
             raise
-        sys.exit(f"error: {message(error)}")
+        end_with(message(error))
     except OSError as error:  # Hydra makes the folder; what fails later has its own message
         if FULL_ERROR:
             raise
-        sys.exit(f"error: the run's folder cannot be made: {error}. Give another with hydra.run.dir=…")
+        end_with(f"the run's folder cannot be made: {error}. Give another with hydra.run.dir=…")
     except KeyboardInterrupt:
         sys.exit(130)
 
@@ -73,7 +77,7 @@ def _refuse_taken_folder(arguments: list[str]) -> None:
     """Before Hydra writes another config into the folder of a run; the other processes of a run are let in."""
     for argument in arguments:
         key, _, folder = argument.partition("=")
-        if key == "hydra.run.dir" and any(Path(folder).glob("checkpoints/*.ckpt")) and "LOCAL_RANK" not in os.environ:
+        if key == "hydra.run.dir" and any(Path(folder).glob("checkpoints/*.ckpt")) and process_rank() == 0:
             raise ConfigError(
                 f"{argument}: that folder holds a run already. Give another one, or go on with that run by "
                 f"python train.py resume={folder}"
@@ -84,7 +88,7 @@ def give_up(error: ConfigError) -> NoReturn:
     """Ends the program with one message; not by an exception, which Hydra would introduce with a line of its own."""
     if FULL_ERROR:
         raise error
-    sys.exit(f"error: {error}")
+    end_with(str(error))
 
 
 def message(error: Exception) -> str:

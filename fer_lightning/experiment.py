@@ -21,6 +21,7 @@ from fer_lightning.classifier import EmotionClassifier
 from fer_lightning.command_line import ConfigError, give_up
 from fer_lightning.data.cache import written_whole
 from fer_lightning.failures import in_one_message
+from fer_lightning.processes import process_rank
 from fer_lightning.report.figures import Results
 from fer_lightning.report.provenance import provenance
 from fer_lightning.report.report import write_report
@@ -60,6 +61,8 @@ def train(cfg: DictConfig) -> float:
 
 def test(cfg: DictConfig) -> None:
     """Measures the checkpoint of a finished run on its own test split, or on the data that cfg names instead."""
+    if process_rank() > 0:  # under torchrun or srun; one is enough
+        return
     try:
         run_dir, checkpoint = _finished_run(cfg)
         run = OmegaConf.load(run_dir / ".hydra" / "config.yaml")
@@ -111,12 +114,16 @@ def _train(cfg: DictConfig) -> float:
         model.load_state_dict(torch.load(best_path, map_location="cpu", weights_only=True)["state_dict"])
     trainer.test(model, datamodule, verbose=False)
     results = Results.of(model, trainer)
+    if not trainer.is_global_zero:  # of several processes, the first writes what follows
+        return score
     log.info(results.table())
     figures = {cfg.monitor: score, "minutes": minutes, "epochs": trainer.current_epoch}
     _save_weights(model, run_dir)
     _log_hyperparameters(cfg, trainer, run_dir, figures | results.metrics)
     overrides = [str(one) for one in OmegaConf.load(run_dir / ".hydra" / "overrides.yaml")]
-    facts = figures | {"monitor": cfg.monitor} | provenance("train.py", overrides, trainer.strategy.root_device.type)
+    accelerator = trainer.strategy.root_device.type
+    made_with = provenance("train.py", overrides, accelerator, trainer.world_size)
+    facts = figures | {"monitor": cfg.monitor} | made_with
     page = write_report(run_dir / "report", model, trainer, results, facts, run_dir, cfg.monitor)
     picked = f"best {cfg.monitor} {score:.4f}, " if best_path else "no checkpoint was kept; tested as it was "
     log.info("\n%safter %.1f minutes of training", picked, minutes)

@@ -17,7 +17,7 @@ class FiniteLoss(Callback):
     """Looks at each loss before the optimizer's step.
 
     On a GPU that does not stop the queue of work: the flag is copied behind the forward pass, and waited for while the
-    backward pass runs.
+    backward pass runs. Several processes agree on it: all raise what the first with such a loss has to tell.
 
     Raises:
         NonFiniteLossError: in training.
@@ -37,20 +37,27 @@ class FiniteLoss(Callback):
         self._losses.append(loss.detach())
 
     def on_before_optimizer_step(self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: Optimizer) -> None:
+        found = None
         for back, (flag, event) in enumerate(reversed(self._flags)):
             if event is not None:
                 event.synchronize()
-            if not flag:
-                raise self._error(trainer, back)
+            if not flag and found is None:
+                found = self._told(trainer, back)
+        if trainer.world_size > 1 and trainer.strategy.reduce_boolean_decision(found is not None, all=False):
+            of_all: list[str | None] = [None] * trainer.world_size
+            torch.distributed.all_gather_object(of_all, found)
+            found = next(told for told in of_all if told is not None)
+        if found is not None:
+            raise NonFiniteLossError(found)
         self._flags.clear()
         self._losses.clear()
 
-    def _error(self, trainer: L.Trainer, back: int) -> NonFiniteLossError:
+    def _told(self, trainer: L.Trainer, back: int) -> str:
         """Of the batch that was so many before the running one."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         batch = trainer.fit_loop.epoch_loop.batch_progress.current.ready - 1 - back
         rows = data.source_rows(batch).tolist()
-        return NonFiniteLossError(
+        return (
             f"the loss is {float(self._losses[-1 - back])} at step {trainer.global_step}, batch {batch} of epoch "
             f"{trainer.current_epoch}: the step was not taken. Its faces are the rows {', '.join(map(str, rows))} of "
             f"{data.source}. A lower optimizer.lr helps mostly, or gradient clipping, which is in the default "

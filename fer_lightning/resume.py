@@ -19,6 +19,7 @@ from fer_lightning.check import refuse_foreign_targets
 from fer_lightning.checkpoints import LastCheckpoint, newest_whole
 from fer_lightning.command_line import ConfigError
 from fer_lightning.data import FERDataModule
+from fer_lightning.processes import process_rank
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ class StoppedRun:
             )
         log.info("going on from %s: epoch %d, step %d", self.checkpoint, self.state["epoch"], self.state["global_step"])
         for logger in experiment.trainer.loggers:
-            if isinstance(logger, CSVLogger):
+            if isinstance(logger, CSVLogger) and process_rank() == 0:
                 _continue_csv(logger, self.state["global_step"])
 
 

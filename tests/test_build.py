@@ -88,6 +88,9 @@ def test_keys_that_the_help_page_names_exist(composed: Compose) -> None:
         assert OmegaConf.select(cfg, key, throw_on_missing=True) is not None or key == "data.path"
 
 
+TWO = "trainer=ddp trainer.accelerator=cpu trainer.devices=2"
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
@@ -107,7 +110,11 @@ def test_keys_that_the_help_page_names_exist(composed: Compose) -> None:
             r"^optimizer\._target_ is torch\.optim\.Adamm, which cannot be imported",
         ),
         ("data.val_fraction=1.5", r"^data: val_fraction is 1\.5"),
-        ("trainer.devices=2", r"^trainer\.devices is 2: only one device is supported so far"),
+        (f"{TWO} finetune=gradual", r"is 2 × 1: finetune\.unfreeze_at_epoch needs one device"),
+        (f"{TWO} debug=lr_find", r"is 2 × 1: what is done instead of training is done on one device"),
+        (f"{TWO} trainer.sync_batchnorm=true", r"^trainer\.sync_batchnorm is true, which torch can do on GPUs only"),
+        (f"{TWO} trainer.strategy=ddp_spawn", r"^trainer\.strategy is DDPStrategy, started by spawn; several"),
+        ("trainer=ddp trainer.accelerator=cpu trainer.devices=25", r"^data: val has 24 faces, fewer than the 25 devi"),
         ("callbacks=[early_stopping]", r"^callbacks keep no checkpoint: name default too"),
         ("compile=perhaps", r"^compile is perhaps; it is true or false"),
         ("data.progressive_sizes=[32,0]", r"^data: progressive_sizes is 0; it must be at least 1"),

@@ -56,5 +56,11 @@ def loader(dataset: Batches, batch_size: int, sampler: EpochOrder | None = None)
     return DataLoader(dataset, batch_size, sampler=sampler, collate_fn=_as_it_is, pin_memory=torch.cuda.is_available())
 
 
+def loader_of(dataset: Batches, batches: list[Tensor]) -> DataLoader[Batch]:
+    """The same for batches of given positions."""
+    lists = [positions.tolist() for positions in batches]
+    return DataLoader(dataset, batch_sampler=lists, collate_fn=_as_it_is, pin_memory=torch.cuda.is_available())
+
+
 def _as_it_is(batch: Any) -> Any:
     return batch

@@ -12,10 +12,11 @@ from torch import Generator, Tensor
 from torch.utils.data import DataLoader
 
 from fer_lightning.augment import Augmentation
-from fer_lightning.data.batches import Batch, Batches, EpochOrder, loader
+from fer_lightning.data.batches import Batch, Batches, EpochOrder, loader, loader_of
 from fer_lightning.data.faces import SPLITS, DataError, Faces
 from fer_lightning.data.ferplus import Votes
 from fer_lightning.data.pixels import mean_and_std, resized
+from fer_lightning.data.shares import shares
 from fer_lightning.data.source import find_fer2013, read_faces
 from fer_lightning.data.splits import digests, split_rows, split_table
 
@@ -26,6 +27,9 @@ class FERDataModule(L.LightningDataModule):
     """Facial-emotion data in any of its forms, as batches of normalised grey images.
 
     The faces stay in memory as uint8; what makes them float is done to whole batches on the device they train on.
+    Of several devices, each has its own share of the faces, as long as the trainer does not share them out again: give
+    it `use_distributed_sampler=False`. A training epoch repeats some first faces where it does not divide evenly; val
+    and test have each face once.
 
     Args:
         path: a pixel CSV, an archive of one, or an image folder; None looks in $FER2013 and then in data/.
@@ -177,6 +181,12 @@ class FERDataModule(L.LightningDataModule):
     def test_dataloader(self) -> DataLoader[Batch]:
         return self._evaluated("test")
 
+    def measured(self, split: str) -> list[Tensor]:
+        """Which faces of val or test this process measures, as positions in the split, batch by batch."""
+        trainer = self.trainer
+        processes, process = (trainer.world_size, trainer.global_rank) if trainer else (1, 0)
+        return shares(len(self.rows[split]), self.batch_size, processes, process)
+
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """uint8 (B, 48, 48) → float (B, 1, S, S): augmented (in training), resized, normalised, mixed (in training).
 
@@ -233,7 +243,7 @@ class FERDataModule(L.LightningDataModule):
 
     def _evaluated(self, split: str) -> DataLoader[Batch]:
         faces = self._read()
-        return loader(Batches(faces.images, faces.labels, self.rows[split]), self.batch_size)
+        return loader_of(Batches(faces.images, faces.labels, self.rows[split]), self.measured(split))
 
     def _training_size(self) -> int | Literal["auto"]:
         if not self.progressive_sizes:

@@ -51,7 +51,7 @@ class TensorBoardPictures(Callback):
             with attempted("val's pictures"):
                 self._of_val(trainer, pl_module)
 
-    def on_test_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         assert isinstance(pl_module, EmotionClassifier)
         if _boards(trainer):
             with attempted("test's pictures"):

@@ -13,19 +13,20 @@ import torch
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "numpy")
 
 
-def provenance(script: str, overrides: Sequence[str], accelerator: str) -> dict[str, str]:
+def provenance(script: str, overrides: Sequence[str], accelerator: str, devices: int = 1) -> dict[str, str]:
     """Of train.py or test.py: its command, the commit that it runs, the machine, the versions.
 
     Args:
         script: the one that runs.
         overrides: what it was, or a resumed run once was, started with.
         accelerator: "cpu", "cuda", …: what the network was trained on.
+        devices: on how many of them, all of this kind.
     """
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return {
         "command": shlex.join(["python", script, *overrides]),
         "commit": _commit(),
-        "machine": machine(accelerator),
+        "machine": (f"{devices} × " if devices > 1 else "") + machine(accelerator),
         "versions": f"Python {platform.python_version()}, {versions}",
     }
 

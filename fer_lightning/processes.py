@@ -1,0 +1,54 @@
+"""Several processes that train one network, told apart by their environment, before torch or Hydra is there.
+
+torchrun and srun start all of them, each with the same command; otherwise the first one starts the others. The first
+has the run's folder, the log and the console; the others only compute.
+"""
+
+import os
+import sys
+import time
+from typing import NoReturn
+
+GRACE = 5.0
+"""Seconds that another process than the first waits before it tells of a mistake. If the first has made the same one,
+it has ended by then, and torchrun or srun has ended this one with it: so each mistake is told once."""
+
+
+def process_rank() -> int:
+    """Which of the processes this is: 0 for the first one, also where it is the only one."""
+    environment = os.environ
+    if "RANK" in environment:  # torchrun
+        return int(environment["RANK"])
+    if processes_of_srun() > 1:
+        return int(environment["SLURM_PROCID"])
+    return int(environment.get("LOCAL_RANK", 0))  # one that Lightning has started, beside the first
+
+
+def processes_started() -> int:
+    """How many there are; 1 also before the first one starts others."""
+    return int(os.environ.get("WORLD_SIZE", processes_of_srun()))
+
+
+def processes_of_srun() -> int:
+    return int(os.environ.get("SLURM_STEP_NUM_TASKS", 1))
+
+
+def leave_files_and_console_to_the_first() -> None:
+    """Sets Hydra's options, by the command line, such that this process makes no folder and no file, and logs errors
+    only."""
+    sys.argv += [
+        "hydra.output_subdir=null",
+        "hydra/job_logging=stdout",
+        "++hydra.job_logging.handlers.console.level=ERROR",
+    ]
+    if not any(argument.startswith("hydra.run.dir=") for argument in sys.argv):
+        # Hydra makes this folder if it is not there: the first one's name, with its time, is not known here.
+        sys.argv.append("hydra.run.dir=.")
+
+
+def end_with(text: str) -> NoReturn:
+    """Ends the program with exit status 1 and a message, which several processes give once."""
+    if rank := process_rank():
+        time.sleep(GRACE)
+        sys.exit(f"error in process {rank} of {processes_started()}: {text}")
+    sys.exit(f"error: {text}")

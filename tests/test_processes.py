@@ -1,0 +1,143 @@
+"""Two processes are one training: the same weights, figures and predictions as one process with the double batch."""
+
+import csv
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import Command, Compose
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import read_write
+from safetensors.torch import load_file
+
+from fer_lightning import processes
+from fer_lightning.build import build
+from fer_lightning.command_line import ConfigError
+from fer_lightning.processes import end_with, process_rank, processes_started
+from fer_lightning.report.figures import Results
+
+PLAIN = (
+    "model=deep_emotion", "model._target_=without_batch_norm.WithoutBatchNorm", "model.dropout=0.0",
+    "augmentation=none", "data=fer2013", "trainer.accelerator=cpu", "trainer.precision=32-true",
+    "trainer.max_epochs=2", "logger=csv", "callbacks.pictures=null",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def uneven_faces(few_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """96 training faces, and 17 each of val and test: two processes with batches of 8 cannot share these evenly."""
+    with few_faces.open(newline="") as file:
+        head, *rows = csv.reader(file)
+    path = tmp_path_factory.mktemp("uneven") / "fer2013.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(head)
+        for part, count in (("Training", 96), ("PublicTest", 17), ("PrivateTest", 17)):
+            writer.writerows([row for row in rows if row[-1] == part][:count])
+    return path
+
+
+@pytest.fixture(scope="module")
+def of_two(
+    uneven_faces: Path, tmp_path_factory: pytest.TempPathFactory, run_in: Command
+) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """Where two processes with batches of 8 have trained, and what they said."""
+    folder = tmp_path_factory.mktemp("two")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+        ddp = ("trainer=ddp", "trainer.devices=2", "data.batch_size=8")
+        return folder, run_in(folder, "train.py", *PLAIN, f"data.path={uneven_faces}", *ddp)
+
+
+def test_two_processes_leave_one_folder_and_say_each_thing_once(
+    of_two: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    folder, result = of_two
+    assert result.returncode == 0, result.stdout + result.stderr
+    (run,) = folder.glob("outputs/train/*")
+    assert [path.name for path in folder.iterdir()] == ["outputs"]
+    assert sorted(path.name for path in run.iterdir()) == [
+        ".hydra", "checkpoints", "metrics.csv", "model.pth", "model.safetensors", "report", "train.log",
+    ]  # fmt: skip
+    for said in ("faces in each split", "network:", "epoch   1/2", "Test split", "run folder"):
+        assert result.stdout.count(said) == 1, said
+    assert result.stderr == ""
+
+
+def test_two_processes_train_and_measure_as_one_with_the_double_batch(
+    of_two: tuple[Path, subprocess.CompletedProcess[str]], uneven_faces: Path, composed: Compose, tmp_path: Path
+) -> None:
+    (two,) = of_two[0].glob("outputs/train/*")
+    one = tmp_path / "run"
+    experiment = build(composed(*PLAIN, f"data.path={uneven_faces}", "data.batch_size=16"))
+    model, datamodule, trainer = experiment.model, experiment.datamodule, experiment.trainer
+    trainer.fit(model, datamodule)
+    model.load_state_dict(torch.load(one / "checkpoints/best.ckpt", weights_only=True)["state_dict"])
+    trainer.test(model, datamodule, verbose=False)
+    Results.of(model, trainer).write(one / "report", {})
+    theirs = torch.load(two / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    for name, value in torch.load(one / "checkpoints/last.ckpt", weights_only=True)["state_dict"].items():
+        torch.testing.assert_close(theirs[name], value, rtol=0, atol=1e-6)
+    for name, value in model.net.state_dict().items():
+        torch.testing.assert_close(load_file(two / "model.safetensors")[name], value, rtol=0, atol=1e-6)
+    measured, expected = ([*csv.DictReader((run / "metrics.csv").open())] for run in (two, one))
+    for row, wanted in zip(measured, expected, strict=True):
+        for name in wanted.keys() - {"train/images_per_second"}:
+            assert float(row[name] or 0) == pytest.approx(float(wanted[name] or 0), rel=1e-5), name
+    tables = [(run / "report" / "predictions.csv").read_text().splitlines() for run in (two, one)]
+    assert len(tables[0]) == 18
+    for line, wanted_line in zip(*(csv.reader(table) for table in tables), strict=True):
+        assert line[:4] == wanted_line[:4]  # row, split, label, prediction
+    assert [float(p) for line in tables[0][1:] for p in line.split(",")[4:]] == pytest.approx(
+        [float(p) for line in tables[1][1:] for p in line.split(",")[4:]], abs=2e-6
+    )
+    of_metrics = [json.loads((run / "report" / "metrics.json").read_text()) for run in (two, one)]
+    assert sum(map(sum, of_metrics[0]["confusion"])) == 17
+    for name in ("confusion", "test/accuracy", "test/accuracy_flip", "test/f1", "test/top2_accuracy"):
+        assert of_metrics[0][name] == of_metrics[1][name], name
+
+
+@pytest.mark.parametrize(
+    ("environment", "rank", "started"),
+    [
+        ({}, 0, 1),
+        ({"LOCAL_RANK": "1", "NODE_RANK": "0", "WORLD_SIZE": "2"}, 1, 2),  # one that the first has started
+        ({"RANK": "4", "LOCAL_RANK": "0", "WORLD_SIZE": "8"}, 4, 8),  # torchrun
+        ({"SLURM_STEP_NUM_TASKS": "8", "SLURM_PROCID": "3", "SLURM_LOCALID": "3"}, 3, 8),  # srun
+        ({"SLURM_NTASKS": "8", "SLURM_PROCID": "0"}, 0, 1),  # sbatch, without srun
+    ],
+)
+def test_a_process_knows_which_of_how_many_it_is(
+    environment: dict[str, str], rank: int, started: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert (process_rank(), processes_started()) == (rank, started)
+
+
+def test_a_mistake_that_only_another_process_than_the_first_meets_is_told_by_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(processes, "GRACE", 0.0)
+    with pytest.raises(SystemExit, match=r"^error in process 1 of 2: data\.path is not there$"):
+        end_with("data.path is not there")
+
+
+def test_processes_without_a_device_each_are_refused(
+    composed: Compose, few_faces: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match=r"^2 processes were started, but trainer\.devices × .* is 1 × 1: give trai"):
+        build(composed(f"data.path={few_faces}", "trainer.accelerator=cpu"))
+
+
+def test_a_sweep_is_refused_on_several_devices(composed: Compose, few_faces: Path) -> None:
+    cfg = composed(f"data.path={few_faces}", "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
+    with read_write(HydraConfig.get()):
+        HydraConfig.get().mode = "MULTIRUN"
+    with pytest.raises(ConfigError, match=r"is 2 × 1: a sweep's jobs train on one device each"):
+        build(cfg)

@@ -1,0 +1,15 @@
+"""A network for comparing two processes with one: batch norm would see each process's own batch."""
+
+from torch import nn
+
+from fer_lightning.models import DeepEmotionClassifier
+
+
+class WithoutBatchNorm(DeepEmotionClassifier):
+    """For the command line, as model._target_=without_batch_norm.WithoutBatchNorm, with this folder in $PYTHONPATH."""
+
+    def configure_model(self) -> None:
+        for part in list(self.net.modules()):
+            for name, layer in part.named_children():
+                if isinstance(layer, nn.BatchNorm2d):
+                    setattr(part, name, nn.Identity())
