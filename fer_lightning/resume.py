@@ -45,44 +45,30 @@ class StoppedRun:
             overrides: what was typed; only what is in `MAY_CHANGE`.
 
         Raises:
-            ConfigError: another override, a config that names foreign code, no usable checkpoint, fewer epochs.
+            ConfigError: another override, a config that names foreign code, no usable checkpoint, a run that is
+                finished, fewer epochs than it has had.
         """
         given = {override.partition("=")[0].lstrip("+~") for override in overrides}
-        if other := sorted(given - set(MAY_CHANGE)):
-            raise ConfigError(
-                f"{other[0]} is given with resume: a resumed run keeps its own config, and only "
-                f"{' and '.join(MAY_CHANGE[1:])} can be changed. For another config start a new run"
-            )
+        _refuse_other_changes(given)
         run_dir = Path(str(cfg.resume)).expanduser()
-        if HydraConfig.get().mode is RunMode.MULTIRUN:
-            raise ConfigError(f"resume={cfg.resume} goes on with one run: leave out -m, and sweep=…")
         run = OmegaConf.load(run_dir / ".hydra" / "config.yaml")
         assert isinstance(run, DictConfig)
         refuse_foreign_targets(run)
-        if "last_checkpoint" not in (run.callbacks or {}) or run.get("instead"):
-            raise ConfigError(f"resume={run_dir}: that run kept nothing to go on from")
-        folder = run_dir / "checkpoints"
-        checkpoint = newest_whole(folder)
-        if checkpoint is None and any(folder.glob("*.ckpt")):
-            raise ConfigError(f"{folder} holds no checkpoint to go on from: those that are there are damaged")
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True) if checkpoint else {}
-        if checkpoint and LastCheckpoint.__name__ not in state.get("callbacks", {}):
-            raise ConfigError(f"{checkpoint} was made by an older version of this program: it cannot be resumed")
+        checkpoint, state = _state(run_dir)
         if checkpoint:
-            run.trainer.max_epochs = state["callbacks"][LastCheckpoint.__name__]["max_epochs"]  # raised once before
-            if not isinstance(run.data.path, DictConfig):  # of demo faces: they are drawn again if they are gone
-                run.data.path = state[FERDataModule.__name__]["source"]
-            if run.logger and "tensorboard" in run.logger:  # without what was written after the checkpoint
-                OmegaConf.update(run, "logger.tensorboard.purge_step", state["global_step"], force_add=True)
             if "trainer.max_epochs" not in given and (run_dir / "report" / "metrics.json").exists():
                 raise ConfigError(
                     f"resume={cfg.resume}: that run is finished, after {state['epoch']} epochs. To train on, give more "
                     f"with trainer.max_epochs=…; to test it again: python test.py run_dir={cfg.resume}"
                 )
+            _take_from_checkpoint(run, state)
         if "data.path" in given:
             run.data.path = cfg.data.path
         if "trainer.max_epochs" in given:
-            run.trainer.max_epochs = _raised(cfg.trainer.max_epochs, state.get("epoch", 0))
+            epochs, done = cfg.trainer.max_epochs, state.get("epoch", 0)
+            if isinstance(epochs, int) and 0 <= epochs < done:
+                raise ConfigError(f"trainer.max_epochs is {epochs}, but the run has trained for {done} already")
+            run.trainer.max_epochs = epochs
         return cls(run, checkpoint, state)
 
     @property
@@ -111,10 +97,37 @@ class StoppedRun:
                 _continue_csv(logger, self.state["global_step"])
 
 
-def _raised(epochs: Any, done: int) -> Any:
-    if isinstance(epochs, int) and 0 <= epochs < done:
-        raise ConfigError(f"trainer.max_epochs is {epochs}, but the run has trained for {done} already")
-    return epochs
+def _refuse_other_changes(given: set[str]) -> None:
+    if HydraConfig.get().mode is RunMode.MULTIRUN:
+        raise ConfigError("resume goes on with one run: leave out -m, and sweep=…")
+    if other := sorted(given - set(MAY_CHANGE)):
+        raise ConfigError(
+            f"{other[0]} is given with resume: a resumed run keeps its own config, and only "
+            f"{' and '.join(MAY_CHANGE[1:])} can be changed. For another config start a new run"
+        )
+
+
+def _state(run_dir: Path) -> tuple[Path | None, dict[str, Any]]:
+    """The checkpoint to go on from and what is in it; None and nothing for a run that was stopped before it had one."""
+    folder = run_dir / "checkpoints"
+    checkpoint = newest_whole(folder)
+    if checkpoint is None:
+        if any(folder.glob("*.ckpt")):
+            raise ConfigError(f"{folder} holds no checkpoint to go on from: last.ckpt is missing or damaged")
+        return None, {}
+    state: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    if LastCheckpoint.__name__ not in state.get("callbacks", {}):
+        raise ConfigError(f"{checkpoint} was made by an older version of this program: it cannot be resumed")
+    return checkpoint, state
+
+
+def _take_from_checkpoint(run: DictConfig, state: dict[str, Any]) -> None:
+    """Sets in a run's config what is not as it was when the run began."""
+    run.trainer.max_epochs = state["callbacks"][LastCheckpoint.__name__]["max_epochs"]  # raised once before
+    if not isinstance(run.data.path, DictConfig):  # of demo faces: they are drawn again if they are gone
+        run.data.path = state[FERDataModule.__name__]["source"]  # wherever this is called from
+    if run.logger and "tensorboard" in run.logger:  # without what was written after the checkpoint
+        OmegaConf.update(run, "logger.tensorboard.purge_step", state["global_step"], force_add=True)
 
 
 def _continue_csv(logger: CSVLogger, step: int) -> None:
