@@ -18,16 +18,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
 
 from fer_lightning.report.charts import COLOURS
-from fer_lightning.report.curves import of_epochs
+from fer_lightning.report.curves import curves_of_runs
 from fer_lightning.report.page import Picture, Section, Table, made, write_page
-
-STYLES = ("-", "--", ":", "-.")
-"""With charts.COLOURS, they tell 28 runs apart."""
 
 BARS = 6
 """Runs up to which their differences on each class are drawn: of more, the table alone is readable."""
@@ -48,7 +44,7 @@ class Run:
 
     @property
     def classes(self) -> list[str]:
-        return [str(name).removeprefix("p_") for name in self.predictions.filter(like="p_")]
+        return [str(name).removeprefix("p_") for name in self.predictions.filter(regex="^p_")]
 
 
 def runs_in(folders: Sequence[Path]) -> list[Run]:
@@ -73,11 +69,11 @@ def runs_in(folders: Sequence[Path]) -> list[Run]:
         predictions = pd.read_csv(file, index_col=["split", "row"]).sort_index()
         runs.append(Run(name, metrics, predictions, pd.read_csv(curves) if curves.is_file() else None))
     for run in runs[1:]:
-        same_classes = list(run.predictions) == list(runs[0].predictions)
-        if not (same_classes and run.predictions["label"].equals(runs[0].predictions["label"])):
+        if run.classes != runs[0].classes or not run.predictions["label"].equals(runs[0].predictions["label"]):
             raise ValueError(
-                f"{run.name} and {runs[0].name} were not tested on the same faces with the same labels: test them on "
-                f"one part with python test.py run_dir=… data.path=… data.splits.test=…"
+                f"{run.name} and {runs[0].name} were not tested on the same faces with the same labels, but on "
+                f"{_tested_on(run)} and on {_tested_on(runs[0])}: test them on one part with "
+                f"python test.py run_dir=… data.path=… data.splits.test=…"
             )
     return runs
 
@@ -95,7 +91,7 @@ def mcnemar(right: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
 
 def ensemble_accuracy(runs: Sequence[Run]) -> float:
     """Of the class with the highest mean probability."""
-    mean = sum(run.predictions.filter(like="p_").to_numpy() for run in runs) / len(runs)
+    mean = sum(run.predictions.filter(regex="^p_").to_numpy() for run in runs) / len(runs)
     said = np.array(runs[0].classes)[np.argmax(mean, axis=1)]
     return float((said == _labels(runs[0])).mean())
 
@@ -126,27 +122,13 @@ def _table(section: Section, runs: Sequence[Run]) -> None:
 
 
 def _curves(section: Section, runs: Sequence[Run]) -> None:
-    with_curves = [(run.name, run.curves) for run in runs if run.curves is not None]
+    of_runs = {run.name: run.curves for run in runs if run.curves is not None}
     if missing := [run.name for run in runs if run.curves is None]:
         section.texts.append(f"Without a metrics.csv: {', '.join(missing)}.")
-    if not with_curves:
-        return
-    legend = -(-len(with_curves) // 3)  # lines
-    figure = Figure(figsize=(11, 4 + 0.22 * legend), layout="constrained")
-    panels = figure.subplots(1, 2)
-    for place, (run, curves) in enumerate(with_curves):
-        epochs = of_epochs(curves)
-        colour, style = COLOURS[place % len(COLOURS)], STYLES[place // len(COLOURS) % len(STYLES)]
-        for axes, name in zip(panels, ("loss", "accuracy"), strict=True):
-            if f"val/{name}" in epochs:
-                values = epochs[f"val/{name}"].dropna()
-                axes.plot(values.index, values, label=run, color=colour, linestyle=style)
-    for axes, name in zip(panels, ("loss", "accuracy"), strict=True):
-        axes.set(xlabel="epoch", ylabel=f"val {name}")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        axes.grid(alpha=0.3)
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    section.pictures.append(Picture.of(figure, "loss and accuracy of each run on val"))
+    if of_runs:
+        figure, divergences = curves_of_runs(of_runs)
+        section.texts += divergences
+        section.pictures.append(Picture.of(figure, "loss and accuracy of each run on val"))
 
 
 def _classes(section: Section, runs: Sequence[Run]) -> None:
@@ -190,6 +172,10 @@ def _pairs(section: Section, runs: Sequence[Run]) -> None:
     columns = ["one", "other", "agree on", "only one is right", "only the other", "p", "do they differ?"]
     caption = "McNemar's test on the faces that only one of a pair has right; p is not corrected for many pairs."
     section.tables = [Table(columns, rows, caption)]
+
+
+def _tested_on(run: Run) -> str:
+    return f"{run.metrics['test_split']} ({len(run.predictions):,} faces of {len(run.classes)} classes)"
 
 
 def _labels(run: Run) -> NDArray[np.str_]:

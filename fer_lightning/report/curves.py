@@ -1,5 +1,8 @@
-"""A run's curves: loss, accuracy and speed of each epoch, the learning rate of each step."""
+"""Curves of a run, loss, accuracy and speed of each epoch and the learning rate of each step; and of several runs."""
 
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -7,6 +10,12 @@ from matplotlib.ticker import MaxNLocator
 
 from fer_lightning.command_line import better
 from fer_lightning.report.charts import BLUE, COLOURS, GREY, ORANGE
+
+STYLES = ("-", "--", ":", "-.")
+"""With charts.COLOURS, they tell 28 runs apart."""
+
+DIVERGED = 3
+"""Times the highest loss of the calmest run: from there on, the curve of another leaves the picture."""
 
 
 def curves_figure(metrics: pd.DataFrame, monitor: str) -> Figure:
@@ -36,14 +45,54 @@ def curves_figure(metrics: pd.DataFrame, monitor: str) -> Figure:
         axes.grid(alpha=0.3)
         axes.set_visible(axes.has_data())
         if axes.get_xlabel() == "epoch":
-            axes.set_xlim(0.5, len(epochs) + 0.5)
+            axes.set_xlim(0.5, max(epochs.index, default=1) + 0.5)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     return figure
 
 
+def curves_of_runs(runs: Mapping[str, pd.DataFrame]) -> tuple[Figure, list[str]]:
+    """Val loss and accuracy of runs over each other, by their names; and in words, which of them have diverged."""
+    legend = -(-len(runs) // 3)  # lines
+    figure = Figure(figsize=(11, 4 + 0.22 * legend), layout="constrained")
+    panels = figure.subplots(1, 2)
+    losses: dict[str, pd.Series] = {}
+    for place, (run, metrics) in enumerate(runs.items()):
+        epochs = of_epochs(metrics)
+        colour, style = COLOURS[place % len(COLOURS)], STYLES[place // len(COLOURS) % len(STYLES)]
+        for axes, name in zip(panels, ("loss", "accuracy"), strict=True):
+            if f"val/{name}" in epochs:
+                values = epochs[f"val/{name}"].dropna()
+                axes.plot(values.index, values, label=run, color=colour, linestyle=style)
+        if {"val/loss", "val/accuracy"} <= set(epochs):
+            losses[run] = epochs["val/loss"][epochs["val/accuracy"].notna()]  # of the epochs that were validated
+    for axes, name in zip(panels, ("loss", "accuracy"), strict=True):
+        axes.set(xlabel="epoch", ylabel=f"val {name}")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.grid(alpha=0.3)
+    figure.legend(*panels[1].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    top = _readable_top(list(losses.values()))
+    panels[0].set_ylim(top=top)
+    divergences = []
+    for run, values in losses.items():
+        if not np.isfinite(values).all():
+            divergences.append(f"{run} has diverged: its val loss is no finite number in some epochs.")
+        elif top is not None and values.max() > top:
+            divergences.append(f"The val loss of {run} leaves the picture: it reaches {values.max():.3g}.")
+    return figure, divergences
+
+
+def _readable_top(losses: Sequence[pd.Series]) -> float | None:
+    """Where the loss axis has to end for the calmest run to be readable; None where nothing is in its way."""
+    highest = [float(finite.max()) for values in losses if len(finite := values[np.isfinite(values)])]
+    return DIVERGED * min(highest) if highest and max(highest) > DIVERGED * min(highest) else None
+
+
 def of_epochs(metrics: pd.DataFrame) -> pd.DataFrame:
-    """A row an epoch, from 1, of the CSV's one line a metric and epoch, whose other cells are empty."""
-    epochs = metrics.groupby("epoch").max(numeric_only=True)
+    """A row an epoch, from 1, of the CSV's one line a metric and epoch, whose other cells are empty.
+
+    Without the test's line, which counts as of the epoch after the last.
+    """
+    epochs = metrics.groupby("epoch").max(numeric_only=True).filter(regex="^(train|val)/").dropna(how="all")
     epochs.index += 1
     return epochs
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from fer_lightning.report.compare import ensemble_accuracy, main, mcnemar, runs_in
+from fer_lightning.report.curves import curves_of_runs
 
 CLASSES = ("angry", "happy", "sad")
 
@@ -24,7 +25,13 @@ def run_of(folder: Path, probabilities: list[list[float]], labels: str = "aahhss
     )
     table.to_csv(folder / "report" / "predictions.csv", index=False)
     accuracy = float((table["label"] == table["prediction"]).mean())
-    figures = {"test/accuracy": accuracy, "test/accuracy_low": 0.1, "test/accuracy_high": 0.9, "test/f1": 0.5}
+    figures: dict[str, float | str] = {
+        "test/accuracy": accuracy,
+        "test/accuracy_low": 0.1,
+        "test/accuracy_high": 0.9,
+        "test/f1": 0.5,
+    }
+    figures["test_split"] = "PublicTest"
     (folder / "report" / "metrics.json").write_text(json.dumps(figures))
     curves = pd.DataFrame({"epoch": [0, 1], "val/loss": [1.5, 1.2], "val/accuracy": [0.4, 0.5]})
     curves.to_csv(folder / "metrics.csv", index=False)
@@ -91,5 +98,21 @@ def test_runs_that_cannot_be_compared_are_one_message(tmp_path: Path) -> None:
     run_of(tmp_path / "other", [A, A, H, H, S, S], labels="ahahss")
     with pytest.raises(SystemExit, match=r"error: there is no folder .*gone"):
         main([str(tmp_path / "one"), str(tmp_path / "other"), str(tmp_path / "gone")])
-    with pytest.raises(SystemExit, match=r"error: other and one were not tested on the same faces"):
+    with pytest.raises(SystemExit, match=r"error: other and one were not tested .* on PublicTest \(6 faces of 3"):
         main([str(tmp_path)])
+
+
+def test_a_run_that_diverged_is_told_and_leaves_the_others_readable(tmp_path: Path) -> None:
+    for name in ("calm", "wild", "lost"):
+        run_of(tmp_path / name, [A, A, H, H, S, S])
+    for name, losses in (("wild", (1.5, 7e8)), ("lost", (1.6, None))):
+        curves = pd.DataFrame({"epoch": [0, 1], "val/loss": losses, "val/accuracy": [0.4, 0.3]})
+        curves.to_csv(tmp_path / name / "metrics.csv", index=False)
+    figure, told = curves_of_runs({run.name: run.curves for run in runs_in([tmp_path]) if run.curves is not None})
+    assert figure.axes[0].get_ylim()[1] == pytest.approx(3 * 1.5)
+    assert told == [
+        "lost has diverged: its val loss is no finite number in some epochs.",
+        "The val loss of wild leaves the picture: it reaches 7e+08.",
+    ]
+    _, told = curves_of_runs({"calm": pd.DataFrame({"epoch": [0, 1], "val/loss": [2.0, 1.0], "val/accuracy": 0.5})})
+    assert told == []
