@@ -23,7 +23,7 @@ from fer_lightning.data.faces import Faces, Reading
 
 log = logging.getLogger(__name__)
 
-SCHEMA = "3"
+SCHEMA = "4"
 """To be raised whenever a reader would make other faces of the same source, or the file's layout changes."""
 
 TENSORS = ("images", "labels", "parts", "numbers")
@@ -108,6 +108,7 @@ def _load(file: Path, identity: str) -> Reading:
             **tensors,
             part_names=tuple(json.loads(metadata["part_names"])),
             class_names=tuple(json.loads(metadata["class_names"])),
+            files=tuple(json.loads(metadata["files"])),
         ),
         form=metadata["form"],
         bad_rows=int(metadata["bad_rows"]),
@@ -130,6 +131,7 @@ def _save(file: Path, reading: Reading, source: Path, identity: str) -> None:
         "first_bad": json.dumps(reading.first_bad),
         "part_names": json.dumps(faces.part_names),
         "class_names": json.dumps(faces.class_names),
+        "files": json.dumps(faces.files),
     }
     with written_whole(file) as unfinished:
         save_file(tensors, unfinished, metadata | {"checksum": _checksum(tensors, metadata)})

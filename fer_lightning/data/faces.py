@@ -42,6 +42,7 @@ class Faces:
     numbers: Tensor  # int64 (N,), of its row (or image, in order) in the source: from 1, and bad ones count
     part_names: tuple[str, ...]
     class_names: tuple[str, ...] = EMOTIONS
+    files: tuple[str, ...] = ()  # of a folder of images: each one's path, below what data.path names; else empty
     soft_labels: Tensor | None = None  # float32 (N, C), rows sum to 1: what is trained on instead of `labels`
 
     def __len__(self) -> int:

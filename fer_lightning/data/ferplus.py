@@ -227,6 +227,7 @@ def _labelled(faces: Faces, table: _Table, rule: Rule) -> Faces:
         parts=faces.parts[rows],
         numbers=faces.numbers[rows],
         class_names=FERPLUS_EMOTIONS,
+        files=tuple(faces.files[row] for row in rows.tolist()) if faces.files else (),
         soft_labels=torch.from_numpy(soft) if rule == "probability" else None,
     )
 

@@ -128,7 +128,7 @@ def read_images(found: ImageList) -> Reading:
         bad = [one for task in tasks for one in task]
     good = np.ones(len(found.images), np.bool_)
     good[[place for place, _ in bad]] = False
-    parts, labels, _ = zip(*found.images, strict=True)
+    parts, labels, paths = zip(*found.images, strict=True)
     faces = Faces(
         images=torch.from_numpy(pixels[good]),
         labels=torch.from_numpy(np.array(labels, np.int64)[good]),
@@ -136,6 +136,7 @@ def read_images(found: ImageList) -> Reading:
         numbers=torch.from_numpy(np.flatnonzero(good) + 1),
         part_names=found.part_names,
         class_names=found.class_names,
+        files=tuple(_printable(path) for path, is_good in zip(paths, good, strict=True) if is_good),
         soft_labels=None if found.soft_labels is None else torch.from_numpy(found.soft_labels[good]),
     )
     form = f"{found.form} ({', '.join(found.part_names)})"
@@ -151,6 +152,11 @@ def _grey_face(path: Path) -> NDArray[np.uint8]:
         upright: Image.Image = ImageOps.exif_transpose(image)  # cameras store the turn beside the pixels
         grey = upright.convert("L")
         return np.asarray(grey if grey.size == (SIDE, SIDE) else grey.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+
+
+def _printable(path: str) -> str:
+    """For a name that is no UTF-8, one that a table and a page can hold."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _parts(root: Path) -> tuple[tuple[str, ...], dict[str, Path]]:

@@ -54,7 +54,12 @@ def read_faces(path: Path | str, on_bad_rows: Literal["error", "drop"] = "error"
     seconds = time.perf_counter() - started
     what = f"{titled(source, reading.member)}, {reading.form}, {came_from}"
     log.info("%s faces of %s in %.2f s", f"{len(reading.faces):,}", what, seconds)
-    return reading.faces if votes is None else votes.applied_to(reading, source, Path(path).expanduser())
+    named = Path(path).expanduser()
+    faces = reading.faces if votes is None else votes.applied_to(reading, source, named)
+    if not faces.files or source == named:
+        return faces
+    below = source.relative_to(named).as_posix()
+    return replace(faces, files=tuple(f"{below}/{file}" for file in faces.files))
 
 
 def find_fer2013() -> Path:

@@ -61,7 +61,8 @@ class Face:
     address: str
     label: str
     prediction: str
-    where: str  # "row 17 of PublicTest"
+    where: str  # "PublicTest, row 17"
+    file: str  # of a folder of images: its path in there; else empty
     bars: Sequence[tuple[str, float]]  # classes and their probabilities
 
 

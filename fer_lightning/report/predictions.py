@@ -25,6 +25,7 @@ class Predictions:
     numbers: Tensor  # int64 (N,), of the face's row in its source, from 1
     parts: tuple[str, ...]  # of the source, one a face
     class_names: tuple[str, ...]
+    files: tuple[str, ...] = ()  # of a folder of images: one a face, below what data.path names
 
     @classmethod
     def of(cls, model: EmotionClassifier, trainer: L.Trainer) -> "Predictions":
@@ -33,7 +34,15 @@ class Predictions:
         probabilities = torch.cat(model.tested).exp().cpu()
         faces, rows = datamodule.faces, datamodule.rows["test"][: len(probabilities)]
         parts = tuple(faces.part_names[part] for part in faces.parts[rows].tolist())
-        return cls(faces.images[rows], faces.labels[rows], probabilities, faces.numbers[rows], parts, model.class_names)
+        return cls(
+            images=faces.images[rows],
+            labels=faces.labels[rows],
+            probabilities=probabilities,
+            numbers=faces.numbers[rows],
+            parts=parts,
+            class_names=model.class_names,
+            files=tuple(faces.files[row] for row in rows.tolist()) if faces.files else (),
+        )
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -63,11 +72,15 @@ class Predictions:
         return {"test/top2_accuracy": float(top2), "test/calibration_error": float(error)}
 
     def table(self) -> pd.DataFrame:
-        """A row a face: row (in the source, from 1), split (of the source), label, prediction, p_<class> for each."""
+        """A row a face: row (in the source, from 1), split (of the source), label, prediction, p_<class> for each.
+
+        Of a folder of images also file, after split.
+        """
         names = pd.Series(self.class_names)
         columns = {
             "row": self.numbers.tolist(),
             "split": self.parts,
+            **({"file": self.files} if self.files else {}),
             "label": names[self.labels.tolist()].to_numpy(),
             "prediction": names[self.predicted.tolist()].to_numpy(),
         }

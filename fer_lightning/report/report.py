@@ -140,7 +140,7 @@ def _faces(section: Section, predictions: Predictions) -> None:
     if not suspects:
         section.texts.append(f"No label is suspect: no wrong prediction has a probability of {SURE:.0%} or more.")
         return
-    frame = predictions.table().iloc[suspects][["row", "split", "label", "prediction"]]
+    frame = predictions.table().iloc[suspects].filter(["row", "split", "file", "label", "prediction"])
     frame["probability"] = confidence[suspects].tolist()
     caption = (
         f"Suspected label errors: the network is at least {SURE:.0%} sure, and the label says otherwise. What that is "
@@ -207,6 +207,7 @@ def _face(predictions: Predictions, row: int) -> Face:
         label=names[label],
         prediction=names[int(predictions.predicted[row])],
         where=f"{predictions.parts[row]}, row {int(predictions.numbers[row]):,}",
+        file=predictions.files[row] if predictions.files else "",
         bars=[(names[place], float(probabilities[place])) for place in shown],
     )
 

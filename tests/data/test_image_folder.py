@@ -28,6 +28,15 @@ def test_parts_and_emotions_are_those_of_the_folders_and_pixels_stay_identical(t
     assert np.array_equal(faces.images.numpy(), IMAGES[[0, 1, 2, 4, 3]])
 
 
+def test_each_face_knows_its_file_below_the_path_that_was_given(tmp_path: Path) -> None:
+    write_folder(tmp_path / "faces", "train/angry", "train/happy", "test/sad")
+    (tmp_path / "faces" / "train" / "angry" / "face.png").write_bytes(b"no image")
+    paths = ("train/happy/face.png", "test/sad/face.png")
+    for _ in ("parsed", "from the cache"):
+        assert read_faces(tmp_path / "faces", "drop").files == paths
+    assert read_faces(tmp_path, "drop").files == tuple(f"faces/{path}" for path in paths)
+
+
 @pytest.mark.parametrize(
     "spellings",
     [

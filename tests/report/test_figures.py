@@ -71,6 +71,9 @@ def test_a_face_is_a_row_of_predictions_csv(tmp_path: Path) -> None:
     table = pd.read_csv(tmp_path / "predictions.csv")
     assert list(table) == ["row", "split", "label", "prediction", "p_angry", "p_happy", "p_sad", "p_absent"]
     assert table.loc[3].tolist() == [104, "PublicTest", "angry", "happy", 0.1, 0.7, 0.1, 0.1]
+    of_images = dataclasses.replace(predictions(), files=tuple(f"test/{number}.png" for number in range(10)))
+    assert list(of_images.table())[:4] == ["row", "split", "file", "label"]
+    assert of_images.table().loc[3, "file"] == "test/3.png"
     counts = pd.read_csv(tmp_path / "confusion.csv", index_col="true")
     assert counts.loc["angry"].to_dict() == {"angry": 3, "happy": 1, "sad": 0, "absent": 0}
     per_class = pd.read_csv(tmp_path / "per_class.csv", index_col="class")
