@@ -16,15 +16,20 @@ CONF = Path(__file__).parent.parent / "conf"
 
 def experiment(run_dir: Path, *overrides: str) -> Experiment:
     """What `python train.py` would run with these overrides."""
+    return build(composed("train", run_dir, *overrides))
+
+
+def composed(name: str, run_dir: Path, *overrides: str) -> DictConfig:
+    """The config of `python {name}.py` with these overrides, for a run in run_dir."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = compose("train", list(overrides), return_hydra_config=True)
+        cfg = compose(name, list(overrides), return_hydra_config=True)
     with open_dict(cfg):
         cfg.hydra.runtime.output_dir = str(run_dir)
     HydraConfig.instance().set_config(cfg)
     plain: DictConfig = cfg.copy()
     with open_dict(plain):
         del plain["hydra"]
-    return build(plain)
+    return plain
 
 
 def seconds_of_batches(data: FERDataModule, count: int) -> float:
