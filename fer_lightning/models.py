@@ -17,6 +17,10 @@ from fer_lightning.nets.torchvision import colour_size, refusal, torchvision_net
 from fer_lightning.nets.weights import Start, load_start
 from fer_lightning.optimization import Schedule
 
+CHANNELS_LAST_FROM = 16
+"""Width from which ResNet18 can be laid out as NHWC. Below, oneDNN (of torch 2.15, on the CPU, in float32) writes past
+its memory in the backward pass of a 1×1 convolution of stride 2 with fewer input channels, and the process dies."""
+
 
 class TorchvisionClassifier(EmotionClassifier):
     """`nets.torchvision.torchvision_net`, from the weights that `nets.weights.Start` names.
@@ -50,6 +54,8 @@ class TorchvisionClassifier(EmotionClassifier):
 class ResNet18Classifier(EmotionClassifier):
     """`nets.resnet18.ResNet18`, from the weights that `nets.weights.Start` names.
 
+    channels_last only holds from width CHANNELS_LAST_FROM on.
+
     Raises:
         ValueError: an argument outside its range, or weights that cannot be used.
     """
@@ -70,9 +76,8 @@ class ResNet18Classifier(EmotionClassifier):
     ) -> None:
         net = ResNet18(len(class_names), stem, width, dropout)
         in_colour = load_start(net, "resnet18", start or Start())
-        super().__init__(
-            net, class_names, loss, optimizer, schedule, head_lr_scale, decay_norms_and_biases, channels_last
-        )
+        layout = channels_last and width >= CHANNELS_LAST_FROM
+        super().__init__(net, class_names, loss, optimizer, schedule, head_lr_scale, decay_norms_and_biases, layout)
         self.image_size = colour_size("resnet18") if in_colour else SIDE
         self.save_hyperparameters("class_names", "stem", "width", "dropout", "channels_last", logger=False)
 

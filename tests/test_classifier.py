@@ -159,3 +159,10 @@ def test_mixing_leaves_the_random_numbers_that_dropout_draws_as_they_were() -> N
     mixed, _ = Augmentation(mixup=0.4).mix(images, labels, 7, torch.Generator().manual_seed(0))
     assert not torch.equal(mixed, images)
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(("width", "laid_out"), [(15, torch.contiguous_format), (16, torch.channels_last)])
+def test_a_narrow_network_is_kept_from_the_layout_that_kills_the_process(
+    width: int, laid_out: torch.memory_format
+) -> None:
+    assert ResNet18Classifier(width=width, channels_last=True).memory_format is laid_out
