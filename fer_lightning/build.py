@@ -52,8 +52,7 @@ def build(cfg: DictConfig) -> Experiment:
     loss = _made("loss", cfg.loss)
     optimizer = _optimizer(cfg)
     schedule = _schedule(cfg, optimizer)
-    datamodule = _made("data", cfg.data, augmentation=_made("augmentation", cfg.augmentation))
-    _read(datamodule, "fit")
+    datamodule = build_data(cfg)
     refuse_what_devices_cannot_share(trainer, cfg, datamodule)
     L.seed_everything(cfg.seed, verbose=False)
     parts = {"class_names": datamodule.class_names, "loss": loss, "optimizer": optimizer, "schedule": schedule}
@@ -62,13 +61,27 @@ def build(cfg: DictConfig) -> Experiment:
         datamodule.image_size = model.image_size
     for key, sizes in (("image_size", [datamodule.image_size]), ("progressive_sizes", datamodule.progressive_sizes)):
         for size in sizes:
-            if why := refusal(model, size):
-                raise ConfigError(f"data.{key} is {size}, and {type(model.net).__name__} does not take that: {why}")
+            if refusal(model, size):
+                raise ConfigError(
+                    f"data.{key} is {size}, and {type(model.net).__name__} does not run on images of {size}×{size}: "
+                    f"it is made for {model.image_size}×{model.image_size}"
+                )
     if cfg.compile:
         log.info("compile=true: the first steps take a minute or more, on a CPU several")
         model.net.compile()  # in place, so that the names in its state dict stay
     _refuse_never_unfreezing(cfg, trainer, len(datamodule.train_dataloader()))
     return Experiment(datamodule, model, trainer)
+
+
+def build_data(cfg: DictConfig) -> FERDataModule:
+    """Of a config that has been checked: its faces, read and split.
+
+    Raises:
+        ConfigError: data that cannot be used.
+    """
+    datamodule: FERDataModule = _made("data", cfg.data, augmentation=_made("augmentation", cfg.augmentation))
+    _read(datamodule, "fit")
+    return datamodule
 
 
 def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experiment:

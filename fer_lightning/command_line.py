@@ -4,6 +4,7 @@ import difflib
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -58,6 +59,10 @@ def launch(main: Callable[[], Any]) -> None:
         if FULL_ERROR:
             raise
         end_with(message(error))
+    except ValueError as error:  # so Hydra refuses its own options, as in -m --cfg job
+        if FULL_ERROR or not _raised_by_hydra(error):
+            raise
+        end_with(str(error))
     except OSError as error:  # Hydra makes the folder; what fails later has its own message
         if FULL_ERROR:
             raise
@@ -91,6 +96,17 @@ def give_up(error: ConfigError) -> NoReturn:
     end_with(str(error))
 
 
+def as_typed(path: Path) -> Path:
+    """path as its user would type it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def latest_runs() -> str:
+    """A sentence that names up to three of them, with a space before it; empty if there are none."""
+    runs = sorted(Path("outputs").glob("train/*/checkpoints/best.ckpt"))[-3:]
+    return f" The latest runs: {', '.join(str(run.parent.parent) for run in runs)}" if runs else ""
+
+
 def message(error: Exception) -> str:
     """What is wrong, where, and which choices there are."""
     if ours := next((e for e in _chain(error) if isinstance(e, ConfigError)), None):  # from a resolver too
@@ -107,10 +123,18 @@ def message(error: Exception) -> str:
     text = re.sub(r"\nTo append to your default list.*", "\nHere single keys can be set, as in data.path=…", text)
     if unknown := re.match(r"Could not load '([^/]+)/(.+)'\.$", text):
         text += _files_of_group(*unknown.groups())
+    if isinstance(error, OverrideParseException) and "…" in error.override:
+        return f"{error.override}: … stands for a name: put that of your own run in its place.{latest_runs()}"
     if isinstance(error, OverrideParseException):
         text += "\nOverrides are key=value. A value with spaces, commas or brackets needs quotes within quotes: "
         text += "\"data.path='fer2013 (1).csv'\""
     return text
+
+
+def _raised_by_hydra(error: Exception) -> bool:
+    """Whether it comes from Hydra's own code, and not from what it runs."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__")).startswith("hydra.")
 
 
 def _files_of_group(group: str, name: str) -> str:

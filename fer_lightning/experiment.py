@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 
 from fer_lightning.build import build, rebuild
 from fer_lightning.classifier import EmotionClassifier
-from fer_lightning.command_line import ConfigError, give_up
+from fer_lightning.command_line import ConfigError, as_typed, give_up, latest_runs
 from fer_lightning.data.cache import written_whole
 from fer_lightning.failures import in_one_message
 from fer_lightning.processes import process_rank
@@ -26,6 +26,7 @@ from fer_lightning.report.figures import Results
 from fer_lightning.report.provenance import provenance
 from fer_lightning.report.report import write_report
 from fer_lightning.resume import StoppedRun
+from fer_lightning.run_folder import gone_if_refused
 from fer_lightning.stopping import Stopped, stopping_at_once
 from fer_lightning.tta import Tta
 
@@ -44,11 +45,11 @@ def train(cfg: DictConfig) -> float:
             return _train(cfg)
     except Stopped as stop:
         how = "the same command, with hydra.sweep.dir=" if multirun else "python train.py resume="
-        where = _shown(run_dir.parent if multirun else run_dir)
+        where = as_typed(run_dir.parent if multirun else run_dir)
         log.info("\nstopped by %s%s", stop, "" if cfg.instead else f". To go on: {how}{where}")
         sys.exit(128 + stop.number)
     except Exception as raised:
-        error = in_one_message(raised, _shown(run_dir)) or raised
+        error = in_one_message(raised, as_typed(run_dir)) or raised
         if not multirun:
             if isinstance(error, ConfigError):
                 give_up(error)
@@ -64,17 +65,18 @@ def test(cfg: DictConfig) -> None:
     if process_rank() > 0:  # under torchrun or srun; one is enough
         return
     try:
-        run_dir, checkpoint = _finished_run(cfg)
-        run = OmegaConf.load(run_dir / ".hydra" / "config.yaml")
-        assert isinstance(run, DictConfig)
-        experiment = rebuild(run, cfg, checkpoint)
+        with gone_if_refused(cfg):
+            run_dir, checkpoint = _finished_run(cfg)
+            run = OmegaConf.load(run_dir / ".hydra" / "config.yaml")
+            assert isinstance(run, DictConfig)
+            experiment = rebuild(run, cfg, checkpoint)
     except ConfigError as error:
         give_up(error)
     experiment.model.tta = cfg.tta
     experiment.trainer.test(experiment.model, experiment.datamodule, verbose=False)
     results = Results.of(experiment.model, experiment.trainer)
     averaged = "" if cfg.tta == "none" else f", each face averaged over its {cfg.tta} views"
-    log.info("\n%s%s%s", _shown(checkpoint), averaged, results.table())
+    log.info("\n%s%s%s", as_typed(checkpoint), averaged, results.table())
     device = experiment.trainer.strategy.root_device.type
     facts = {
         "run": str(run_dir),
@@ -84,18 +86,19 @@ def test(cfg: DictConfig) -> None:
     }
     folder = Path(HydraConfig.get().runtime.output_dir)
     page = write_report(folder, experiment.model, experiment.trainer, results, facts, run_dir, run.monitor)
-    log.info("\nreport       %s", _shown(page))
+    log.info("\nreport       %s", as_typed(page))
 
 
 def _train(cfg: DictConfig) -> float:
     run_dir = Path(HydraConfig.get().runtime.output_dir)
-    stopped = StoppedRun.of(cfg, list(HydraConfig.get().overrides.task)) if cfg.resume else None
-    cfg = stopped.config if stopped else cfg
-    experiment = build(cfg)
+    with gone_if_refused(cfg):
+        stopped = StoppedRun.of(cfg, list(HydraConfig.get().overrides.task)) if cfg.resume else None
+        cfg = stopped.config if stopped else cfg
+        if cfg.instead:
+            instantiate(cfg.instead)(cfg, run_dir)
+            return math.nan
+        experiment = build(cfg)
     datamodule, model, trainer = experiment.datamodule, experiment.model, experiment.trainer
-    if cfg.instead:
-        instantiate(cfg.instead)(experiment, run_dir)
-        return math.nan
     if stopped:
         stopped.take_up(experiment)
     started = time.perf_counter() - (stopped.seconds if stopped else 0)
@@ -127,10 +130,10 @@ def _train(cfg: DictConfig) -> float:
     page = write_report(run_dir / "report", model, trainer, results, facts, run_dir, cfg.monitor)
     picked = f"best {cfg.monitor} {score:.4f}, " if best_path else "no checkpoint was kept; tested as it was "
     log.info("\n%safter %.1f minutes of training", picked, minutes)
-    shown = _shown(run_dir)
+    shown = as_typed(run_dir)
     log.info("run folder   %s", shown)
     log.info("weights      %s, or .pth", shown / "model.safetensors")
-    log.info("report       %s", _shown(page))
+    log.info("report       %s", as_typed(page))
     if best_path:
         log.info("test again   python test.py run_dir=%s", shown)
     log.info("TensorBoard  tensorboard --logdir %s", "outputs" if shown.parts[:1] == ("outputs",) else shown)
@@ -148,8 +151,7 @@ def _save_weights(model: EmotionClassifier, run_dir: Path) -> None:
 
 def _finished_run(cfg: DictConfig) -> tuple[Path, Path]:
     """The folder of the run that cfg names, and the checkpoint in it."""
-    runs = sorted(Path("outputs").glob("train/*/checkpoints/best.ckpt"))[-3:]
-    latest = f" The latest runs: {', '.join(str(run.parent.parent) for run in runs)}" if runs else ""
+    latest = latest_runs()
     if OmegaConf.is_missing(cfg, "run_dir") or cfg.run_dir is None:
         raise ConfigError(f"run_dir is missing: say which run, as in run_dir=outputs/train/….{latest}")
     for key, choices in (("ckpt", ("best", "last")), ("tta", get_args(Tta))):
@@ -184,8 +186,3 @@ def _log_hyperparameters(cfg: DictConfig, trainer: L.Trainer, run_dir: Path, fig
         elif not isinstance(logger, CSVLogger):  # the run's folder has .hydra/
             logger.log_hyperparams(row)
         logger.save()
-
-
-def _shown(path: Path) -> Path:
-    """path as its user would type it."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

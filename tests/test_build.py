@@ -120,7 +120,7 @@ TWO = "trainer=ddp trainer.accelerator=cpu trainer.devices=2"
         ("data.progressive_sizes=[32,0]", r"^data: progressive_sizes is 0; it must be at least 1"),
         (
             "data.progressive_sizes=[24,48] model=deep_emotion",
-            r"^data\.progressive_sizes is 24, and DeepEmotion does not",
+            r"^data\.progressive_sizes is 24, and DeepEmotion does not run on images of 24×24: it is made for 48×48$",
         ),
         (
             "model=resnet18 data.progressive_sizes=[24,48] trainer.max_epochs=-1 trainer.max_steps=9",
@@ -146,7 +146,7 @@ TWO = "trainer=ddp trainer.accelerator=cpu trainer.devices=2"
         ("finetune.head_lr_scale=0", r"^model: head_lr_scale is 0"),
         (
             "model=torchvision model.arch=vit_b_32 data.image_size=96",
-            r"^data\.image_size is 96, and VisionTr.* Wrong image",
+            r"^data\.image_size is 96, and VisionTr.* it is made for 224×224$",
         ),
         ("model=torchvision model.arch=mnasnet1_0", r"^model: arch is 'mnasnet1_0'"),
         ("loss=focal loss.gamma=-1", r"^loss: gamma is -1"),
@@ -168,7 +168,7 @@ TWO = "trainer=ddp trainer.accelerator=cpu trainer.devices=2"
         ("data=ferplus data.votes.path=none.csv", r"^data\.votes\.path: there is no file none\.csv"),
         ("data=ferplus data.votes.path=7", r"^data\.votes\.path is 7: it should be "),
         ("data.split_seed=-1", r"^data: split_seed is -1"),
-        ("data.image_size=64", r"^data\.image_size is 64, and DeepEmotion does not take that"),
+        ("data.image_size=64", r"^data\.image_size is 64, and DeepEmotion does not run on"),
         ("data.path=???", r"^data\.path is missing: give data\.path="),
         ("scheduler.interval=batch", r"^scheduler\.interval is 'batch': it should be 'step' or 'epoch'"),
         ("scheduler=plateau scheduler.monitor=val/acc", r"^scheduler\.monitor is val/acc; it is one of val/loss"),

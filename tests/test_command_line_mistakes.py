@@ -40,13 +40,16 @@ def test_the_learning_rate_finder_refuses_what_it_would_get_wrong(
         ("test.py", ["run_dir=x", "data=ferplus"], ["Could not override 'data'", "as in data.path=…"]),
         ("train.py", ["optimizer.lr=abc"], ["optimizer.lr is 'abc'", "valid number"]),
         ("train.py", ["data=fer2013"], ["data.path", "fer2013.csv", "image", "data=demo"]),
+        ("train.py", ["-m", "--cfg", "job", "seed=0,1"], ["Only one of --run, --multirun, --cfg"]),
+        ("train.py", ["debug=lr_find", "instead.steps=20"], ["instead.steps is 20; to suggest", "at least 60"]),
         ("test.py", [], ["run_dir is missing"]),
+        ("test.py", ["run_dir=outputs/train/…"], ["run_dir=outputs/train/…: … stands for a name"]),
         ("test.py", ["run_dir=outputs/gone"], ["run_dir outputs/gone is not the folder of a run"]),
         ("test.py", ["run_dir=x", "tta=five"], ["tta is five; it is one of none, flip, ten_crop"]),
     ],
 )
 def test_a_mistake_ends_in_one_message_and_status_1(
-    script: str, arguments: list[str], says: list[str], run_command: Command
+    script: str, arguments: list[str], says: list[str], run_command: Command, tmp_path: Path
 ) -> None:
     result = run_command(script, *arguments)
     assert result.returncode == 1
@@ -55,6 +58,7 @@ def test_a_mistake_ends_in_one_message_and_status_1(
     for text in says:
         assert text in result.stderr
     assert "Traceback" not in result.stderr + result.stdout
+    assert not list(tmp_path.glob("outputs/*/*"))
 
 
 @pytest.mark.parametrize("script", ["train.py", "test.py"])

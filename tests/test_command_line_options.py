@@ -23,6 +23,7 @@ def test_the_learning_rate_finder_draws_its_curve_and_suggests_a_rate(
     assert result.returncode == 0, result.stderr
     suggestion = re.search(r"optimizer\.lr=(\S+)$", result.stdout, re.MULTILINE)
     assert suggestion, result.stdout
+    assert re.search(r"^loss at rising learning rates   outputs/train/\S+/lr_find\.png$", result.stdout, re.MULTILINE)
     assert 1e-5 < float(suggestion[1]) < 0.5
     (run,) = tmp_path.glob("outputs/train/*")
     with Image.open(run / "report" / "lr_find.png") as picture:
@@ -37,8 +38,11 @@ def test_what_would_be_fed_can_be_looked_at_before_any_training(
     assert result.returncode == 0, result.stderr
     assert re.search(r"^train +Training +26 +3 +28 +48 +32 +22 +33 +192", result.stdout, re.MULTILINE)
     (run,) = tmp_path.glob("outputs/train/*")
-    with Image.open(run / "report" / "fed.png") as picture:
-        assert picture.width > 2 * picture.height
+    page = (run / "report" / "index.html").read_text("utf-8")
+    assert re.search(r">train<.*>Training<.*>26<.*>3<.*>28<.*>192<", page)
+    assert page.count("data:image/png") == 1
+    assert f"these counts   outputs/train/{run.name}/report/index.html" in result.stdout
+    assert "network:" not in result.stdout
     assert not list(run.glob("**/*.ckpt"))
 
 

@@ -96,14 +96,22 @@ def digests(images: Tensor) -> Tensor:
     return torch.frombuffer(bytearray(raw), dtype=torch.int64)
 
 
-def split_table(faces: Faces, rows: Mapping[str, Tensor], origins: Mapping[str, str], copies: Mapping[str, int]) -> str:
-    """What each split is, its faces of each emotion, and how many of them are copies of a face trained on."""
+def split_frame(
+    faces: Faces, rows: Mapping[str, Tensor], origins: Mapping[str, str], copies: Mapping[str, int]
+) -> pd.DataFrame:
+    """A row a split: what it is, its faces of each emotion, and how many of them are copies of a face trained on."""
     counts = {s: torch.bincount(faces.labels[r], minlength=len(faces.class_names)).tolist() for s, r in rows.items()}
     table = pd.DataFrame(counts, index=pd.Index(faces.class_names)).T
     table["all"] = table.sum(axis=1)
     table.insert(0, "is", [origins[split] for split in rows])
     table["also in train"] = [f"{copies[split]:,}" if split in copies else "" for split in rows]
-    return table.to_string(formatters=dict.fromkeys((*faces.class_names, "all"), "{:,}".format))
+    return table
+
+
+def split_table(faces: Faces, rows: Mapping[str, Tensor], origins: Mapping[str, str], copies: Mapping[str, int]) -> str:
+    """The same as text."""
+    formats = dict.fromkeys((*faces.class_names, "all"), "{:,}".format)
+    return split_frame(faces, rows, origins, copies).to_string(formatters=formats)
 
 
 def _names(split: str, wanted: str | Sequence[str], present: Mapping[str, int]) -> list[str]:

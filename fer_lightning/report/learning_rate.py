@@ -8,9 +8,10 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from lightning.pytorch.tuner.tuning import Tuner
 from matplotlib.figure import Figure
+from omegaconf import DictConfig
 
-from fer_lightning.build import Experiment
-from fer_lightning.command_line import ConfigError
+from fer_lightning.build import build
+from fer_lightning.command_line import ConfigError, as_typed
 from fer_lightning.finetuning import Finetuning
 
 WARM_UP = 20
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def find_learning_rate(
-    experiment: Experiment, run_dir: Path, min_lr: float = 1e-6, max_lr: float = 1.0, steps: int = 200
+    cfg: DictConfig, run_dir: Path, min_lr: float = 1e-6, max_lr: float = 1.0, steps: int = 200
 ) -> None:
     """Trains for some steps at exponentially rising rates (Smith, WACV 2017), by Lightning's Tuner.
 
@@ -29,11 +30,14 @@ def find_learning_rate(
     of the rate, and so lands near min_lr.)
 
     Raises:
-        ConfigError: trainer.fast_dev_run, layers that learn at other rates or not at all, a sweep, or so few steps that
-            there is nothing to suggest.
+        ConfigError: as `build`; trainer.fast_dev_run, layers that learn at other rates or not at all, a sweep, or so
+            few steps that there is nothing to suggest.
     """
     if HydraConfig.get().mode is RunMode.MULTIRUN:
         raise ConfigError("debug=lr_find trains nothing that a sweep could compare: give it one run at a time")
+    if steps < 3 * WARM_UP:
+        raise ConfigError(f"instead.steps is {steps}; to suggest a learning rate takes at least {3 * WARM_UP}")
+    experiment = build(cfg)
     callbacks = experiment.trainer.callbacks  # type: ignore[attr-defined]
     if experiment.model.head_lr_scale != 1 or any(isinstance(c, Finetuning) for c in callbacks):
         raise ConfigError("debug=lr_find gives all layers the same rate: it needs finetune=full, head_lr_scale 1")
@@ -50,14 +54,14 @@ def find_learning_rate(
     rates, losses = (finder.results["lr"], finder.results["loss"]) if finder else ([], [])
     if len(rates) < 3 * WARM_UP:
         raise ConfigError(
-            f"only {len(rates)} of instead.steps={steps} were made, too few to suggest a learning rate from: give more "
-            f"steps, or a lower instead.max_lr if the loss has diverged"
+            f"the loss has diverged after {len(rates)} of instead.steps={steps}, too few to suggest a learning rate "
+            f"from: give a lower instead.max_lr or more steps"
         )
     suggestion = steepest_fall(rates, losses)
     path = run_dir / "report" / "lr_find.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     _curve(rates, losses, suggestion).savefig(path, dpi=120)
-    log.info("\nloss at rising learning rates   %s", path)
+    log.info("\nloss at rising learning rates   %s", as_typed(path))
     log.info("where it falls most steeply     optimizer.lr=%.2g", suggestion)
 
 

@@ -1,17 +1,36 @@
-"""debug=look: what the network would be fed, and how many faces each class has; nothing is trained."""
+"""debug=look: what a network would be fed, and how many faces each class has; no network is made."""
 
 import logging
 from pathlib import Path
 
-from fer_lightning.build import Experiment
-from fer_lightning.report.sheets import fed_figure
+from omegaconf import DictConfig
+
+from fer_lightning.build import build_data
+from fer_lightning.check import check
+from fer_lightning.command_line import as_typed
+from fer_lightning.data.splits import split_frame
+from fer_lightning.report.page import Section, Table, write_page
+from fer_lightning.report.sheets import fed_picture
 
 log = logging.getLogger(__name__)
 
 
-def look(experiment: Experiment, run_dir: Path) -> None:
-    """Writes run_dir/report/fed.png; the counts of the classes are in the log by then."""
-    path = run_dir / "report" / "fed.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fed_figure(experiment.datamodule).savefig(path, dpi=160)
-    log.info("\ntraining faces before and after augmentation   %s", path)
+def look(cfg: DictConfig, run_dir: Path) -> None:
+    """Writes run_dir/report/index.html.
+
+    Raises:
+        ConfigError: as `build`.
+    """
+    check(cfg)
+    data = build_data(cfg)
+    assert data.faces is not None
+    copies = {split: int(copied.sum()) for split, copied in data.also_in_train.items()}
+    table = split_frame(data.faces, data.rows, data.origins, copies).reset_index(names="split")
+    counts = dict.fromkeys((*data.class_names, "all"), ",")
+    sections = [
+        Section("Faces in each split", tables=[Table.of(table, counts, f"Of {data.source}.")]),
+        Section("What a network would be fed", pictures=[fed_picture(data)]),
+    ]
+    page = run_dir / "report" / "index.html"
+    write_page(page, "Before training", sections)
+    log.info("\ntraining faces before and after augmentation, and these counts   %s", as_typed(page))

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from fer_lightning.classifier import EmotionClassifier
-from fer_lightning.data import FERDataModule
 from fer_lightning.nets.grey import first_convolution
 from fer_lightning.report import charts, sheets
 from fer_lightning.report.attention import grad_cam, transformed, transformer_of
@@ -58,7 +57,7 @@ def write_report(
         "What the network looks at": lambda section: _attention(section, model, trainer, predictions),
     }
     if data.augmentation:
-        parts["What it was fed"] = lambda section: section.pictures.append(_fed(data))
+        parts["What it was fed"] = lambda section: section.pictures.append(sheets.fed_picture(data))
     with attempted("its page"):
         sections = [made(title, make) for title, make in parts.items()]
         write_page(folder / "index.html", f"{_name(model)} on {results.faces_of}", sections)
@@ -178,11 +177,6 @@ def _attention(section: Section, model: EmotionClassifier, trainer: L.Trainer, p
         name, first = first_convolution(model.net)
         figure = sheets.kernels_figure(first.weight.detach().float().cpu())
         section.pictures.append(Picture.of(figure, "kernels of the first layer", f"First kernels, of layer {name}."))
-
-
-def _fed(data: FERDataModule) -> Picture:
-    caption = "Above: training faces as they are. Below: three times as an epoch shows them."
-    return Picture.of(sheets.fed_figure(data), "training faces before and after augmentation", caption)
 
 
 def _name(model: EmotionClassifier) -> str:

@@ -8,6 +8,7 @@ from torch import Generator, Tensor
 
 from fer_lightning.data import FERDataModule
 from fer_lightning.report.charts import ORANGE, WRONG
+from fer_lightning.report.page import Picture
 from fer_lightning.report.predictions import Predictions
 
 FED = 12
@@ -45,7 +46,13 @@ def kernels_figure(kernels: Tensor, shown: int = 64) -> Figure:
     return figure
 
 
-def fed_figure(data: FERDataModule) -> Figure:
+def fed_picture(data: FERDataModule) -> Picture:
+    """What train.py shows before a training (debug=look) and after it."""
+    caption = "Above: training faces as they are. Below: three times as an epoch shows them."
+    return Picture.of(_fed_figure(data), "training faces before and after augmentation", caption)
+
+
+def _fed_figure(data: FERDataModule) -> Figure:
     """Training faces as they are (above) and as one epoch shows them: float pixels, without normalisation."""
     assert data.faces is not None
     assert data.augmentation is not None
