@@ -34,7 +34,7 @@ def row(run_dir: Path, csv: Path | None, repeats: int) -> dict[str, str]:
     return {
         "network": type(model.net).__name__,
         "faces": f"{len(results.predictions):,}",
-        "testing, both ways round": f"{testing:.1f} s",
+        "testing, with and without flip": f"{testing:.1f} s",
         "its report": f"{seconds:.1f} s",
     }
 
