@@ -1,7 +1,6 @@
 """From a config to the objects that it describes."""
 
 import logging
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from fer_lightning.models import load_model
 from fer_lightning.nets.torchvision import refusal
 from fer_lightning.nets.weights import Start
 from fer_lightning.optimization import Schedule, steps_of_epoch
+from fer_lightning.quiet import quieten
 
 log = logging.getLogger(__name__)
 
@@ -188,7 +188,7 @@ def _replace(node: DictConfig, other: DictConfig, name: str) -> None:
 
 
 def _trainer(cfg: DictConfig, own: list[L.Callback], callbacks: list[str], loggers: list[str]) -> L.Trainer:
-    _quieten()
+    quieten()
     named = [_made(f"callbacks.{name}", cfg.callbacks[name]) for name in callbacks if cfg.callbacks.get(name)]
     options: dict[str, Any] = {
         "callbacks": [*named, *own, EndTogether()],  # LastCheckpoint is the first
@@ -241,23 +241,3 @@ def _fast_precision(accelerator: str) -> str:
     capabilities: Mapping[str, Any] = capabilities_of()
     computes_bf16 = any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
     return "bf16-mixed" if computes_bf16 else "32-true"
-
-
-def _quieten() -> None:
-    """Takes away what Lightning says about things that are so on purpose, and its second console handler."""
-    for name in ("lightning", "lightning.fabric", "lightning.pytorch"):
-        logging.getLogger(name).handlers.clear()
-        logging.getLogger(name).propagate = True
-    for name in ("pytorch.utilities.rank_zero", "pytorch.trainer.connectors.checkpoint_connector", "fabric.utilities"):
-        logging.getLogger(f"lightning.{name}").setLevel(logging.WARNING)
-    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # the first run of all builds a cache of fonts
-    for text in (
-        ".*does not have many workers.*",  # a batch is one index operation: workers would slow it down
-        ".*exists and is not empty.*",  # the run's folder holds .hydra and the log already
-        ".*The number of training batches .* is smaller than the logging interval.*",  # metrics are per epoch
-        ".*module.s. in eval mode at the start of training.*",  # those that finetune has frozen
-        ".*your dataloader is not resumable.*",  # EpochOrder is
-        ".*logging on epoch level in distributed setting.*",  # metrics are shared already, and speed is told by one
-        ".*LeafSpec.* is deprecated.*",  # Lightning calls what newer torch renames
-    ):
-        warnings.filterwarnings("ignore", text)
