@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from browser import in_browser, needs_browser, printed
 from conftest import Command
 from runs import SHORT, metrics, run_of, table_of
 from safetensors.torch import load_file
@@ -16,6 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from fer_lightning.data import EMOTIONS
 from fer_lightning.models import load_model
 from fer_lightning.nets.deep_emotion import DeepEmotion
+from fer_lightning.report import compare
 
 
 def _spaced(text: str) -> str:
@@ -167,6 +169,33 @@ def test_the_report_holds_all_it_shows_and_every_part_of_it_could_be_made(traine
     assert {row["split"] for row in table} == {"PrivateTest"}
     rights = sum(row["label"] == row["prediction"] for row in table)
     assert rights / 24 == pytest.approx(metrics(run)["test/accuracy"])
+
+
+@needs_browser
+def test_its_pages_can_be_read_on_a_desk_on_a_phone_in_the_dark_and_on_paper(
+    trained: tuple[Path, str], tmp_path: Path
+) -> None:
+    for name in ("one", "other"):
+        shutil.copytree(trained[0], tmp_path / name)
+    compare.main([str(tmp_path), "--out", str(tmp_path / "compared")])
+    report, compared = tmp_path / "one" / "report" / "index.html", tmp_path / "compared" / "index.html"
+    dark, white = "--blink-settings=preferredColorScheme=0", "rgb(255, 255, 255)"
+    for page, width, options, paper in (
+        (report, 1200, (), white),
+        (report, 390, (dark,), "rgb(22, 22, 22)"),
+        (compared, 390, (), white),
+    ):
+        found, console = in_browser(page, width, *options)
+        assert "CONSOLE" not in console
+        assert found["width"] == width
+        assert found["paper"] == paper
+        assert not found["tooWide"]
+        assert found["wide"] == 0
+        assert found["pictures"]
+        assert all(complete and natural and shown >= 100 for complete, natural, shown in found["pictures"])
+        assert found["keys"] == sorted(found["keys"], reverse=True)
+        assert found["byName"] == sorted(found["byName"])
+    assert printed(report).count(b"/Type /Page\n") > 3
 
 
 def test_a_seed_makes_a_run_repeatable_to_the_bit_and_another_seed_another_run(
