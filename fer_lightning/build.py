@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import lightning as L
@@ -15,7 +14,8 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from torch.optim import Optimizer
 
-from fer_lightning.check import APART, check, refuse_foreign_targets
+from fer_lightning.check import APART, check
+from fer_lightning.checkpoint_content import checkpoint_content
 from fer_lightning.checkpoints import WholeCheckpoints
 from fer_lightning.classifier import EmotionClassifier
 from fer_lightning.command_line import ConfigError, message
@@ -26,6 +26,7 @@ from fer_lightning.nets.torchvision import refusal
 from fer_lightning.nets.weights import Start
 from fer_lightning.optimization import Schedule, steps_of_epoch
 from fer_lightning.quiet import quieten
+from fer_lightning.run_config import refuse_foreign
 
 log = logging.getLogger(__name__)
 
@@ -95,17 +96,15 @@ def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experimen
     Raises:
         ConfigError: as `build`, or a checkpoint that does not fit or holds more than plain values.
     """
-    refuse_foreign_targets(run)
+    refuse_foreign(run)
     try:
-        of_data = torch.load(checkpoint, map_location="cpu", weights_only=True)[FERDataModule.__name__]
-    except (RuntimeError, KeyError, EOFError, OSError, UnpicklingError) as error:
-        raise ConfigError(f"{checkpoint} is not a checkpoint of this program: {error}") from error
-    if "image_size" not in of_data or "finetune" not in run:
-        raise ConfigError(f"{checkpoint} was made by an older version of this program: train again")
+        of_data = checkpoint_content(checkpoint).data
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
     if not isinstance(run.data.path, DictConfig):  # of demo faces: they are drawn again if they are gone
-        run.data.path = of_data["source"]  # wherever this is called from, and whatever $FER2013 is by now
+        run.data.path = of_data.source  # wherever this is called from, and whatever $FER2013 is by now
     if run.data.get("votes"):  # other faces have other votes
-        run.data.votes.path = None if changes.data.path else of_data["votes"]
+        run.data.votes.path = None if changes.data.path else of_data.votes
     for group in ("data", "trainer"):
         _replace(run[group], changes[group], group)
     run.trainer.update({"devices": 1, "num_nodes": 1, "strategy": "auto"})  # however many it was trained on
@@ -116,7 +115,7 @@ def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experimen
     except ValueError as error:
         raise ConfigError(str(error)) from error
     datamodule = _made("data", run.data)
-    datamodule.load_state_dict(of_data)
+    datamodule.load_state_dict(dict(of_data))
     _read(datamodule, "test")
     if datamodule.class_names != model.class_names:
         known, found = ", ".join(model.class_names), ", ".join(datamodule.class_names)

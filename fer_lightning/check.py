@@ -24,10 +24,6 @@ AUTO = {"trainer": "precision", "optimizer": "fused"}
 """The keys that may be "auto", which build.py resolves."""
 
 
-PACKAGES = ("torch", "torchvision", "torchmetrics", "lightning", "fer_lightning")
-"""What the config of a run may name."""
-
-
 def check(cfg: DictConfig) -> None:
     """Refuses what no later step would, or only after hours: what is missing, types, ranges across groups.
 
@@ -60,22 +56,6 @@ def check(cfg: DictConfig) -> None:
     for group in ("callbacks", "logger"):
         for key, node in (cfg[group] or {}).items():
             _check_node(f"{group}.{key}", node)
-
-
-def refuse_foreign_targets(cfg: DictConfig) -> None:
-    """For a config that comes with a run from who knows where: it names nothing but parts of these packages.
-
-    Raises:
-        ConfigError: names the first key with another target.
-    """
-    pairs = [("", OmegaConf.to_container(cfg, resolve=False))]
-    for key, value in pairs:  # which grows on the way
-        if isinstance(value, dict):
-            pairs += [(f"{key}.{inner!s}".lstrip("."), one) for inner, one in value.items()]
-        elif isinstance(value, list):
-            pairs += [(f"{key}.{place}", one) for place, one in enumerate(value)]
-        elif key.rpartition(".")[2] == "_target_" and str(value).partition(".")[0] not in PACKAGES:
-            raise ConfigError(f"{key} is {value}; a run's own config may only name parts of {', '.join(PACKAGES)}")
 
 
 def _check_unfreezing(cfg: DictConfig) -> None:

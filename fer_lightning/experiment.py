@@ -26,6 +26,7 @@ from fer_lightning.report.figures import Results
 from fer_lightning.report.provenance import provenance
 from fer_lightning.report.report import write_report
 from fer_lightning.resume import StoppedRun
+from fer_lightning.run_config import run_config
 from fer_lightning.run_folder import gone_if_refused
 from fer_lightning.stopping import Stopped, stopping_at_once
 from fer_lightning.tta import Tta
@@ -67,8 +68,7 @@ def test(cfg: DictConfig) -> None:
     try:
         with gone_if_refused(cfg):
             run_dir, checkpoint = _finished_run(cfg)
-            run = OmegaConf.load(run_dir / ".hydra" / "config.yaml")
-            assert isinstance(run, DictConfig)
+            run = run_config(run_dir)
             experiment = rebuild(run, cfg, checkpoint)
     except ConfigError as error:
         give_up(error)

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from pickle import UnpicklingError
 
-import torch
 from torch.optim import Optimizer
 
+from fer_lightning.checkpoint_content import checkpoint_content
 from fer_lightning.classifier import EmotionClassifier
 from fer_lightning.data import EMOTIONS
 from fer_lightning.data.faces import SIDE
@@ -16,6 +15,7 @@ from fer_lightning.nets.resnet18 import ResNet18, Stem
 from fer_lightning.nets.torchvision import colour_size, refusal, torchvision_net
 from fer_lightning.nets.weights import Start, load_start
 from fer_lightning.optimization import Schedule
+from fer_lightning.signature import misfit
 
 CHANNELS_LAST_FROM = 16
 """Width from which ResNet18 can be laid out as NHWC. Below, oneDNN (of torch 2.15, on the CPU, in float32) writes past
@@ -112,12 +112,15 @@ def load_model(checkpoint: Path | str, loss: CrossEntropy | None = None) -> Emot
     Raises:
         ValueError: a file that is no such checkpoint.
     """
+    content = checkpoint_content(Path(checkpoint))
     kinds = {kind.__name__: kind for kind in EmotionClassifier.__subclasses__()}
     try:
-        kind = kinds[torch.load(checkpoint, map_location="cpu", weights_only=True)["model_class"]]
-        model: EmotionClassifier = kind.load_from_checkpoint(
-            checkpoint, map_location="cpu", weights_only=True, loss=loss
-        )
-    except (RuntimeError, KeyError, TypeError, EOFError, OSError, UnpicklingError) as error:
+        if (kind := kinds.get(content.model_class)) is None:
+            raise ValueError(f"model_class is {content.model_class!r}; it is one of {', '.join(kinds)}")
+        if problem := misfit(kind, content.hyper_parameters):
+            raise ValueError(f"hyper_parameters: {problem}")
+        model: EmotionClassifier = kind(**content.hyper_parameters, loss=loss)  # type: ignore[arg-type]
+        model.load_state_dict(content.state_dict)
+    except (ValueError, TypeError, RuntimeError) as error:
         raise ValueError(f"{checkpoint} is not a checkpoint of this program: {error}") from error
     return model.eval()

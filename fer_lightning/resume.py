@@ -15,11 +15,12 @@ from lightning.pytorch.loggers import CSVLogger
 from omegaconf import DictConfig, OmegaConf
 
 from fer_lightning.build import Experiment
-from fer_lightning.check import refuse_foreign_targets
 from fer_lightning.checkpoints import LastCheckpoint, newest_whole
 from fer_lightning.command_line import ConfigError
 from fer_lightning.data import FERDataModule
+from fer_lightning.plain_file import plain_values
 from fer_lightning.processes import process_rank
+from fer_lightning.run_config import refuse_foreign, run_config
 
 log = logging.getLogger(__name__)
 
@@ -51,9 +52,8 @@ class StoppedRun:
         given = {override.partition("=")[0].lstrip("+~") for override in overrides}
         _refuse_other_changes(given)
         run_dir = Path(str(cfg.resume)).expanduser()
-        run = OmegaConf.load(run_dir / ".hydra" / "config.yaml")
-        assert isinstance(run, DictConfig)
-        refuse_foreign_targets(run)
+        run = run_config(run_dir)
+        refuse_foreign(run)
         checkpoint, state = _state(run_dir)
         if checkpoint:
             if "trainer.max_epochs" not in given and (run_dir / "report" / "metrics.json").exists():
@@ -115,7 +115,10 @@ def _state(run_dir: Path) -> tuple[Path | None, dict[str, Any]]:
         if any(folder.glob("*.ckpt")):
             raise ConfigError(f"{folder} holds no checkpoint to go on from: last.ckpt is missing or damaged")
         return None, {}
-    state: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    try:
+        state: dict[str, Any] = plain_values(checkpoint)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
     if LastCheckpoint.__name__ not in state.get("callbacks", {}):
         raise ConfigError(f"{checkpoint} was made by an older version of this program: it cannot be resumed")
     return checkpoint, state

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.models import get_model_weights
 
 from fer_lightning.nets.grey import GreyConv2d, first_convolution, fold_colours
+from fer_lightning.plain_file import REFUSED, is_plain, plain_values
 
 SHOWN = 5
 """How many keys that do not fit an error names; it counts them all."""
@@ -26,8 +28,6 @@ RENAMED = (
     (re.compile(r"\.mlp\.linear_2\."), ".mlp.3."),
 )
 """Layers that have other names in torchvision's older weight files than in its networks."""
-
-DAMAGED = "is damaged, or holds more than plain tensors, which is not executed"
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ def _refuse_misfits(own: dict[str, Tensor], state: dict[str, Tensor], source: st
 
 
 def _is_of_other_classes(theirs: Tensor, ours: Tensor) -> bool:
-    return theirs.shape[1:] == ours.shape[1:] and len(theirs) != len(ours)
+    return theirs.ndim == ours.ndim and theirs.shape[1:] == ours.shape[1:] and len(theirs) != len(ours)
 
 
 def _renamed(key: str) -> str:
@@ -125,22 +125,16 @@ def _renamed(key: str) -> str:
 
 def _read(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
-        raise ValueError(f"weights_path {path} does not exist")
+        raise ValueError(f"weights_path {path} does not exist, or is no file")
     what = f"weights_path {path}"
     try:
-        state: Any = load_file(path) if path.suffix == ".safetensors" else _safely_loaded(path)
-    except Exception as error:  # a pickle can be broken in any way
+        state: Any = load_file(path) if path.suffix == ".safetensors" else plain_values(path)
+    except (ValueError, SafetensorError, OSError) as error:
         hint = "Expected a state dict: torch.save(net.state_dict(), path), or a .safetensors file"
-        raise ValueError(f"{what} {DAMAGED}. {hint}") from error
+        raise ValueError(f"{what} {REFUSED}. {hint}") from error
     if isinstance(state, dict) and "state_dict" in state:
         raise ValueError(f"{what} is a checkpoint: give the model.safetensors in the folder of its run instead")
     return _checked(state, what)
-
-
-def _safely_loaded(path: Path) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about pickles that it then refuses
-        return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _imagenet(arch: str) -> dict[str, Tensor]:
@@ -152,7 +146,7 @@ def _imagenet(arch: str) -> dict[str, Tensor]:
             state = weights.get_state_dict(check_hash=True, map_location="cpu", weights_only=True)
     except Exception as error:  # a pickle can be broken in any way
         if file.is_file():
-            raise ValueError(f"{file} {DAMAGED}. Delete it, and it is fetched again") from error
+            raise ValueError(f"{file} {REFUSED}. Delete it, and it is fetched again") from error
         raise ValueError(
             f"the ImageNet weights of {arch} could not be had ({error}). Get {weights.url} on a machine with internet "
             f"and put it into {file.parent}, or name it with model.weights_path=…; model.pretrained=false "
@@ -162,7 +156,8 @@ def _imagenet(arch: str) -> dict[str, Tensor]:
 
 
 def _checked(state: Any, what: str) -> dict[str, Tensor]:
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        found = ", ".join(map(str, list(state)[:SHOWN])) if isinstance(state, dict) else type(state).__name__
-        raise ValueError(f"{what} holds no state dict (a dict of tensors) but {found}")
+    if not isinstance(state, dict) or not all(isinstance(k, str) and is_plain(v) for k, v in state.items()):
+        names = list(state)[:SHOWN] if isinstance(state, dict) else []
+        found = ", ".join(name for name in names if isinstance(name, str)) or type(state).__name__
+        raise ValueError(f"{what} holds no state dict (a dict of plain tensors) but {found}")
     return dict(state)
