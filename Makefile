@@ -1,10 +1,14 @@
-# make train | test | lint | types | format | lock | clean; the first call makes .venv from requirements.lock
+# make train | test | nightly | lint | types | format | lock | clean; the first call makes .venv from requirements.lock
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test lint types check format lock clean
+# Fuzzing: how many cases, and which; the same seed makes the same ones.
+FUZZ_CASES ?= 10000
+FUZZ_SEED ?= $(shell date +%Y%m%d)
+
+.PHONY: help install train test nightly lint types check format lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,6 +18,9 @@ train: install ## train ResNet18 on the drawn demo faces, then test it (ARGS="mo
 
 test: install ## run the tests
 	$(BIN)/python -m pytest -n auto --maxprocesses=8 --dist=loadfile $(ARGS)
+
+nightly: install ## fuzz the readers with 10,000 cases, which differ from day to day
+	FUZZ_CASES=$(FUZZ_CASES) FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest tests/test_fuzzing.py tests/data/test_cache.py $(ARGS)
 
 check: lint types test ## all that CI runs
 

@@ -1,21 +1,30 @@
 """The CSV inside whatever it came in (gzip, xz, zip, tar), told apart by content, never unpacked to disk."""
 
+import bz2
 import gzip
 import io
 import lzma
+import stat
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, BinaryIO, cast
 
+from fer_lightning.data.bounded import Bounded, most_unpacked, too_large
 from fer_lightning.data.faces import DataError
 from fer_lightning.data.pixel_csv import read_header
+from fer_lightning.data.pixel_text import shown
 
 SUFFIXES = (".csv", ".csv.gz", ".csv.xz", ".csv.zip", ".gz", ".xz", ".zip", ".tgz", ".tar.gz", ".tar.xz", ".tar")
 BUFFER = 1 << 20
+
+DAMAGE = (
+    *(EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError),
+    NotImplementedError,  # of zipfile, for a version or a method that there is not
+)
 
 FORMS = """\
 - fer2013.csv (emotion,pixels,Usage), icml_face_data.csv or train.csv (emotion,pixels)
@@ -28,34 +37,18 @@ FORMS = """\
 def open_csv(path: Path) -> Iterator[tuple[BinaryIO, str]]:
     """The bytes of the CSV in the file `path`, and its name within the archive ("" if it is in none).
 
-    Damage that shows only while reading (a truncated archive) becomes a DataError too.
+    Damage that shows only while reading (a truncated archive) becomes a DataError too, and so does what unpacks to far
+    more than faces do, and an archive with a member outside its own folder.
     """
     try:
-        with path.open("rb") as file:
+        with path.open("rb", buffering=BUFFER) as file:
             magic = file.read(6)
-        if magic.startswith(b"PK"):
-            with zipfile.ZipFile(path) as archive:
-                files = [member.filename for member in archive.infolist() if not member.is_dir()]
-                member = _member(files, lambda name: _decompressed(archive, name), path)
-                with _decompressed(archive, member) as compressed:
-                    yield _buffered(compressed), member
-        elif tarfile.is_tarfile(path):
-            with tarfile.open(path, "r:*") as tar:
-                members = {member.name: member for member in tar if member.isfile()}
-                while tar.fileobj is not None and tar.fileobj.read(BUFFER):
-                    pass  # the compression's checksum stands behind the last member
-                member = _member(list(members), lambda name: _extracted(tar, members[name]), path)
-                yield _buffered(_extracted(tar, members[member])), member
-        elif magic.startswith(b"\x1f\x8b"):
-            with gzip.open(path) as compressed:
-                yield _buffered(compressed), ""
-        elif magic.startswith(b"\xfd7zXZ"):
-            with lzma.open(path) as compressed:
-                yield _buffered(compressed), ""
-        else:
-            with path.open("rb", buffering=BUFFER) as file:
-                yield file, ""
-    except (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError) as error:
+            file.seek(0)
+            if magic.startswith(b"PK"):
+                yield from _in_zip(file, path)
+            else:
+                yield from _in_tar_or_alone(_unpacked(file, magic, path), path)
+    except DAMAGE as error:
         raise DataError(f"{path}: damaged or cut short ({error}). Get a complete copy.") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error}). Give a readable file as data.path.") from error
@@ -101,6 +94,71 @@ def is_visible(name: str) -> bool:
     return not any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
 
 
+def _in_zip(file: BinaryIO, path: Path) -> Iterator[tuple[BinaryIO, str]]:
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        allowed = most_unpacked(path)
+        if sum(member.file_size for member in members) > allowed:  # zipfile reads no more than this of each
+            raise too_large(path, allowed)
+        for member in members:
+            kind = stat.S_IFMT(member.external_attr >> 16)
+            _refuse_outside(path, member.filename, kind not in (0, stat.S_IFREG, stat.S_IFDIR))
+        files = [member.filename for member in members if not member.is_dir()]
+        chosen = _member(files, lambda name: _decompressed(archive, name), path)
+        with _decompressed(archive, chosen) as compressed:
+            yield _buffered(compressed), chosen
+
+
+def _in_tar_or_alone(stream: BinaryIO, path: Path) -> Iterator[tuple[BinaryIO, str]]:
+    if not _is_tar(stream):
+        yield stream, ""
+        return
+    with tarfile.open(fileobj=stream, mode="r:") as tar:
+        members = {member.name: member for member in _tar_members(tar, path) if member.isfile()}
+        while stream.read(BUFFER):
+            pass  # the compression's checksum stands behind the last member
+        chosen = _member(list(members), lambda name: _extracted(tar, members[name]), path)
+        yield _buffered(_extracted(tar, members[chosen])), chosen
+
+
+def _is_tar(stream: BinaryIO) -> bool:
+    """Unlike tarfile.is_tarfile, without unpacking a stream that is unpacked already."""
+    try:
+        with tarfile.open(fileobj=stream, mode="r:"):
+            return True
+    except tarfile.ReadError:
+        return False
+    finally:
+        stream.seek(0)
+
+
+def _tar_members(tar: tarfile.TarFile, path: Path) -> Iterator[tarfile.TarInfo]:
+    end = 0
+    for member in tar:
+        if member.offset_data < end:  # tarfile would go round in circles
+            raise tarfile.ReadError("its members overlap")
+        end = member.offset_data + member.size
+        _refuse_outside(path, member.name, not (member.isfile() or member.isdir()))
+        yield member
+
+
+def _unpacked(file: BinaryIO, magic: bytes, path: Path) -> BinaryIO:
+    for start, opened in ((b"\x1f\x8b", gzip.open), (b"\xfd7zXZ", lzma.open), (b"BZh", bz2.open)):
+        if magic.startswith(start):
+            return _buffered(Bounded(cast(BinaryIO, opened(file)), path))
+    return file
+
+
+def _refuse_outside(path: Path, name: str, is_link_or_device: bool) -> None:
+    windows = PureWindowsPath(name)  # which takes / and \ for the same
+    if is_link_or_device or windows.anchor or name.startswith("/") or ".." in windows.parts:
+        what = "a link or device" if is_link_or_device else "outside the archive's folder"
+        raise DataError(
+            f"{path}: its member {shown(name)} is {what}, which no archive of faces needs; nothing of it was read. "
+            f"Get it from where it was first published, or unpack it and give the CSV as data.path."
+        )
+
+
 def _member(names: list[str], opened: Callable[[str], IO[bytes]], path: Path) -> str:
     def refusal(name: str) -> str | None:
         try:
@@ -131,7 +189,7 @@ def _only(names: list[str], where: Path) -> str:
     return names[0]
 
 
-def _buffered(stream: IO[bytes] | gzip.GzipFile) -> BinaryIO:
+def _buffered(stream: IO[bytes] | io.RawIOBase) -> BinaryIO:
     # The readline of a zip member is slow Python; that of BufferedReader is not and needs only `readinto`.
     return io.BufferedReader(cast(io.RawIOBase, stream), BUFFER)
 

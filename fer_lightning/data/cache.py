@@ -15,15 +15,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from fer_lightning.data.faces import Faces, Reading
+from fer_lightning.data.faces import SIDE, Faces, Reading
 
 log = logging.getLogger(__name__)
 
-SCHEMA = "4"
+SCHEMA = "5"
 """To be raised whenever a reader would make other faces of the same source, or the file's layout changes."""
 
 TENSORS = ("images", "labels", "parts", "numbers")
@@ -50,7 +51,7 @@ def cached_reading(source: Path, identity: str) -> Reading | None:
                 return _load(file, identity)
         except _UnusableError as why:
             unusable.append(f"{file}: {why}")
-        except (OSError, SafetensorError) as error:
+        except (OSError, SafetensorError, ValueError, TypeError, KeyError) as error:  # the last three: of metadata
             unusable.append(f"{file}: damaged or unreadable ({error})")
     for message in unusable:
         log.info("cache made anew: %s", message)
@@ -103,13 +104,16 @@ def _load(file: Path, identity: str) -> Reading:
         tensors = {name: opened.get_tensor(name) for name in (*TENSORS, *({SOFT} & set(opened.keys())))}
     if metadata.pop("checksum", None) != _checksum(tensors, metadata):
         raise _UnusableError("damaged (its checksum differs)")
+    faces = Faces(
+        **tensors,
+        part_names=tuple(json.loads(metadata["part_names"])),
+        class_names=tuple(json.loads(metadata["class_names"])),
+        files=tuple(json.loads(metadata["files"])),
+    )
+    if not _are_faces(faces):  # somebody else wrote it: a checksum keeps nobody from that
+        raise _UnusableError("its tensors are no faces")
     return Reading(
-        faces=Faces(
-            **tensors,
-            part_names=tuple(json.loads(metadata["part_names"])),
-            class_names=tuple(json.loads(metadata["class_names"])),
-            files=tuple(json.loads(metadata["files"])),
-        ),
+        faces=faces,
         form=metadata["form"],
         bad_rows=int(metadata["bad_rows"]),
         first_bad=tuple(json.loads(metadata["first_bad"])),
@@ -137,6 +141,25 @@ def _save(file: Path, reading: Reading, source: Path, identity: str) -> None:
         save_file(tensors, unfinished, metadata | {"checksum": _checksum(tensors, metadata)})
         # safetensors makes files that only their owner reads; whoever reads the source may read this too.
         unfinished.chmod(source.stat().st_mode & 0o666 | 0o600)
+
+
+def _are_faces(faces: Faces) -> bool:
+    count, classes = len(faces.images), len(faces.class_names)
+    expected = [
+        (faces.images, torch.uint8, (count, SIDE, SIDE)),
+        (faces.labels, torch.int64, (count,)),
+        (faces.parts, torch.uint8, (count,)),
+        (faces.numbers, torch.int64, (count,)),
+    ]
+    if faces.soft_labels is not None:
+        expected.append((faces.soft_labels, torch.float32, (count, classes)))
+    return (
+        all(isinstance(name, str) for name in (*faces.part_names, *faces.class_names, *faces.files))
+        and len(faces.files) in (0, count)
+        and all(tensor.dtype == dtype and tensor.shape == shape for tensor, dtype, shape in expected)
+        and bool(((faces.labels >= 0) & (faces.labels < classes)).all())
+        and bool((faces.parts < len(faces.part_names)).all())
+    )
 
 
 def _checksum(tensors: dict[str, Tensor], metadata: dict[str, str]) -> str:

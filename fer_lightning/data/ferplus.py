@@ -124,7 +124,10 @@ def _read(file: Path) -> _Table:
     except UnicodeDecodeError as error:
         raise DataError(f"{file}: is not UTF-8 text ({error}). {WHERE_FROM}.") from error
     lines = csv.reader(io.StringIO(text, newline=""))
-    header = [name.strip() for name in next(lines, [])]
+    try:
+        header = [name.strip() for name in next(lines, [])]
+    except csv.Error as error:
+        raise DataError(f"{file}: line 1 is not CSV ({error}). {WHERE_FROM}.") from error
     if missing := [column for column in COLUMNS if column not in header]:
         raise DataError(
             f"{file}: no column {missing[0]!r}: found {shown(','.join(header), 120)}, expected {','.join(COLUMNS)}. "

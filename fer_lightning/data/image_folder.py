@@ -25,6 +25,9 @@ IMAGES_PER_TASK = 64
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 IMAGE_FORMATS = ("JPEG", "PNG", "BMP")
 
+MOST_PIXELS = 30_000_000
+"""Of one image, told before it is decoded: a few kilobytes can unpack to gigabytes."""
+
 SPELLINGS = (  # of the emotions, in the order of EMOTIONS
     ("angry", "anger"),
     ("disgust", "disgusted"),
@@ -104,7 +107,8 @@ def list_images(root: Path) -> ImageList:
 def read_images(found: ImageList) -> Reading:
     """Decode the images on threads. Any other size is stretched to 48 by 48, colour becomes grey.
 
-    Transparency is dropped. Images of more than 8 bits per channel and files that do not decode count as bad.
+    Transparency is dropped. Images of more than 8 bits per channel or 30 million pixels count as bad, and so do files
+    that do not decode.
     """
     log.info("reading %s images below %s …", f"{len(found.images):,}", found.root)
     if found.ignored:
@@ -144,7 +148,14 @@ def read_images(found: ImageList) -> Reading:
 
 
 def _grey_face(path: Path) -> NDArray[np.uint8]:
+    if path.exists() and not path.is_file():  # to read a pipe might never end
+        raise ValueError("not a file")
     with Image.open(path, formats=IMAGE_FORMATS) as image:
+        if image.format == "PNG":
+            image.verify()  # its checksums, which Pillow else leaves alone where they are of pixels
+    with Image.open(path, formats=IMAGE_FORMATS) as image:
+        if image.width * image.height > MOST_PIXELS:
+            raise ValueError(f"{image.width}x{image.height}: more than {MOST_PIXELS:,} pixels")
         if image.mode == "L" and image.size == (SIDE, SIDE):
             return np.asarray(image)
         if image.mode.startswith(("I", "F")):

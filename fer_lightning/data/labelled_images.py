@@ -60,7 +60,11 @@ def list_labelled(folder: Path) -> ImageList:
     class_names = _class_names(file, header, [(row[2], row[3]) for row in rows])
     paths = [row[0] for row in rows]
     for line, path in enumerate(paths, start=2):
-        if PurePosixPath(path).is_absolute() or PureWindowsPath(path).anchor or ".." in PurePosixPath(path).parts:
+        if (
+            PurePosixPath(path).is_absolute()
+            or PureWindowsPath(path).anchor
+            or {"..", "\0"} & {*PurePosixPath(path).parts, *path}
+        ):
             raise _wrong(file, line, f"the file {shown(path)}", "one below the folder")
     stamps = [_stamp(folder / path) for path in paths]
     return ImageList(

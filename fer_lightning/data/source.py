@@ -38,9 +38,12 @@ def read_faces(path: Path | str, on_bad_rows: Literal["error", "drop"] = "error"
     if on_bad_rows not in ("error", "drop"):
         raise DataError(f"data.on_bad_rows={on_bad_rows}: expected error or drop.")
     started = time.perf_counter()
-    source = _recognised(Path(path).expanduser())
-    images = _listed(source) if source.is_dir() else None
-    identity = file_identity(source) if images is None else images.digest
+    try:
+        source = _recognised(Path(path).expanduser())
+        images = _listed(source) if source.is_dir() else None
+        identity = file_identity(source) if images is None else images.digest
+    except (OSError, RuntimeError) as error:  # the latter: of ~somebody
+        raise DataError(f"{path}: cannot be read ({error}). Give a readable file or folder as data.path.") from error
 
     reading = cached_reading(source, identity)
     if reading is not None and (reading.bad_rows == 0 or on_bad_rows == "drop"):

@@ -5,14 +5,17 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fer_lightning.data.cache import cache_dir
-from fer_lightning.data.source import read_faces
+from fer_lightning.data.cache import cache_dir, keep
+from fer_lightning.data.faces import Reading
+from fer_lightning.data.source import file_identity, read_faces
 from tests.data.faces_files import BAD, CSV, FLAT, IMAGES, assert_are_the_faces, csv_bytes, messages, write_image
+from tests.fuzz import CASES
 
 
 def with_other_content(path: Path, _: Path) -> None:
@@ -37,8 +40,8 @@ def replaced_by_text(_: Path, cache: Path) -> None:
 
 def of_an_older_schema(_: Path, cache: Path) -> None:
     content = cache.read_bytes()
-    assert content.count(b'"schema":"4"') == 1
-    cache.write_bytes(content.replace(b'"schema":"4"', b'"schema":"0"'))
+    assert content.count(b'"schema":"5"') == 1
+    cache.write_bytes(content.replace(b'"schema":"5"', b'"schema":"0"'))
 
 
 def with_other_part_names(_: Path, cache: Path) -> None:
@@ -65,7 +68,7 @@ def flipped(place: float) -> Callable[[Path, Path], None]:
         (truncated, "damaged or unreadable"),
         (emptied, "damaged or unreadable"),
         (replaced_by_text, "damaged or unreadable"),
-        (of_an_older_schema, "of schema 0, not 4"),
+        (of_an_older_schema, "of schema 0, not 5"),
         (with_other_part_names, "damaged (its checksum differs)"),
         *((flipped(place), "") for place in (0, 0.001, 0.01, 0.02)),
         *((flipped(place), "damaged (its checksum differs)") for place in (0.1, 0.5, 0.99, 0.99999)),
@@ -165,27 +168,66 @@ def test_whoever_may_read_the_source_may_read_the_cache(tmp_path: Path) -> None:
     assert (tmp_path / ".fer_lightning" / "fer2013.csv.safetensors").stat().st_mode & 0o777 == 0o644
 
 
-def test_two_processes_that_fill_one_cache_at_once_both_succeed(tmp_path: Path) -> None:
-    rows = [f"{number % 7},{FLAT},Training" for number in range(2000)]
+ROUNDS = max(3, CASES // 300)
+AT_ONCE = """
+import os, shutil, sys
+from pathlib import Path
+from fer_lightning.data.source import read_faces
+
+def answer():
+    start_read.read()  # ends when the parent closes the other end: all begin at once
+    faces = read_faces(folder)
+    return f"{len(faces)} {int(faces.images.sum())}"
+
+folder = Path(sys.argv[1])
+for _ in range(int(sys.argv[2])):
+    start, go = (os.fdopen(end, mode) for end, mode in zip(os.pipe(), "rw"))
+    start_read, answers = start, []
+    for _ in range(8):
+        out, into = os.pipe()
+        if os.fork() == 0:
+            go.close()
+            os.write(into, answer().encode())
+            os._exit(0)
+        os.close(into)
+        answers.append(os.fdopen(out))
+    go.close()
+    print(*(one.read() for one in answers), *os.listdir(folder / ".fer_lightning"), sep=",")
+    for _ in answers:
+        os.wait()
+    shutil.rmtree(folder / ".fer_lightning")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked, so that they start at once")
+def test_eight_processes_that_fill_one_cache_at_once_all_succeed(tmp_path: Path) -> None:
+    rows = [f"{number % 7},{FLAT},Training" for number in range(500)]
     (tmp_path / "fer2013.csv").write_bytes(csv_bytes("emotion,pixels,Usage", rows))
-    script = (
-        "import sys; from fer_lightning.data.source import read_faces\n"
-        "print('ready', flush=True); sys.stdin.readline()\n"
-        "faces = read_faces(sys.argv[1]); print(len(faces), int(faces.images.sum()))"
-    )
-    command = [sys.executable, "-c", script, str(tmp_path)]
-    with subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        assert other.stdin is not None
-        assert other.stdout is not None
-        assert other.stdout.readline() == "ready\n"  # its imports are done, so both parse at the same time
-        other.stdin.write("\n")
-        other.stdin.flush()
-        faces = read_faces(tmp_path)
-        answer = other.communicate(timeout=60)[0]
-    assert answer == f"2000 {2000 * 2304 * 7}\n"
-    assert (len(faces), int(faces.images.sum())) == (2000, 2000 * 2304 * 7)
-    assert os.listdir(tmp_path / ".fer_lightning") == ["fer2013.csv.safetensors"]
-    assert len(read_faces(tmp_path)) == 2000
+    command = [sys.executable, "-c", AT_ONCE, str(tmp_path), str(ROUNDS)]
+    result = subprocess.run(command, text=True, capture_output=True, timeout=60 + 10 * ROUNDS, check=True)
+    one_round = ",".join([f"500 {500 * 2304 * 7}"] * 8 + ["fer2013.csv.safetensors"])
+    assert result.stdout.splitlines() == [one_round] * ROUNDS
+
+
+NO_FACES = {
+    "labels": lambda faces: {"labels": faces.labels + 7},
+    "parts": lambda faces: {"parts": faces.parts + 100},
+    "images": lambda faces: {"images": faces.images[:, 1:].contiguous()},
+    "numbers": lambda faces: {"numbers": faces.numbers.float()},
+}
+
+
+@pytest.mark.parametrize("name", NO_FACES)
+def test_a_cache_that_somebody_else_wrote_is_used_only_if_it_holds_faces(
+    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "fer2013.csv"
+    path.write_bytes(CSV)
+    faces = replace(read_faces(path), **NO_FACES[name](read_faces(path)))
+    keep(Reading(faces, "CSV", 0, ()), path, file_identity(path))  # with a checksum that holds
+    again, log = messages(caplog, path)
+    assert "its tensors are no faces" in log
+    assert np.array_equal(again.images.numpy(), IMAGES)
 
 
 def test_the_cache_is_memory_mapped(tmp_path: Path) -> None:

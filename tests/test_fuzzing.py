@@ -1,0 +1,317 @@
+"""Whatever is in a file, a reader gives its faces or says what is wrong: no other exception, no hang, no wrong row.
+
+FUZZ_CASES=10000 make nightly (or FUZZ_SEED=…) tries more cases, or others, than CI does.
+"""
+
+import csv
+import gzip
+import io
+import json
+import lzma
+import shutil
+import signal
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from safetensors.torch import save_file
+
+from fer_lightning.data.export import export
+from fer_lightning.data.faces import DataError, Faces
+from fer_lightning.data.ferplus import Votes
+from fer_lightning.data.pixel_csv import parse_pixel_csv
+from fer_lightning.data.source import read_faces
+from fer_lightning.models import DeepEmotionClassifier, load_model
+from fer_lightning.nets.deep_emotion import DeepEmotion
+from fer_lightning.nets.weights import Start, load_start
+from tests.data.faces_files import LABELS, USAGES, csv_bytes, fer2013_rows, random_images, votes_csv
+from tests.fuzz import CASES, SEED, mutated, no_hang
+
+pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="hangs are told by SIGALRM")
+
+Row = tuple[int, str, bytes]  # label, part, pixels
+
+IMAGES = random_images()[:3]
+CSV = csv_bytes("emotion,pixels,Usage", fer2013_rows(random_images())[:3])
+ROWS: dict[int, Row] = {n + 1: (LABELS[n], USAGES[n], IMAGES[n].tobytes()) for n in range(3)}
+
+
+def rows_of(faces: Faces) -> dict[int, Row]:
+    parts = [faces.part_names[part] for part in faces.parts.tolist()]
+    pixels = [image.numpy().tobytes() for image in faces.images]
+    return dict(zip(faces.numbers.tolist(), zip(faces.labels.tolist(), parts, pixels, strict=True), strict=True))
+
+
+def plainly_read(content: bytes) -> dict[int, Row]:
+    """The right rows of a pixel CSV, by Python's split, csv module and int() alone."""
+    first, *lines = content.split(b"\n")
+    columns = [name.strip().lower() for name in next(csv.reader([first.decode("utf-8-sig")]))]
+    rows: dict[int, Row] = {}
+    for number, line in enumerate((line for line in lines if line.strip()), start=1):
+        try:
+            text = line.strip(b"\r").decode()
+            texts = next(csv.reader([text], strict=True)) if '"' in text else text.split(",")
+            fields = [field.encode().strip() for field in texts]
+        except (UnicodeDecodeError, csv.Error):
+            continue
+        if len(fields) != len(columns):
+            continue
+        row = dict(zip(columns, fields, strict=True))
+        usage = row.get("usage", b"all").decode()
+        numbers = row["pixels"].split()
+        if row["emotion"] not in (b"0", b"1", b"2", b"3", b"4", b"5", b"6") or usage not in (*USAGES, "all"):
+            continue
+        if len(numbers) == 2304 and all(n.isdigit() and len(n) < 4000 and int(n) < 256 for n in numbers):
+            rows[number] = (int(row["emotion"]), usage, bytes(map(int, numbers)))
+    return rows
+
+
+def read(path: Path) -> dict[int, Row] | None:
+    """The rows of a file; None if it was refused, as it should be."""
+    try:
+        return rows_of(read_faces(path, "drop"))
+    except DataError:
+        return None
+
+
+def assert_rows_of_csv(content: bytes, found: dict[int, Row] | None) -> None:
+    if found is not None:
+        expected = plainly_read(content)
+        assert [number for number, row in found.items() if expected.get(number) != row] == []
+        assert [number for number in expected.keys() - found.keys() if b'"' not in content] == []
+
+
+def archive(name: str) -> bytes:
+    file = io.BytesIO()
+    if name.endswith("zip"):
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as zipped:
+            zipped.writestr("fer2013/README", "about")
+            zipped.writestr("fer2013/fer2013.csv", CSV)
+    else:
+        with tarfile.open(fileobj=file, mode="w:gz" if name.endswith("tgz") else "w") as tar:
+            for member, content in (("fer2013/README", b"about"), ("fer2013/fer2013.csv", CSV)):
+                info = tarfile.TarInfo(member)
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+    return file.getvalue()
+
+
+def packed(name: str, make: Callable[[], bytes]) -> Callable[[Path, int], None]:
+    """Its checksums let through only what unpacks to the very same."""
+
+    def check(folder: Path, case: int) -> None:
+        (folder / name).write_bytes(mutated(make(), name, case))
+        assert read(folder / name) in (None, ROWS)
+
+    return check
+
+
+def plain_csv(folder: Path, case: int) -> None:
+    content = mutated(CSV, "csv", case)
+    (folder / "fer2013.csv").write_bytes(content)
+    assert_rows_of_csv(content, read(folder / "fer2013.csv"))
+
+
+def plain_tar(folder: Path, case: int) -> None:
+    """Only its headers have checksums: what was in the member is checked as far as it is still there."""
+    content = mutated(archive("tar"), "tar", case)
+    (folder / "data.tar").write_bytes(content)
+    for label, usage, _ in (read(folder / "data.tar") or {}).values():
+        assert label in range(7)
+        assert usage in (*USAGES, "all")
+
+
+def images(suffix: str) -> Callable[[Path, int], None]:
+    def check(folder: Path, case: int) -> None:
+        file = io.BytesIO()
+        Image.fromarray(IMAGES[0]).save(file, {"png": "PNG", "jpg": "JPEG"}[suffix])
+        (folder / "happy").mkdir()
+        (folder / "happy" / f"1.{suffix}").write_bytes(mutated(file.getvalue(), suffix, case))
+        found = read(folder)
+        assert found is None or suffix == "jpg" or found == {1: (3, "all", IMAGES[0].tobytes())}  # jpg: no checksums
+        assert found is None or [row[:2] for row in found.values()] == [(3, "all")]
+
+    return check
+
+
+def votes(folder: Path, case: int) -> None:
+    (folder / "fer2013.csv").write_bytes(CSV)
+    content = votes_csv([(USAGES[n], "fer.png", "10 0 0 0 0 0 0 0 0 0") for n in range(3)])
+    (folder / "fer2013new.csv").write_bytes(mutated(content, "votes", case))
+    try:
+        faces = read_faces(folder, votes=Votes())
+    except DataError:
+        return
+    for number, (label, usage, pixels) in rows_of(faces).items():
+        assert (usage, pixels) == ROWS[number][1:]
+        assert label in range(8)
+
+
+def labels(folder: Path, case: int) -> None:
+    (folder / "fer2013.csv").write_bytes(CSV)
+    export(folder / "fer2013.csv", folder / "images")
+    file = folder / "images" / "labels.csv"
+    file.write_bytes(mutated(file.read_bytes(), "labels", case))
+    for label, _, pixels in (read(folder / "images") or {}).values():
+        assert label in range(8)
+        assert pixels in {pixels for _, _, pixels in ROWS.values()}
+
+
+def cache(folder: Path, case: int) -> None:
+    """What it holds comes from the source, whatever became of it."""
+    (folder / "fer2013.csv").write_bytes(CSV)
+    read(folder)
+    file = folder / ".fer_lightning" / "fer2013.csv.safetensors"
+    file.write_bytes(mutated(file.read_bytes(), "cache", case))
+    assert read(folder) == ROWS
+
+
+CHECKPOINT = io.BytesIO()
+MODEL = DeepEmotionClassifier()
+
+
+def checkpoint_bytes() -> bytes:
+    """Of a network, as train.py keeps it, without its optimizer's state."""
+    if not CHECKPOINT.getvalue():
+        data = {"source": "x", "votes": None, "mean": 0.5, "std": 0.25, "image_size": 48}
+        content = {
+            "FERDataModule": {**data, "trained_on": torch.zeros(3, dtype=torch.int64)},
+            "model_class": "DeepEmotionClassifier",
+            "hyper_parameters": dict(MODEL.hparams),
+            "state_dict": MODEL.state_dict(),
+        }
+        torch.save(content, CHECKPOINT)
+    return CHECKPOINT.getvalue()
+
+
+def checkpoint(folder: Path, case: int) -> None:
+    (folder / "best.ckpt").write_bytes(mutated(checkpoint_bytes(), "checkpoint", case))
+    try:
+        loaded = load_model(folder / "best.ckpt")
+    except ValueError:
+        return
+    for name, value in MODEL.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], value), name
+
+
+def pickle_of_checkpoint(folder: Path, case: int) -> None:
+    """Changed by somebody who gets the checksums right: a network or a refusal."""
+    with zipfile.ZipFile(io.BytesIO(checkpoint_bytes())) as old, zipfile.ZipFile(folder / "best.ckpt", "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            new.writestr(name, mutated(content, "pickle", case) if name.endswith("data.pkl") else content)
+    try:
+        loaded = load_model(folder / "best.ckpt")
+    except ValueError:
+        return
+    assert {name: value.shape for name, value in loaded.state_dict().items()} == {
+        name: value.shape for name, value in MODEL.state_dict().items()
+    }
+
+
+def weights(suffix: str) -> Callable[[Path, int], None]:
+    def check(folder: Path, case: int) -> None:
+        path = folder / f"model.{suffix}"
+        state = {name: value.contiguous() for name, value in MODEL.net.state_dict().items()}
+        save_file(state, path) if suffix == "safetensors" else torch.save(state, path)
+        path.write_bytes(mutated(path.read_bytes(), suffix, case))
+        net = DeepEmotion()
+        try:
+            load_start(net, "deep_emotion", Start(weights_path=str(path)))
+        except ValueError:
+            return
+        if suffix == "pth":  # safetensors has no checksum
+            assert all(torch.equal(net.state_dict()[name], value) for name, value in state.items())
+
+    return check
+
+
+FORMS: dict[str, Callable[[Path, int], None]] = {
+    "csv": plain_csv,
+    "gz": packed("fer2013.csv.gz", lambda: gzip.compress(CSV, mtime=0)),
+    "xz": packed("fer2013.csv.xz", lambda: lzma.compress(CSV)),
+    "zip": packed("fer2013.zip", lambda: archive("zip")),
+    "tgz": packed("fer2013.tgz", lambda: archive("tgz")),
+    "tar": plain_tar,
+    "png": images("png"),
+    "jpg": images("jpg"),
+    "votes": votes,
+    "labels": labels,
+    "cache": cache,
+    "checkpoint": checkpoint,
+    "pickle of a checkpoint": pickle_of_checkpoint,
+    "pth": weights("pth"),
+    "safetensors": weights("safetensors"),
+}
+EACH = -(-CASES // (len(FORMS) + 1))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.filterwarnings("ignore")  # of Pillow, about what is then refused or read
+def test_a_mutated_file_is_read_right_or_refused(form: str, tmp_path: Path) -> None:
+    failures: list[str] = []
+    for case in range(EACH):
+        folder = tmp_path / str(case)
+        folder.mkdir()
+        what = f"{form}, case {case} of FUZZ_SEED={SEED}"
+        try:
+            with no_hang(what):
+                FORMS[form](folder, case)
+            shutil.rmtree(folder)
+        except Exception as error:
+            failures.append(f"{what}, left in {folder}: {type(error).__name__}: {str(error)[:300]}")
+    assert not failures, f"{len(failures)} of {EACH} cases:\n" + "\n".join(failures[:20])
+
+
+PIXELS = " ".join(["7"] * 2303)
+NUMBERS = st.sampled_from(["0", "7", "255", "256", "-1", "007", "1.0", "", "9" * 20, "٣", "0x1", "7 7", "+1", "1_0"])
+ENDS = st.sampled_from(["\n", "\r\n", "\n\n", "\r", " \n"])
+BLANKS = st.sampled_from(["", "", "", " ", "\t"])
+QUOTES = st.sampled_from(["{}", "{}", "{}", '"{}"', '"{}', "'{}'", '"{}""'])
+
+
+@st.composite
+def lines(draw: st.DrawFn) -> str:
+    label = draw(st.sampled_from(["0", "3", "6", "7", "-1", "3.0", "", "03", "three"]))
+    usage = draw(st.sampled_from([*USAGES, "training", "", "Training,", "Test"]))
+    fields = [label, draw(st.sampled_from([f"{PIXELS} ", PIXELS + "  "])) + draw(NUMBERS), usage]
+    fields = [draw(BLANKS) + draw(QUOTES).format(field) + draw(BLANKS) for field in fields]
+    return ",".join(fields[: draw(st.sampled_from([3, 3, 3, 3, 2]))]) + draw(ENDS)
+
+
+@given(
+    header=st.sampled_from(["emotion,pixels,Usage", "emotion, pixels ,usage", '"emotion","pixels","Usage"']),
+    mark=st.sampled_from(["", "", "\ufeff"]),
+    end=st.sampled_from(["\n", "\r\n"]),
+    rows=st.lists(lines(), max_size=4),
+    encoding=st.sampled_from(["utf-8", "utf-8", "utf-8", "utf-16", "utf-16-le"]),
+)
+@settings(max_examples=EACH, derandomize=SEED == 0, deadline=None, suppress_health_check=list(HealthCheck))
+def test_a_row_is_read_as_plain_python_reads_it_or_refused(
+    header: str, mark: str, end: str, rows: list[str], encoding: str
+) -> None:
+    content = (mark + header + end + "".join(rows)).encode(encoding)
+    try:
+        with no_hang(json.dumps([header, rows])):
+            found = rows_of(parse_pixel_csv(io.BytesIO(content), "a.csv").faces)
+    except DataError:
+        assert encoding != "utf-8" or not "".join(rows).strip() or "\r" in content.decode().replace("\r\n", "")
+        return
+    assert encoding == "utf-8"
+    assert_rows_of_csv(content, found)
+
+
+def test_the_files_are_read_as_long_as_nobody_mutates_them(tmp_path: Path) -> None:
+    for name, content in (("fer2013.csv", CSV), ("fer2013.zip", archive("zip")), ("data.tar", archive("tar"))):
+        (tmp_path / name).write_bytes(content)
+        assert read(tmp_path / name) == ROWS == plainly_read(CSV)
+    (tmp_path / "best.ckpt").write_bytes(checkpoint_bytes())
+    assert torch.equal(load_model(tmp_path / "best.ckpt").net.state_dict()["classifier.4.weight"], MODEL.head.weight)  # type: ignore[arg-type]
+    assert np.array_equal(IMAGES[0].reshape(-1), np.frombuffer(ROWS[1][2], np.uint8))
