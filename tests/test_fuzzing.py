@@ -57,7 +57,8 @@ def plainly_read(content: bytes) -> dict[int, Row]:
     for number, line in enumerate((line for line in lines if line.strip()), start=1):
         try:
             text = line.strip(b"\r").decode()
-            texts = next(csv.reader([text], strict=True)) if '"' in text else text.split(",")
+            # Not strict: the reader too takes blanks behind a quote.
+            texts = next(csv.reader([text])) if '"' in text else text.split(",")
             fields = [field.encode().strip() for field in texts]
         except (UnicodeDecodeError, csv.Error):
             continue
