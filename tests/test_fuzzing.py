@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import save_file
@@ -57,8 +57,9 @@ def plainly_read(content: bytes) -> dict[int, Row]:
     for number, line in enumerate((line for line in lines if line.strip()), start=1):
         try:
             text = line.strip(b"\r").decode()
-            # Not strict: the reader too takes blanks behind a quote.
-            texts = next(csv.reader([text])) if '"' in text else text.split(",")
+            # Neither strict nor particular about blanks around quotes: nor is the reader.
+            quoted = csv.reader([text.replace("\t", " ")], skipinitialspace=True)
+            texts = next(quoted) if '"' in text else text.split(",")
             fields = [field.encode().strip() for field in texts]
         except (UnicodeDecodeError, csv.Error):
             continue
@@ -294,7 +295,8 @@ def lines(draw: st.DrawFn) -> str:
     rows=st.lists(lines(), max_size=4),
     encoding=st.sampled_from(["utf-8", "utf-8", "utf-8", "utf-16", "utf-16-le"]),
 )
-@settings(max_examples=EACH, derandomize=SEED == 0, deadline=None, suppress_health_check=list(HealthCheck))
+@seed(SEED)
+@settings(max_examples=EACH, database=None, deadline=None, suppress_health_check=list(HealthCheck))
 def test_a_row_is_read_as_plain_python_reads_it_or_refused(
     header: str, mark: str, end: str, rows: list[str], encoding: str
 ) -> None:
