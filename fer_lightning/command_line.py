@@ -52,6 +52,8 @@ def launch(main: Callable[[], Any]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     if process_rank() > 0:
         leave_files_and_console_to_the_first()
+    # Where Hydra finds our sweepers: it takes them from the package hydra_plugins only, which many folders may share.
+    sys.path.append(str(Path(__file__).parent / "sweep" / "plugin"))
     try:
         _refuse_taken_folder(sys.argv[1:])
         main()
@@ -125,6 +127,8 @@ def message(error: Exception) -> str:
         text += _files_of_group(*unknown.groups())
     if isinstance(error, OverrideParseException) and "…" in error.override:
         return f"{error.override}: … stands for a name: put that of your own run in its place.{latest_runs()}"
+    if plugin := re.match(r"Could not find 'hydra/launcher/(joblib|submitit)", text):
+        text += f"\nIt needs a package: pip install hydra-{plugin[1]}-launcher"
     if isinstance(error, OverrideParseException):
         text += "\nOverrides are key=value. A value with spaces, commas or brackets needs quotes within quotes: "
         text += "\"data.path='fer2013 (1).csv'\""

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 import sys
 import time
 from pathlib import Path
@@ -29,21 +30,20 @@ from fer_lightning.resume import StoppedRun
 from fer_lightning.run_config import run_config
 from fer_lightning.run_folder import gone_if_refused
 from fer_lightning.stopping import Stopped, stopping_at_once
+from fer_lightning.sweep.jobs import FAILED, PRUNED, job
+from fer_lightning.sweep.pruning import Pruned
 from fer_lightning.tta import Tta
 
 log = logging.getLogger(__name__)
 
 
 def train(cfg: DictConfig) -> float:
-    """Fits, tests the best checkpoint and writes the run's results; returns the best validation score.
-
-    In a sweep, a job that fails says so at once and leaves error.txt, and the others go on.
-    """
+    """Fits, tests the best checkpoint and writes the run's results; returns the best validation score."""
     run_dir = Path(HydraConfig.get().runtime.output_dir)
     multirun = HydraConfig.get().mode is RunMode.MULTIRUN
     try:
         with stopping_at_once():
-            return _train(cfg)
+            return _train_as_job(cfg, run_dir) if multirun else _train(cfg)
     except Stopped as stop:
         how = "the same command, with hydra.sweep.dir=" if multirun else "python train.py resume="
         where = as_typed(run_dir.parent if multirun else run_dir)
@@ -51,14 +51,9 @@ def train(cfg: DictConfig) -> float:
         sys.exit(128 + stop.number)
     except Exception as raised:
         error = in_one_message(raised, as_typed(run_dir)) or raised
-        if not multirun:
-            if isinstance(error, ConfigError):
-                give_up(error)
-            raise
-        # A traceback for what its user cannot mend; one message for what they can.
-        log.error("this job failed: %s", error, exc_info=not isinstance(error, ConfigError))
-        (run_dir / "error.txt").write_text(f"{type(error).__name__}: {error}\n", "utf-8")
-        return float("nan")
+        if isinstance(error, ConfigError):
+            give_up(error)
+        raise
 
 
 def test(cfg: DictConfig) -> None:
@@ -87,6 +82,30 @@ def test(cfg: DictConfig) -> None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     page = write_report(folder, experiment.model, experiment.trainer, results, facts, run_dir, run.monitor)
     log.info("\nreport       %s", as_typed(page))
+
+
+def _train_as_job(cfg: DictConfig, run_dir: Path) -> float:
+    """`train` in a sweep. A job that fails says so at once and leaves error.txt, and the others go on.
+
+    A job that is done already, since its sweep was stopped and is being continued, only returns its score.
+    """
+    with job(run_dir, cfg.monitor) as before:
+        if before.state in ("done", "pruned"):
+            return before.score
+        if threads := HydraConfig.get().launcher.get("cpus_per_task"):  # of submitit; joblib sets them for its workers
+            torch.set_num_threads(threads)
+        log.info("job %s computes on %d of %d cores", run_dir.name, torch.get_num_threads(), os.cpu_count())
+        try:
+            return _train(cfg)
+        except Pruned as why:
+            log.info("pruned: %s", why)
+            (run_dir / PRUNED).write_text(f"{why}\n", "utf-8")
+        except Exception as raised:
+            error = in_one_message(raised, as_typed(run_dir)) or raised
+            # A traceback for what its user cannot mend; one message for what they can.
+            log.error("this job failed: %s", error, exc_info=not isinstance(error, ConfigError))
+            (run_dir / FAILED).write_text(f"{type(error).__name__}: {error}\n", "utf-8")
+    return math.nan
 
 
 def _train(cfg: DictConfig) -> float:

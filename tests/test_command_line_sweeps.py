@@ -1,12 +1,20 @@
 """train.py -m, run as a user runs it."""
 
 import csv
+import os
 import statistics
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import optuna
 import pytest
-from conftest import Command
+from conftest import REPOSITORY, Command, Compose
+from hydra.core.hydra_config import HydraConfig
 from runs import SHORT, metrics
+
+from fer_lightning.sweep.search import STUDY
 
 
 def test_a_sweep_ends_with_one_table_of_all_jobs_and_survives_a_job_that_fails(
@@ -21,9 +29,9 @@ def test_a_sweep_ends_with_one_table_of_all_jobs_and_survives_a_job_that_fails(
     assert "Traceback" not in result.stderr + result.stdout
     (sweep,) = tmp_path.glob("outputs/sweep/*")
     rows = list(csv.DictReader((sweep / "sweep.csv").open()))
-    assert [row["job"] for row in rows if row["error"]] == ["1", "3"]
-    assert all("val_fraction is 1.5" in row["error"] for row in rows if row["error"])
-    scores = [float(row["val/accuracy"]) for row in rows if not row["error"]]
+    assert [row["job"] for row in rows if row["state"] == "failed"] == ["1", "3"]
+    assert all("val_fraction is 1.5" in row["why"] for row in rows if row["state"] == "failed")
+    scores = [float(row["val/accuracy"]) for row in rows if row["state"] == "done"]
     assert scores == sorted(scores, reverse=True)
     assert {row["optimizer"] for row in rows[:2]} == {"adam", "sgd"}
     for row in rows[:2]:
@@ -32,16 +40,30 @@ def test_a_sweep_ends_with_one_table_of_all_jobs_and_survives_a_job_that_fails(
     assert result.stdout.index("this job failed") < result.stdout.index("#2 :")
 
 
-def test_a_sweep_over_seeds_ends_with_means_and_deviations(
+def test_a_killed_sweep_over_seeds_goes_on_and_ends_with_means_and_deviations(
     few_faces: Path, run_command: Command, tmp_path: Path
 ) -> None:
-    result = run_command(
-        "train.py", "-m", *SHORT, f"data.path={few_faces}", "trainer.limit_train_batches=2",
-        "optimizer=adam,sgd", "seed=0,1", "trainer.max_epochs=1",
+    sweep = tmp_path / "sweep"
+    command = (
+        "train.py", "sweep=seeds", *SHORT, f"data.path={few_faces}", "trainer.limit_train_batches=2",
+        "optimizer=adam,sgd", "seed=0,1", "trainer.max_epochs=1", f"hydra.sweep.dir={sweep}",
     )  # fmt: skip
+    process = subprocess.Popen([sys.executable, str(REPOSITORY / command[0]), *command[1:]], cwd=tmp_path)
+    while not (sweep / "1" / "train.log").is_file():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    done = sweep / "0" / "report" / "metrics.json"
+    written = done.stat().st_mtime
+    assert not (sweep / "1" / "report" / "metrics.json").exists()
+    other = run_command(*command, "optimizer=sgd")
+    assert other.returncode == 1
+    assert "holds another sweep: its job 0 is" in other.stderr
+    result = run_command(*command)
     assert result.returncode == 0, result.stderr
+    assert done.stat().st_mtime == written
     assert "Mean ± standard deviation over seed" in result.stdout
-    (sweep,) = tmp_path.glob("outputs/sweep/*")
     jobs = list(csv.DictReader((sweep / "sweep.csv").open()))
     means = {row["optimizer"]: row for row in csv.DictReader((sweep / "sweep_means.csv").open())}
     assert set(means) == {"adam", "sgd"}
@@ -50,3 +72,48 @@ def test_a_sweep_over_seeds_ends_with_means_and_deviations(
         assert row["jobs"] == "2"
         assert float(row["test/accuracy"]) == pytest.approx(statistics.mean(figures))
         assert float(row["test/accuracy ±"]) == pytest.approx(statistics.stdev(figures))
+
+
+def test_a_search_has_its_trials_side_by_side_and_ends_with_the_best_as_a_command(
+    few_faces: Path, run_command: Command, tmp_path: Path
+) -> None:
+    command = (
+        "train.py", "sweep=optuna", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweeper.n_trials=2",
+        *SHORT, f"data.path={few_faces}", "trainer.limit_train_batches=2", "trainer.max_epochs=1",
+        "optimizer.lr=tag(log,interval(0.001,0.1))",
+    )  # fmt: skip
+    result = run_command(*command)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert {f"#{job} job {job} computes on 1 of {os.cpu_count()} cores" for job in range(2)} < set(
+        result.stdout.splitlines()
+    )
+    study = optuna.load_study(study_name=STUDY, storage=f"sqlite:///{tmp_path}/outputs/sweep/optuna/study.db")
+    rows = {row["job"]: row for row in csv.DictReader((tmp_path / "outputs/sweep/optuna/sweep.csv").open())}
+    for trial in study.trials:
+        row = rows[str(trial.number)]
+        assert trial.value == float(row["val/accuracy"])
+        assert trial.intermediate_values == {0: trial.value}
+        assert 0.001 <= trial.params["optimizer.lr"] <= 0.1
+        assert trial.params["optimizer.lr"] == pytest.approx(float(row["optimizer.lr"]), rel=1e-3)
+    best = rows[str(study.best_trial.number)]
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("best   ")]
+    assert f" optimizer.lr={best['optimizer.lr']} " in line
+    again = run_command(*command)
+    assert again.returncode == 0
+    assert "has its 2 trials. With hydra.sweeper.n_trials=4 it goes on" in again.stdout
+
+
+def test_a_sweep_takes_the_clusters_road_on_this_machine(few_faces: Path, run_command: Command, tmp_path: Path) -> None:
+    result = run_command(
+        "train.py", "-m", "hydra/launcher=submitit_local", "hydra.launcher.cpus_per_task=1", "debug=one_batch",
+        *SHORT, f"data.path={few_faces}", "hydra.sweep.dir=sweep",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "1 jobs: 1 done" in result.stdout
+    assert metrics(tmp_path / "sweep" / "0")["test/accuracy"] >= 0
+
+
+def test_slurm_is_a_choice_of_launcher(composed: Compose) -> None:
+    composed("hydra/launcher=submitit_slurm", "hydra.launcher.partition=gpu")
+    launcher = HydraConfig.get().launcher
+    assert (launcher._target_.rpartition(".")[2], launcher.partition) == ("SlurmLauncher", "gpu")

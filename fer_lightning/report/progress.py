@@ -12,6 +12,7 @@ from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm
 from torch import nn
 
 from fer_lightning.classifier import EmotionClassifier
+from fer_lightning.sweep.jobs import side_by_side
 
 log = logging.getLogger(__name__)
 
@@ -19,11 +20,11 @@ log = logging.getLogger(__name__)
 class ProgressBar(TQDMProgressBar):
     """A bar over the batches of the running epoch, and a line that stays for each finished one.
 
-    Where the output is not a terminal there is no bar, only the lines.
+    Where the output is not a terminal, or several jobs share it, there is no bar, only the lines.
     """
 
     def __init__(self, refresh_rate: int = 20) -> None:
-        super().__init__(refresh_rate if sys.stdout.isatty() else 0)
+        super().__init__(refresh_rate if sys.stdout.isatty() and not side_by_side() else 0)
 
     def init_validation_tqdm(self) -> Tqdm:
         return Tqdm(disable=True)

@@ -1,7 +1,13 @@
-"""The tables of a sweep: one row a job, best first; and the mean over jobs that are repeats of each other."""
+"""What a sweep has come to, also while it runs: python -m fer_lightning.report.sweep FOLDER
 
-import json
+Prints its jobs, best first, what failed and why, and the command that trains the best once more; writes sweep.csv and
+sweep.png, what each parameter does to the score, into FOLDER.
+"""
+
+import argparse
 import logging
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +15,14 @@ import pandas as pd
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from fer_lightning.command_line import better
+from fer_lightning.report.sweep_table import REPEATS, TEST_COLUMNS, best_command, mean_table, sweep_table
+from fer_lightning.sweep.jobs import continuing
 
 log = logging.getLogger(__name__)
 
-REPEATS = ("seed", "data.fold", "data.split_seed")
-"""Overrides that make a job a repeat of another: what remains the same is what is measured."""
-
-TEST_COLUMNS = ("test/accuracy", "test/f1")
-
 
 class SweepTable(Callback):
-    """Prints the table of a sweep when all its jobs are done, and ends the program with 1 if one of them failed."""
+    """Shows the sweep when all its jobs are done, and ends the program with 1 if one of them failed."""
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         folder = Path(config.hydra.sweep.dir)
@@ -28,53 +30,44 @@ class SweepTable(Callback):
             if failed := len(list(folder.glob("*/error.txt"))):
                 raise SystemExit(f"error: {failed} jobs failed; their error.txt says why")
             return
-        table = sweep_table(folder, config.monitor)
-        table.to_csv(folder / "sweep.csv", index=False)
-        # What was the same for all jobs is in the CSV only; so is a column without any value.
-        figures = ["job", config.monitor, *TEST_COLUMNS, "minutes", "error"]
-        shown = table[[c for c in table if c in figures or table[c].nunique(dropna=False) > 1]]
-        shown = shown.dropna(axis="columns", how="all")
-        print(f"\nAll jobs of {folder}, best first")
-        print(shown.to_string(index=False, na_rep="", float_format="{:.4f}".format))
-        if (means := mean_table(table, config.monitor)) is not None:
-            means.to_csv(folder / "sweep_means.csv", index=False)
-            print(f"\nMean ± standard deviation over {' and '.join(r for r in REPEATS if r in table)}")
-            print(_with_deviations(means, config.monitor).to_string(index=False))
-        print(f"\ntable        {folder / 'sweep.csv'}\nTensorBoard  tensorboard --logdir {folder}")
-        if failed := int(table["error"].notna().sum()):
+        table = show(folder, config)
+        if failed := int(table["state"].isin(["failed", "stopped"]).sum()):
             # Hydra would take an Exception from a callback for a warning.
             raise SystemExit(f"error: {failed} of {len(table)} jobs failed; the table says why")
 
 
-def sweep_table(folder: Path, monitor: str) -> pd.DataFrame:
-    """One row for each job folder: its overrides, its scores and minutes, or why there are none."""
-    rows = [_row(job, monitor) for job in folder.iterdir() if (job / ".hydra").is_dir()]
-    table = pd.DataFrame(rows).sort_values("job")
-    scores = [monitor, *TEST_COLUMNS, "minutes"]
-    overrides = sorted(str(c) for c in table if c not in ("job", "error", *scores))
-    return table[["job", *overrides, *scores, "error"]].sort_values(
-        monitor, ascending=better(monitor) == "min", na_position="last", kind="stable"
-    )
+def show(folder: Path, config: DictConfig) -> pd.DataFrame:
+    """Prints and writes all there is to say of a sweep; returns the table of its jobs.
 
-
-def mean_table(table: pd.DataFrame, monitor: str) -> pd.DataFrame | None:
-    """Of a sweep over seeds or folds: one row for each set of other overrides, best first; else None.
-
-    For each score its mean, its standard deviation (as "<score> ±", of a sample: with N - 1) and in `jobs` how many
-    jobs it is over; jobs that failed are left out.
+    config: what the sweep began with, Hydra's part included.
     """
-    scores = [monitor, *TEST_COLUMNS]
-    others = [c for c in table if c not in ("job", "minutes", "error", *scores, *REPEATS)]
-    done = table[table[monitor].notna()]
-    if len(done) == 0 or not any(name in table for name in REPEATS):
-        return None
-    rows = []
-    for values, group in done.groupby(others, dropna=False, sort=False) if others else [((), done)]:
-        row = dict(zip(others, values, strict=True)) | {"jobs": len(group)}
-        for score in scores:
-            row |= {score: group[score].mean(), f"{score} ±": group[score].std()}
-        rows.append(row)
-    return pd.DataFrame(rows).sort_values(monitor, ascending=better(monitor) == "min", kind="stable")
+    from fer_lightning.report.sweep_figure import effects_figure  # matplotlib takes a while
+
+    monitor = config.monitor
+    table = sweep_table(folder, monitor)
+    table.to_csv(folder / "sweep.csv", index=False)
+    # What was the same for all jobs is in the CSV only; so is a column without any value.
+    figures = ["job", monitor, *TEST_COLUMNS, "minutes", "why"]
+    shown = table[[c for c in table if c in figures or table[c].nunique(dropna=False) > 1]]
+    shown = shown.dropna(axis="columns", how="all")
+    print(f"\nAll jobs of {folder}, best first")
+    print(shown.to_string(index=False, na_rep="", float_format="{:.4f}".format))
+    if (means := mean_table(table, monitor)) is not None:
+        means.to_csv(folder / "sweep_means.csv", index=False)
+        print(f"\nMean ± standard deviation over {' and '.join(r for r in REPEATS if r in table)}")
+        print(_with_deviations(means, monitor).to_string(index=False))
+    counts = [f"{count} {state}" for state, count in table["state"].value_counts().items()]
+    to_come = config.hydra.sweeper.get("n_trials", 0) - len(table)
+    print(f"\n{len(table)} jobs: {', '.join(counts)}{f'; {to_come} trials to come' if to_come > 0 else ''}")
+    if best := best_command(table, monitor):
+        print(f"best         {best}")
+    if to_come > 0 or not table["state"].isin(["done", "pruned"]).all():
+        print(f"go on        {continuing(config)}")
+    if figure := effects_figure(table, monitor):
+        figure.savefig(folder / "sweep.png", dpi=120)
+        print(f"effects      {folder / 'sweep.png'}")
+    print(f"table        {folder / 'sweep.csv'}\nTensorBoard  tensorboard --logdir {folder}")
+    return table
 
 
 def _with_deviations(means: pd.DataFrame, monitor: str) -> pd.DataFrame:
@@ -88,13 +81,21 @@ def _with_deviations(means: pd.DataFrame, monitor: str) -> pd.DataFrame:
     return shown
 
 
-def _row(job: Path, monitor: str) -> dict[str, Any]:
-    overrides = OmegaConf.load(job / ".hydra" / "overrides.yaml")
-    row: dict[str, Any] = {"job": int(job.name) if job.name.isdigit() else job.name}
-    row |= dict(str(override).split("=", 1) for override in overrides)
-    results, error = job / "report" / "metrics.json", job / "error.txt"
-    metrics = json.loads(results.read_text("utf-8")) if results.is_file() else {}
-    row |= {name: metrics.get(name) for name in (monitor, *TEST_COLUMNS, "minutes")}
-    reason = error.read_text("utf-8").strip().splitlines()[0] if error.is_file() else None
-    row["error"] = reason if metrics or reason else "ended without a result"
-    return row
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m fer_lightning.report.sweep", description=__doc__.split("\n")[0])
+    parser.add_argument("folder", metavar="FOLDER", type=Path, help="of a sweep, as in outputs/sweep/…")
+    folder = parser.parse_args(arguments).folder
+    file = folder / "multirun.yaml"
+    if not file.is_file():
+        sys.exit(f"error: {folder} is not the folder of a sweep: it has no multirun.yaml")
+    config = OmegaConf.load(file)
+    assert isinstance(config, DictConfig)
+    config.hydra.sweep.dir = str(folder)  # wherever it lies by now
+    try:
+        show(folder, config)
+    except OSError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

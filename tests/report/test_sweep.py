@@ -1,11 +1,17 @@
-"""The table of a sweep: best job first, whichever way the monitored metric is better."""
+"""What a sweep has come to: best job first, what each parameter does, and the command that trains the best again."""
 
 import json
+import shlex
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from fer_lightning.report.sweep import mean_table, sweep_table
+from fer_lightning.report.sweep import main
+from fer_lightning.report.sweep_figure import effects_figure
+from fer_lightning.report.sweep_table import best_command, mean_table, sweep_table
+from fer_lightning.sweep.jobs import PLAN
 
 
 def job(sweep: Path, number: int, monitor: str, score: float | None, error: str = "") -> None:
@@ -32,9 +38,11 @@ def test_jobs_are_sorted_by_score_and_those_without_one_come_last(
     table = sweep_table(tmp_path, monitor)
     assert table["job"].tolist() == order
     assert table.columns.tolist() == [
-        "job", "model", "optimizer.lr", monitor, "test/accuracy", "test/f1", "minutes", "error",
+        "job", "model", "optimizer.lr", monitor, "test/accuracy", "test/f1", "minutes", "state", "why",
     ]  # fmt: skip
-    assert table["error"].tolist()[3:] == ["ConfigError: data: val_fraction is 1.5", "ended without a result"]
+    assert table["state"].tolist() == ["done", "done", "done", "failed", "stopped"]
+    assert table["why"].tolist()[3] == "ConfigError: data: val_fraction is 1.5"
+    assert table["why"].tolist()[4].startswith("stopped half-way, last wrote")
     assert table["optimizer.lr"].tolist() == [str(number) for number in order]
 
 
@@ -52,3 +60,76 @@ def test_repeats_over_seeds_and_folds_are_averaged_and_failures_left_out(tmp_pat
 def test_a_sweep_without_repeats_has_no_means(tmp_path: Path) -> None:
     job(tmp_path, 0, "val/accuracy", 0.5)
     assert mean_table(sweep_table(tmp_path, "val/accuracy"), "val/accuracy") is None
+
+
+def sweep_of(folder: Path, **jobs: tuple[str, float | None]) -> Path:
+    """The folder of a sweep over optimizer.lr and seed; of each job its overrides and its score."""
+    for name, (overrides, score) in jobs.items():
+        job(folder, int(name[1:]), "val/accuracy", score)
+        lines = "".join(f"- {override}\n" for override in ("sweep=grid", *overrides.split()))
+        (folder / name[1:] / ".hydra" / "overrides.yaml").write_text(lines)
+    (folder / PLAN).write_text(
+        "".join(f"- [sweep=grid, optimizer.lr={0.1 * (number + 1):.1f}]\n" for number in range(4))
+    )
+    (folder / "multirun.yaml").write_text(
+        "monitor: val/accuracy\n"
+        "hydra:\n"
+        "  sweep: {dir: elsewhere}\n"
+        "  sweeper: {params: null}\n"
+        "  job: {name: train}\n"
+        "  overrides: {task: [sweep=grid, 'optimizer.lr=0.1,0.2,0.3,0.4'], hydra: [hydra.mode=MULTIRUN]}\n"
+    )
+    return folder
+
+
+def test_a_sweep_that_still_runs_is_shown_with_what_is_to_come_and_how_to_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(
+        [
+            str(
+                sweep_of(
+                    tmp_path, j0=("optimizer.lr=0.1", 0.5), j1=("optimizer.lr=0.2", 0.6), j2=("optimizer.lr=0.3", None)
+                )
+            )
+        ]
+    )
+    shown = capsys.readouterr().out
+    assert "4 jobs: 2 done, 1 stopped, 1 pending" in shown
+    assert "best         python train.py optimizer.lr=0.2\n" in shown
+    assert f"python train.py -m sweep=grid optimizer.lr=0.1,0.2,0.3,0.4 hydra.sweep.dir={tmp_path}\n" in shown
+    assert pd.read_csv(tmp_path / "sweep.csv")["state"].tolist() == ["done", "done", "stopped", "pending"]
+    assert (tmp_path / "sweep.png").is_file()
+
+
+def test_a_folder_that_is_no_sweep_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"is not the folder of a sweep: it has no multirun\.yaml"):
+        main([str(tmp_path)])
+
+
+def test_the_best_command_is_that_of_the_best_mean_and_fit_for_a_shell(tmp_path: Path) -> None:
+    lucky = {"j0": ("optimizer.lr=0.1 seed=0", 0.9), "j1": ("optimizer.lr=0.1 seed=1", 0.1)}
+    steady = {"j2": ("optimizer.lr=0.2 seed=0", 0.6), "j3": ("optimizer.lr=0.2 seed=1", 0.6)}
+    table = sweep_table(sweep_of(tmp_path, **lucky, **steady), "val/accuracy")
+    assert best_command(table, "val/accuracy") == "python train.py optimizer.lr=0.2"
+    table["data.path"] = "'fer2013 (1).csv'"
+    assert shlex.split(str(best_command(table, "val/accuracy")))[2] == "data.path='fer2013 (1).csv'"
+
+
+def test_the_picture_has_a_panel_for_each_parameter_with_the_largest_effect_first() -> None:
+    rows = [
+        {"optimizer": optimizer, "seed": str(seed), "optimizer.lr": f"{0.001 * 1.3**place:.4g}"}
+        for place, (optimizer, seed) in enumerate((o, s) for o in ("adam", "sgd") for s in range(8))
+    ]
+    table = pd.DataFrame(rows)
+    table["val/accuracy"] = np.where(table["optimizer"] == "sgd", 0.6, 0.4) + 0.001 * table["seed"].astype(int)
+    table["model"] = "resnet18"
+    figure = effects_figure(table, "val/accuracy")
+    assert figure is not None
+    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    assert titles[-1] == "seed\nmeans differ by 0.0070"
+    assert {title.split("\n")[0] for title in titles[:2]} == {"optimizer", "optimizer.lr"}
+    assert "optimizer\nmeans differ by 0.2000" in titles
+    (of_rates,) = [axes for axes in figure.axes if axes.get_title().startswith("optimizer.lr")]
+    assert len(of_rates.lines[0].get_xdata()) == 5  # fifths
+    assert effects_figure(table[["model", "val/accuracy"]], "val/accuracy") is None

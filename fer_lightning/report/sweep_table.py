@@ -1,0 +1,91 @@
+"""A sweep as a table, one row a job, best first; the mean over repeats of the same job; the best as a command."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from omegaconf import OmegaConf
+
+from fer_lightning.command_line import better
+from fer_lightning.sweep.jobs import PLAN, outcome, overrides_of
+
+REPEATS = ("seed", "data.fold", "data.split_seed")
+"""Overrides that make a job a repeat of another: what remains the same is what is measured."""
+
+TEST_COLUMNS = ("test/accuracy", "test/f1")
+
+NOT_OVERRIDES = ("job", *TEST_COLUMNS, "minutes", "state", "why")
+"""Columns, beside the monitored score."""
+
+
+def sweep_table(folder: Path, monitor: str) -> pd.DataFrame:
+    """One row for each job: its overrides, its scores and minutes, its state, and why where it is not done.
+
+    Jobs that were planned and have no folder yet are "pending".
+    """
+    rows = [_row(job, monitor) for job in folder.iterdir() if (job / ".hydra").is_dir()]
+    plan = OmegaConf.to_container(OmegaConf.load(folder / PLAN)) if (folder / PLAN).is_file() else []
+    assert isinstance(plan, list)
+    there = {row["job"] for row in rows}
+    rows += [_planned(number, words, monitor) for number, words in enumerate(plan) if number not in there]
+    scores = [monitor, *TEST_COLUMNS, "minutes"]
+    if not rows:
+        return pd.DataFrame(columns=["job", *scores, "state", "why"])
+    table = pd.DataFrame(rows).sort_values("job")
+    return table[["job", *overrides_in(table, monitor), *scores, "state", "why"]].sort_values(
+        monitor, ascending=better(monitor) == "min", na_position="last", kind="stable"
+    )
+
+
+def overrides_in(table: pd.DataFrame, monitor: str) -> list[str]:
+    """The columns that are overrides."""
+    return sorted(str(column) for column in table if column not in (monitor, *NOT_OVERRIDES))
+
+
+def mean_table(table: pd.DataFrame, monitor: str) -> pd.DataFrame | None:
+    """Of a sweep over seeds or folds: one row for each set of other overrides, best first; else None.
+
+    For each score its mean, its standard deviation (as "<score> ±", of a sample: with N - 1) and in `jobs` how many
+    jobs it is over; jobs without a score are left out.
+    """
+    scores = [monitor, *TEST_COLUMNS]
+    others = [column for column in overrides_in(table, monitor) if column not in REPEATS]
+    done = table[table[monitor].notna()]
+    if len(done) == 0 or not any(name in table for name in REPEATS):
+        return None
+    rows = []
+    for values, group in done.groupby(others, dropna=False, sort=False) if others else [((), done)]:
+        row = dict(zip(others, values, strict=True)) | {"jobs": len(group)}
+        for score in scores:
+            row |= {score: group[score].mean(), f"{score} ±": group[score].std()}
+        rows.append(row)
+    return pd.DataFrame(rows).sort_values(monitor, ascending=better(monitor) == "min", kind="stable")
+
+
+def best_command(table: pd.DataFrame, monitor: str) -> str | None:
+    """What trains the best job once more; where jobs repeat each other, the set of overrides with the best mean."""
+    means = mean_table(table, monitor)
+    rows = table if means is None else means
+    if not len(rows) or pd.isna(rows[monitor].iloc[0]):
+        return None
+    of_sweep = ("sweep", "callbacks.pruning")  # and the keys of the latter: nothing of a single run
+    typed = [c for c in overrides_in(table, monitor) if c in rows and not c.startswith(of_sweep)]
+    best = rows.iloc[0]
+    return shlex.join(["python", "train.py", *(f"{key}={best[key]}" for key in typed if pd.notna(best[key]))])
+
+
+def _row(job: Path, monitor: str) -> dict[str, Any]:
+    results = job / "report" / "metrics.json"
+    came_to = outcome(job, monitor)
+    metrics = json.loads(results.read_text("utf-8")) if came_to.state == "done" else {}
+    row: dict[str, Any] = {"job": int(job.name) if job.name.isdigit() else job.name}
+    row |= dict(str(override).split("=", 1) for override in overrides_of(job) or [])
+    row |= {name: metrics.get(name) for name in (monitor, *TEST_COLUMNS, "minutes")}
+    return row | {"state": came_to.state, "why": came_to.why or None}
+
+
+def _planned(number: int, overrides: list[str], monitor: str) -> dict[str, Any]:
+    row: dict[str, Any] = {"job": number} | dict(override.split("=", 1) for override in overrides)
+    return row | dict.fromkeys((monitor, *TEST_COLUMNS, "minutes", "why")) | {"state": "pending"}

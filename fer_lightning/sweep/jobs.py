@@ -1,0 +1,163 @@
+"""The jobs of a sweep's folder: what each came to, and whether a process is at work on it. Imports no torch.
+
+A job's folder holds report/metrics.json when the job is done, pruned.txt when it was given up as hopeless, error.txt
+when it failed, and none of them while it runs or when it was stopped.
+"""
+
+import json
+import logging
+import math
+import multiprocessing
+import shlex
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from filelock import FileLock, Timeout
+from omegaconf import DictConfig, OmegaConf
+
+from fer_lightning.command_line import ConfigError
+
+log = logging.getLogger(__name__)
+
+PRUNED, FAILED = "pruned.txt", "error.txt"
+"""Of a job that is one of these: says why in its first line."""
+
+PLAN = "jobs.yaml"
+"""In a sweep's folder, where its jobs are known from the start: the overrides of each."""
+
+LOCK = ".lock"
+"""Of a folder that a process works in. The system lets go of it when the process ends, however it ends."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a job has come to. `score` is not a number unless it is done; `why` is one line, empty if it is done."""
+
+    state: Literal["done", "pruned", "failed", "running", "stopped"]
+    score: float = math.nan
+    why: str = ""
+
+
+def outcome(folder: Path, monitor: str) -> Outcome:
+    """Of the job with this folder; its score is what `monitor` names in report/metrics.json."""
+    try:
+        metrics = json.loads((folder / "report" / "metrics.json").read_text("utf-8"))
+        return Outcome("done", float(metrics.get(monitor, math.nan)))
+    except (FileNotFoundError, json.JSONDecodeError):  # the latter: killed while it was written
+        pass
+    if (folder / PRUNED).is_file():
+        return Outcome("pruned", why=_first_line(folder / PRUNED))
+    if (folder / FAILED).is_file():
+        return Outcome("failed", why=_first_line(folder / FAILED))
+    written = max(file.stat().st_mtime for file in (folder, *folder.glob("*")))
+    last = f"last wrote {max(0, time.time() - written):,.0f} s ago"
+    return Outcome("running", why=last) if is_held(folder) else Outcome("stopped", why=f"stopped half-way, {last}")
+
+
+@contextmanager
+def job(folder: Path, monitor: str) -> Iterator[Outcome]:
+    """Around a job's work: gives what it has come to before, done and pruned being nothing left to do.
+
+    Waits while another process, one that has outlived its sweep, is still at work on the same job.
+    """
+    _name_console_lines(folder.name)
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        log.info("another process is still at work on this job: waiting for it")
+        lock.acquire()
+    try:
+        before = outcome(folder, monitor)
+        if before.state in ("done", "pruned"):
+            log.info("%s already: %s", before.state, before.why or f"{monitor} {before.score:.4f}")
+        (folder / FAILED).unlink(missing_ok=True)
+        yield before
+    finally:
+        lock.release()
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keeps other sweeps out of this sweep's folder, which it makes.
+
+    Raises:
+        ConfigError: another process is in there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise ConfigError(f"another process is running the sweep {folder}: wait for it, or stop it first") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process of this machine is at work in the folder."""
+    if not (folder / LOCK).is_file():
+        return False
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
+def refuse_other_jobs(folder: Path, jobs: Sequence[list[str]]) -> None:
+    """Refuses to continue a sweep as another one: what has a number there must be the job of that number here.
+
+    More jobs than there are is fine.
+
+    Raises:
+        ConfigError: names the first job that is another.
+    """
+    for number in sorted(int(job.parent.name) for job in folder.glob("*/.hydra") if job.parent.name.isdigit()):
+        was = overrides_of(folder / str(number))
+        now = jobs[number] if number < len(jobs) else None
+        if was is not None and was != now:
+            raise ConfigError(
+                f"{folder} holds another sweep: its job {number} is {' '.join(was) or 'without overrides'}, here it is "
+                f"{'not there' if now is None else ' '.join(now) or 'without overrides'}. To continue that sweep, give "
+                f"the overrides it began with; for a new one, leave out hydra.sweep.dir or give another folder"
+            )
+
+
+def overrides_of(folder: Path) -> list[str] | None:
+    """What was typed or chosen for the job of this folder; None if it was killed before that was written."""
+    file = folder / ".hydra" / "overrides.yaml"
+    overrides = OmegaConf.to_container(OmegaConf.load(file)) if file.is_file() else None
+    return [str(override) for override in overrides] if overrides is not None else None
+
+
+def continuing(config: DictConfig) -> str:
+    """The command that goes on with a sweep, out of the config that it began with."""
+    hydra = config.hydra
+    ours = [word for word in hydra.overrides.hydra if word.partition("=")[0] not in ("hydra.mode", "hydra.sweep.dir")]
+    words = [*hydra.overrides.task, *ours, f"hydra.sweep.dir={hydra.sweep.dir}"]
+    return shlex.join(["python", f"{hydra.job.name}.py", "-m", *words])
+
+
+def side_by_side() -> bool:
+    """Whether this process is one of several that share a console: a worker of joblib."""
+    return multiprocessing.current_process().name != "MainProcess"
+
+
+def _name_console_lines(name: str) -> None:
+    """Of jobs side by side, every line says whose it is."""
+    for handler in logging.getLogger().handlers:
+        if side_by_side() and not isinstance(handler, logging.FileHandler):
+            handler.setFormatter(logging.Formatter(f"#{name} %(message)s"))
+
+
+def _first_line(file: Path) -> str:
+    return next(iter(file.read_text("utf-8").strip().splitlines()), "no reason was written")

@@ -1,0 +1,202 @@
+"""How `train.py -m` comes to its jobs.
+
+Hydra takes sweepers only from modules of hydra_plugins, a package that many folders share: command_line.launch puts
+this one among them. Imported by --help too, so nothing slow is imported here.
+"""
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper, BasicSweeperConf
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn, filter_overrides
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from fer_lightning.command_line import ConfigError, give_up
+
+if TYPE_CHECKING:
+    from fer_lightning.sweep.search import Search
+
+log = logging.getLogger(__name__)
+
+HOPELESS = 3
+"""A search whose first so many trials all fail is ended: something is wrong with what they share."""
+
+
+class GridSweeper(BasicSweeper):
+    """Hydra's own, all combinations as one batch, in a folder that can be continued."""
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        _let_jobs_import()
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+
+    def sweep(self, arguments: list[str]) -> Any:
+        from fer_lightning.sweep.jobs import PLAN, continuing, held, refuse_other_jobs
+
+        assert self.config is not None
+        assert self.hydra_context is not None
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        batches = self.split_arguments(parser.parse_overrides([*self._parse_config(), *arguments]), self.max_batch_size)
+        folder = Path(self.config.hydra.sweep.dir)
+        try:
+            with held(folder):
+                jobs = [list(filter_overrides(job)) for batch in batches for job in batch]
+                refuse_other_jobs(folder, jobs)
+                OmegaConf.save(OmegaConf.create(jobs), folder / PLAN)
+                log.info("If this sweep is stopped, it goes on with\n  %s", continuing(self.config))
+                return super().sweep(arguments)
+        except ConfigError as error:
+            give_up(error)
+
+
+@dataclass
+class GridSweeperConf(BasicSweeperConf):
+    _target_: str = f"{__name__}.GridSweeper"
+
+
+# In the place of Hydra's own, which is what -m takes where nothing else is chosen.
+ConfigStore.instance().store(group="hydra/sweeper", name="basic", node=GridSweeperConf, provider="fer_lightning")
+
+
+class SearchSweeper(Sweeper):
+    """Jobs that are trials of a study of Optuna: what it chooses for the next depends on those before.
+
+    Args:
+        study: the name of the sweep's folder.
+        n_trials: all trials of the study, those of earlier commands included.
+        side_by_side: how many to ask for at once; None: as many as the launcher runs at once.
+        seed: of the sampler.
+        sampler: with a seed, Optuna's.
+        params: by key, what may be chosen: `interval(…)`, `tag(log, interval(…))`, `range(…)`, `choice(…)`.
+    """
+
+    def __init__(
+        self,
+        study: str,
+        n_trials: int,
+        side_by_side: int | None,
+        seed: int,
+        sampler: DictConfig,
+        params: DictConfig,
+    ) -> None:
+        self.study, self.n_trials, self.seed = study, n_trials, seed
+        self.side_by_side, self.sampler, self.params = side_by_side, sampler, params
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        _let_jobs_import()
+        if find_spec("optuna") is None:
+            give_up(ConfigError("sweep=optuna and sweep=random need a package: pip install optuna"))
+        for key, value in (("n_trials", self.n_trials), ("side_by_side", self.side_by_side), ("seed", self.seed)):
+            least = 0 if key == "seed" else 1
+            if value is not None and not (type(value) is int and value >= least):
+                give_up(ConfigError(f"hydra.sweeper.{key} is {value}; it is a whole number, at least {least}"))
+        self.hydra_context, self.config = hydra_context, config
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> Any:
+        from fer_lightning.sweep.jobs import held
+
+        assert self.config is not None
+        folder = Path(self.config.hydra.sweep.dir)
+        try:
+            with held(folder):
+                return self._search(folder, self._opened(folder, arguments))
+        except ConfigError as error:
+            give_up(error)
+
+    def _opened(self, folder: Path, arguments: list[str]) -> "Search":
+        from fer_lightning.sweep.search import Search, distribution
+
+        assert self.config is not None
+        assert self.hydra_context is not None
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        words = [*(f"{key!s}={value}" for key, value in self.params.items()), *arguments]
+        overrides = {override.get_key_element(): override for override in parser.parse_overrides(words)}
+        space = {key: distribution(one) for key, one in overrides.items() if one.is_sweep_override()}
+        if not space:
+            raise ConfigError("nothing is searched: say what, as in 'optimizer.lr=tag(log,interval(0.001,0.1))'")
+        fixed = [f"{k}={one.get_value_element_as_str()}" for k, one in overrides.items() if k not in space]
+        sampler = instantiate(self.sampler, _partial_=True)
+        return Search(folder, space, fixed, self.config.monitor, sampler, self.seed)
+
+    def _search(self, folder: Path, search: "Search") -> list[Sequence[JobReturn]]:
+        from fer_lightning.sweep.jobs import continuing, outcome
+
+        assert self.config is not None
+        OmegaConf.save(self.config, folder / "multirun.yaml")
+        left = self.n_trials - search.trials
+        unfinished = search.unfinished
+        if left <= 0 and not unfinished:
+            log.info(
+                "The study %s has its %d trials. With hydra.sweeper.n_trials=%d it goes on; another "
+                "hydra.sweeper.study=NAME begins a new one.",
+                folder, search.trials, 2 * search.trials,
+            )  # fmt: skip
+            return []
+        log.info("%d trials so far, %d to be run again, %d to come", search.trials, len(unfinished), max(0, left))
+        log.info("If this search is stopped, it goes on with\n  %s", continuing(self.config))
+        returns: list[Sequence[JobReturn]] = []
+        states: list[str] = []
+        for numbers in self._batches(search, unfinished, left):
+            returns.append(self._run(folder, search, numbers))
+            states += [outcome(folder / str(number), self.config.monitor).state for number in numbers]
+            if len(states) >= HOPELESS and set(states) == {"failed"}:
+                log.error("all of the first %d trials failed: the search ends here", len(states))
+                break
+        return returns
+
+    def _batches(self, search: "Search", unfinished: Sequence[int], left: int) -> Iterator[list[int]]:
+        """Numbers that follow each other, since a launcher counts on from the first."""
+        size = self.side_by_side or _at_once(self.config.hydra.launcher)  # type: ignore[union-attr]
+        runs: list[list[int]] = []
+        for number in unfinished:
+            if runs and runs[-1][-1] == number - 1 and len(runs[-1]) < size:
+                runs[-1].append(number)
+            else:
+                runs.append([number])
+        yield from runs
+        while left > 0:
+            yield [search.ask() for _ in range(min(size, left))]
+            left -= size
+
+    def _run(self, folder: Path, search: "Search", numbers: list[int]) -> Sequence[JobReturn]:
+        from fer_lightning.sweep.jobs import outcome
+
+        assert self.config is not None
+        assert self.launcher is not None
+        batch = [search.overrides(number) for number in numbers]
+        self.validate_batch_is_legal(batch)
+        results = self.launcher.launch(batch, initial_job_idx=numbers[0])
+        for result in results:
+            _ = result.return_value  # raises what the job has raised
+        for number in numbers:
+            search.tell(number, outcome(folder / str(number), self.config.monitor))
+        return results
+
+
+def _let_jobs_import() -> None:
+    """Lets the processes that a launcher starts find this program, wherever they are started."""
+    here, repository = Path(__file__).parents[1], Path(__file__).parents[4]
+    before = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([str(repository), str(here), *before]))
+
+
+def _at_once(launcher: DictConfig) -> int:
+    """How many jobs a launcher runs at the same time."""
+    if "n_jobs" in launcher:  # of joblib, where -1 is a word for all cores
+        from joblib import effective_n_jobs
+
+        return int(effective_n_jobs(launcher.n_jobs))
+    return int(launcher.get("array_parallelism", 1))

@@ -1,0 +1,48 @@
+"""Giving up a trial that does worse than most others did at the same epoch."""
+
+from pathlib import Path
+
+import lightning as L
+from lightning.pytorch.callbacks import Callback
+
+
+class Pruned(Exception):  # noqa: N818 (it is no error)
+    """A trial that was given up: says when, and with which score."""
+
+
+class Pruning(Callback):
+    """Reports the score of each epoch to the study, and ends the trial by `Pruned` if it is hopeless.
+
+    That is when its best score so far is worse than the median of what the trials that are done had at that epoch.
+
+    Args:
+        monitor: the score.
+        folder: of the trial: named by its number, and beside it study.db.
+        warmup_epochs: in these first epochs no trial is given up.
+        startup_trials: before so many are done, none is.
+    """
+
+    def __init__(self, monitor: str, folder: str, warmup_epochs: int = 2, startup_trials: int = 5) -> None:
+        if warmup_epochs < 0 or startup_trials < 1:
+            raise ValueError(
+                f"warmup_epochs={warmup_epochs}, startup_trials={startup_trials}: at least 0 epochs and 1 trial"
+            )
+        self._monitor, self._folder = monitor, Path(folder)
+        self._warmup_epochs, self._startup_trials = warmup_epochs, startup_trials
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        from optuna.pruners import MedianPruner  # not in every environment
+
+        from fer_lightning.sweep.search import TrialScores
+
+        pruner = MedianPruner(self._startup_trials, self._warmup_epochs)
+        self._scores = TrialScores(self._folder.parent, int(self._folder.name), pruner)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self._monitor not in trainer.callback_metrics:  # an epoch without validation
+            return
+        score = float(trainer.callback_metrics[self._monitor])
+        if self._scores.hopeless(trainer.current_epoch, score):
+            raise Pruned(
+                f"after epoch {trainer.current_epoch + 1} of {trainer.max_epochs}, {self._monitor} {score:.4f}"
+            )

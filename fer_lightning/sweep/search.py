@@ -1,0 +1,165 @@
+"""A study of Optuna in a sweep's folder: its trials are the sweep's jobs, number by number."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import optuna
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+    distribution_to_json,
+)
+from optuna.pruners import MedianPruner
+from optuna.samplers import BaseSampler
+from optuna.storages import RDBStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from fer_lightning.command_line import ConfigError, better
+from fer_lightning.sweep.jobs import Outcome
+
+STUDY = "search"
+"""The name of the only study in its file."""
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)  # a line for each trial is the launcher's
+
+
+class Search:
+    """What is searched, and the trials of it so far. A trial that has no end yet is to be run again.
+
+    Args:
+        folder: of the sweep; holds study.db.
+        space: by key of the config, what may be chosen.
+        fixed: overrides that all trials share.
+        monitor: the score.
+        sampler: makes the one that chooses, from a seed.
+        seed: with a trial's number, decides what is chosen at random: a search that was stopped goes on as it would
+            have.
+
+    Raises:
+        ConfigError: the folder holds a study of something else.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        space: dict[str, BaseDistribution],
+        fixed: Sequence[str],
+        monitor: str,
+        sampler: Callable[..., BaseSampler],
+        seed: int,
+    ) -> None:
+        self._space, self._fixed, self._sampler, self._seed = space, list(fixed), sampler, seed
+        direction = StudyDirection.MINIMIZE if better(monitor) == "min" else StudyDirection.MAXIMIZE
+        self._study = optuna.create_study(
+            storage=storage_in(folder), study_name=STUDY, direction=direction, load_if_exists=True
+        )
+        now = {
+            "monitor": monitor,
+            "fixed": self._fixed,
+            "space": {k: distribution_to_json(d) for k, d in space.items()},
+        }
+        was = self._study.user_attrs.get("searched")
+        if was is None:
+            self._study.set_user_attr("searched", now)
+        elif was != now:
+            raise ConfigError(
+                f"{folder} holds another search: {_difference(was, now)}. Give this one a name of its own"
+            )
+
+    @property
+    def unfinished(self) -> list[int]:
+        """The trials that were stopped or have failed."""
+        return [trial.number for trial in self._asked() if trial.state is TrialState.RUNNING]
+
+    @property
+    def trials(self) -> int:
+        """How many there are, of whatever state."""
+        return len(self._asked())
+
+    def ask(self) -> int:
+        """The number of a new trial."""
+        number = len(self._study.trials)
+        of_trial = int(np.random.SeedSequence((self._seed, number)).generate_state(1)[0])
+        self._study.sampler = self._sampler(seed=of_trial)
+        return self._study.ask(self._space).number
+
+    def overrides(self, number: int) -> list[str]:
+        """Of the job of this trial: floats with four digits."""
+        chosen = self._study.trials[number].params
+        texts = {key: f"{value:.4g}" if isinstance(value, float) else str(value) for key, value in chosen.items()}
+        return [*self._fixed, *(f"{key}={texts[key]}" for key in self._space)]
+
+    def tell(self, number: int, outcome: Outcome) -> None:
+        """What the job of a trial has come to; one that is not done nor pruned stays without an end."""
+        if outcome.state == "pruned":
+            self._study.tell(number, state=TrialState.PRUNED)
+        elif outcome.state == "done" and np.isfinite(outcome.score):
+            self._study.tell(number, outcome.score)
+        elif outcome.state == "done":
+            self._study.tell(number, state=TrialState.FAIL)
+
+    def _asked(self) -> list[FrozenTrial]:
+        """Without those that were killed while they were chosen."""
+        return [trial for trial in self._study.trials if trial.params.keys() == self._space.keys()]
+
+
+class TrialScores:
+    """The scores of one trial, epoch by epoch, from the process that trains it."""
+
+    def __init__(self, folder: Path, number: int, pruner: MedianPruner) -> None:
+        self._storage = storage_in(folder)
+        self._study = optuna.load_study(study_name=STUDY, storage=self._storage)
+        of_study = self._storage.get_study_id_from_name(STUDY)
+        self._trial = self._storage.get_trial_id_from_study_id_trial_number(of_study, number)
+        self._pruner = pruner
+
+    def hopeless(self, epoch: int, score: float) -> bool:
+        """Reports the score of this epoch; whether the trial should end here.
+
+        An epoch that was reported before the trial was stopped has been judged then.
+        """
+        if epoch in self._storage.get_trial(self._trial).intermediate_values:
+            return False
+        self._storage.set_trial_intermediate_value(self._trial, epoch, score)
+        return self._pruner.prune(self._study, self._storage.get_trial(self._trial))
+
+
+def storage_in(folder: Path) -> RDBStorage:
+    # Several processes write: each waits so many seconds for its turn.
+    return RDBStorage(f"sqlite:///{folder.absolute() / 'study.db'}", engine_kwargs={"connect_args": {"timeout": 60}})
+
+
+def distribution(override: Override) -> BaseDistribution:
+    """What `key=interval(…)`, `key=range(…)`, `key=choice(…)` or `key=a,b,c` lets one choose from.
+
+    Raises:
+        ConfigError: it is empty, or Optuna does not take it.
+    """
+    value, key = override.value(), override.get_key_element()
+    try:
+        if isinstance(value, IntervalSweep):
+            low, high, log = value.start, value.end, "log" in value.tags
+            if isinstance(low, int) and isinstance(high, int):
+                return IntDistribution(low, high, log)
+            assert low is not None
+            assert high is not None
+            return FloatDistribution(low, high, log)
+        if isinstance(value, RangeSweep):
+            numbers, step = list(value.range()), value.step
+            if isinstance(step, int) and all(isinstance(number, int) for number in numbers):
+                return IntDistribution(int(numbers[0]), int(numbers[-1]), step=step)
+            return FloatDistribution(numbers[0], numbers[-1], step=float(step))
+        return CategoricalDistribution(list(override.sweep_string_iterator()))
+    except (ValueError, IndexError) as error:
+        raise ConfigError(f"{key} cannot be searched: {error}") from error
+
+
+def _difference(was: Mapping[str, object], now: Mapping[str, object]) -> str:
+    key = next(key for key in now if was.get(key) != now[key])
+    return f"its {key} is {json.dumps(was.get(key))}, here it is {json.dumps(now[key])}"

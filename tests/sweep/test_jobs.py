@@ -1,0 +1,67 @@
+"""A sweep's folder tells what is done, what is not, and whether it is the sweep that one would go on with."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fer_lightning.command_line import ConfigError
+from fer_lightning.sweep.jobs import FAILED, PRUNED, held, job, outcome, refuse_other_jobs
+
+
+def folder_of(sweep: Path, number: int, *overrides: str) -> Path:
+    folder = sweep / str(number)
+    (folder / ".hydra").mkdir(parents=True)
+    (folder / ".hydra" / "overrides.yaml").write_text("".join(f"- {override}\n" for override in overrides))
+    return folder
+
+
+def finish(folder: Path, score: float) -> None:
+    (folder / "report").mkdir()
+    (folder / "report" / "metrics.json").write_text(json.dumps({"val/accuracy": score}))
+
+
+def test_a_job_is_done_pruned_failed_running_or_stopped_by_what_its_folder_holds(tmp_path: Path) -> None:
+    done, pruned, failed, half, running = (folder_of(tmp_path, number) for number in range(5))
+    finish(done, 0.5)
+    (pruned / PRUNED).write_text("after epoch 4 of 9, val/accuracy 0.2\n")
+    (failed / FAILED).write_text("ConfigError: data: no\nand more\n")
+    (half / "report").mkdir()
+    (half / "report" / "metrics.json").write_text('{"val/acc')  # killed while it wrote
+    assert (outcome(done, "val/accuracy").state, outcome(done, "val/accuracy").score) == ("done", 0.5)
+    assert outcome(pruned, "val/accuracy").why == "after epoch 4 of 9, val/accuracy 0.2"
+    assert outcome(failed, "val/accuracy").why == "ConfigError: data: no"
+    assert outcome(half, "val/accuracy").state == "stopped"
+    with job(running, "val/accuracy") as before:
+        assert before.state == "running"  # it holds the lock itself
+        assert outcome(running, "val/accuracy").state == "running"
+    assert outcome(running, "val/accuracy").state == "stopped"
+
+
+def test_a_job_that_is_done_gives_its_score_and_one_that_failed_begins_anew(tmp_path: Path) -> None:
+    done, failed = folder_of(tmp_path, 0), folder_of(tmp_path, 1)
+    finish(done, 0.5)
+    (failed / FAILED).write_text("OSError: disk full")
+    with job(done, "val/accuracy") as before:
+        assert (before.state, before.score) == ("done", 0.5)
+    with job(failed, "val/accuracy") as before:
+        assert before.state == "failed"
+        assert not (failed / FAILED).exists()
+
+
+def test_a_sweep_is_not_continued_as_another_one(tmp_path: Path) -> None:
+    for number in range(2):
+        folder_of(tmp_path, number, "model=deep_emotion", f"seed={number}")
+    jobs = [["model=deep_emotion", f"seed={number}"] for number in range(3)]
+    refuse_other_jobs(tmp_path, jobs)  # more of them is fine
+    with pytest.raises(ConfigError, match="its job 1 is model=deep_emotion seed=1, here it is not there"):
+        refuse_other_jobs(tmp_path, jobs[:1])
+    with pytest.raises(ConfigError, match="its job 0 is model=deep_emotion seed=0, here it is seed=0"):
+        refuse_other_jobs(tmp_path, [["seed=0"], jobs[1]])
+
+
+def test_two_sweeps_at_once_do_not_share_a_folder(tmp_path: Path) -> None:
+    with held(tmp_path), pytest.raises(ConfigError, match="another process is running the sweep"), held(tmp_path):
+        pass
+    with held(tmp_path):
+        pass
