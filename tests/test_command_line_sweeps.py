@@ -59,7 +59,7 @@ def test_a_killed_sweep_over_seeds_goes_on_and_ends_with_means_and_deviations(
     assert not (sweep / "1" / "report" / "metrics.json").exists()
     other = run_command(*command, "optimizer=sgd")
     assert other.returncode == 1
-    assert "holds another sweep: its job 0 is" in other.stderr
+    assert "holds another sweep: its job 0 has" in other.stderr
     result = run_command(*command)
     assert result.returncode == 0, result.stderr
     assert done.stat().st_mtime == written

@@ -29,6 +29,9 @@ PRUNED, FAILED = "pruned.txt", "error.txt"
 PLAN = "jobs.yaml"
 """In a sweep's folder, where its jobs are known from the start: the overrides of each."""
 
+STUDY_FILE = "study.db"
+"""In a sweep's folder, where its jobs are the trials of a search."""
+
 LOCK = ".lock"
 """Of a folder that a process works in. The system lets go of it when the process ends, however it ends."""
 
@@ -123,13 +126,19 @@ def refuse_other_jobs(folder: Path, jobs: Sequence[list[str]]) -> None:
     """
     for number in sorted(int(job.parent.name) for job in folder.glob("*/.hydra") if job.parent.name.isdigit()):
         was = overrides_of(folder / str(number))
-        now = jobs[number] if number < len(jobs) else None
-        if was is not None and was != now:
+        if was is not None and (differ := differing(was, jobs[number] if number < len(jobs) else [])):
             raise ConfigError(
-                f"{folder} holds another sweep: its job {number} is {' '.join(was) or 'without overrides'}, here it is "
-                f"{'not there' if now is None else ' '.join(now) or 'without overrides'}. To continue that sweep, give "
-                f"the overrides it began with; for a new one, leave out hydra.sweep.dir or give another folder"
+                f"{folder} holds another sweep: its job {number} {differ}. To continue that sweep, give the "
+                f"overrides it began with; for a new one, leave out hydra.sweep.dir or give another folder"
             )
+
+
+def differing(was: Sequence[str], now: Sequence[str]) -> str:
+    """Which overrides only one of two commands has, as the end of a sentence; empty if they have the same."""
+    gone, new = ([word for word in one if word not in other] for one, other in ((was, now), (now, was)))
+    if not gone and not new:
+        return ""
+    return f"has {' '.join(gone) or 'nothing else'}, and here is {' '.join(new) or 'nothing else'}"
 
 
 def overrides_of(folder: Path) -> list[str] | None:

@@ -1,8 +1,8 @@
 """A study of Optuna in a sweep's folder: its trials are the sweep's jobs, number by number."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
@@ -21,7 +21,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from fer_lightning.command_line import ConfigError, better
-from fer_lightning.sweep.jobs import Outcome
+from fer_lightning.sweep.jobs import STUDY_FILE, Outcome, differing
 
 STUDY = "search"
 """The name of the only study in its file."""
@@ -67,10 +67,8 @@ class Search:
         was = self._study.user_attrs.get("searched")
         if was is None:
             self._study.set_user_attr("searched", now)
-        elif was != now:
-            raise ConfigError(
-                f"{folder} holds another search: {_difference(was, now)}. Give this one a name of its own"
-            )
+        elif differ := differing(_words(was), _words(now)):
+            raise ConfigError(f"{folder} holds another search: it {differ}. Give this one hydra.sweeper.study=NAME")
 
     @property
     def unfinished(self) -> list[int]:
@@ -132,7 +130,7 @@ class TrialScores:
 
 def storage_in(folder: Path) -> RDBStorage:
     # Several processes write: each waits so many seconds for its turn.
-    return RDBStorage(f"sqlite:///{folder.absolute() / 'study.db'}", engine_kwargs={"connect_args": {"timeout": 60}})
+    return RDBStorage(f"sqlite:///{folder.absolute() / STUDY_FILE}", engine_kwargs={"connect_args": {"timeout": 60}})
 
 
 def distribution(override: Override) -> BaseDistribution:
@@ -160,6 +158,7 @@ def distribution(override: Override) -> BaseDistribution:
         raise ConfigError(f"{key} cannot be searched: {error}") from error
 
 
-def _difference(was: Mapping[str, object], now: Mapping[str, object]) -> str:
-    key = next(key for key in now if was.get(key) != now[key])
-    return f"its {key} is {json.dumps(was.get(key))}, here it is {json.dumps(now[key])}"
+def _words(searched: Mapping[str, Any]) -> list[str]:
+    """What is searched, for people to compare."""
+    space = [f"{key} from {text}" for key, text in searched["space"].items()]
+    return [f"monitor={searched['monitor']}", *searched["fixed"], *space]

@@ -54,9 +54,9 @@ def test_a_sweep_is_not_continued_as_another_one(tmp_path: Path) -> None:
         folder_of(tmp_path, number, "model=deep_emotion", f"seed={number}")
     jobs = [["model=deep_emotion", f"seed={number}"] for number in range(3)]
     refuse_other_jobs(tmp_path, jobs)  # more of them is fine
-    with pytest.raises(ConfigError, match="its job 1 is model=deep_emotion seed=1, here it is not there"):
+    with pytest.raises(ConfigError, match="its job 1 has model=deep_emotion seed=1, and here is nothing else"):
         refuse_other_jobs(tmp_path, jobs[:1])
-    with pytest.raises(ConfigError, match="its job 0 is model=deep_emotion seed=0, here it is seed=0"):
+    with pytest.raises(ConfigError, match="its job 0 has model=deep_emotion, and here is nothing else"):
         refuse_other_jobs(tmp_path, [["seed=0"], jobs[1]])
 
 

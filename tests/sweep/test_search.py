@@ -59,7 +59,11 @@ def test_a_trial_that_failed_is_to_be_run_again_and_a_pruned_one_is_not(tmp_path
 
 @pytest.mark.parametrize(
     ("changes", "told"),
-    [({"fixed": ["seed=1"]}, "fixed is .*seed=0"), ({"monitor": "val/f1"}, "monitor"), ({"space": {}}, "space")],
+    [
+        ({"fixed": ["seed=1"]}, "it has seed=0, and here is seed=1"),
+        ({"monitor": "val/f1"}, "it has monitor=val/loss, and here is monitor=val/f1"),
+        ({"space": {}}, "it has lr from .*, and here is nothing else"),
+    ],
 )
 def test_the_study_of_another_search_is_refused(changes: dict[str, object], told: str, tmp_path: Path) -> None:
     opened(tmp_path)

@@ -41,7 +41,7 @@ class GridSweeper(BasicSweeper):
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
 
     def sweep(self, arguments: list[str]) -> Any:
-        from fer_lightning.sweep.jobs import PLAN, continuing, held, refuse_other_jobs
+        from fer_lightning.sweep.jobs import PLAN, STUDY_FILE, continuing, held, refuse_other_jobs
 
         assert self.config is not None
         assert self.hydra_context is not None
@@ -51,6 +51,8 @@ class GridSweeper(BasicSweeper):
         try:
             with held(folder):
                 jobs = [list(filter_overrides(job)) for batch in batches for job in batch]
+                if (folder / STUDY_FILE).exists():
+                    raise ConfigError(f"{folder} holds a search: go on with it by sweep=optuna or sweep=random")
                 refuse_other_jobs(folder, jobs)
                 OmegaConf.save(OmegaConf.create(jobs), folder / PLAN)
                 log.info("If this sweep is stopped, it goes on with\n  %s", continuing(self.config))
@@ -106,12 +108,16 @@ class SearchSweeper(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> Any:
-        from fer_lightning.sweep.jobs import held
+        from fer_lightning.sweep.jobs import PLAN, held
 
         assert self.config is not None
         folder = Path(self.config.hydra.sweep.dir)
         try:
             with held(folder):
+                if (folder / PLAN).exists():
+                    raise ConfigError(
+                        f"{folder} holds a sweep that is no search: give hydra.sweeper.study another name"
+                    )
                 return self._search(folder, self._opened(folder, arguments))
         except ConfigError as error:
             give_up(error)
