@@ -146,7 +146,7 @@ class SearchSweeper(Sweeper):
         unfinished = search.unfinished
         if left <= 0 and not unfinished:
             log.info(
-                "The study %s has its %d trials. With hydra.sweeper.n_trials=%d it goes on; another "
+                "The study %s has all its trials, %d. With hydra.sweeper.n_trials=%d it goes on; another "
                 "hydra.sweeper.study=NAME begins a new one.",
                 folder, search.trials, 2 * search.trials,
             )  # fmt: skip
