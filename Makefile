@@ -46,7 +46,7 @@ $(INSTALLED): requirements.lock
 	@touch $@
 
 lock: install ## solve pyproject.toml anew into requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade --python-version 3.11 --extra dev \
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade --python-version 3.11 --extra dev --extra sweeps \
 		--no-header --no-emit-index-url pyproject.toml -o requirements.lock
 
 clean: ## remove .venv and caches; outputs/ and data/ stay

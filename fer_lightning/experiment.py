@@ -111,7 +111,7 @@ def _train_as_job(cfg: DictConfig, run_dir: Path) -> float:
 def _train(cfg: DictConfig) -> float:
     run_dir = Path(HydraConfig.get().runtime.output_dir)
     with gone_if_refused(cfg):
-        stopped = StoppedRun.of(cfg, list(HydraConfig.get().overrides.task)) if cfg.resume else None
+        stopped = _stopped(cfg, run_dir)
         cfg = stopped.config if stopped else cfg
         if cfg.instead:
             instantiate(cfg.instead)(cfg, run_dir)
@@ -157,6 +157,13 @@ def _train(cfg: DictConfig) -> float:
         log.info("test again   python test.py run_dir=%s", shown)
     log.info("TensorBoard  tensorboard --logdir %s", "outputs" if shown.parts[:1] == ("outputs",) else shown)
     return score
+
+
+def _stopped(cfg: DictConfig, run_dir: Path) -> StoppedRun | None:
+    """What this command goes on with: the run that it names, or the job that it is, of a sweep that was stopped."""
+    if cfg.resume:
+        return StoppedRun.of(cfg, list(HydraConfig.get().overrides.task))
+    return StoppedRun.of_job(cfg, run_dir) if HydraConfig.get().mode is RunMode.MULTIRUN else None
 
 
 def _save_weights(model: EmotionClassifier, run_dir: Path) -> None:

@@ -71,6 +71,16 @@ class StoppedRun:
             run.trainer.max_epochs = epochs
         return cls(run, checkpoint, state)
 
+    @classmethod
+    def of_job(cls, cfg: DictConfig, run_dir: Path) -> "StoppedRun | None":
+        """Of a sweep's job, in the folder where the same job was stopped; None if there is nothing to go on from."""
+        checkpoint, state = _state(run_dir)
+        if checkpoint is None:
+            return None
+        run = cfg.copy()
+        _take_from_checkpoint(run, state)
+        return cls(run, checkpoint, state)
+
     @property
     def seconds(self) -> float:
         """Of training, until it was stopped."""

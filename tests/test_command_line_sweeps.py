@@ -49,7 +49,7 @@ def test_a_killed_sweep_over_seeds_goes_on_and_ends_with_means_and_deviations(
         "optimizer=adam,sgd", "seed=0,1", "trainer.max_epochs=1", f"hydra.sweep.dir={sweep}",
     )  # fmt: skip
     process = subprocess.Popen([sys.executable, str(REPOSITORY / command[0]), *command[1:]], cwd=tmp_path)
-    while not (sweep / "1" / "train.log").is_file():
+    while not (sweep / "1" / "checkpoints" / "last.ckpt").is_file():
         assert process.poll() is None
         time.sleep(0.05)
     process.kill()
@@ -63,6 +63,7 @@ def test_a_killed_sweep_over_seeds_goes_on_and_ends_with_means_and_deviations(
     result = run_command(*command)
     assert result.returncode == 0, result.stderr
     assert done.stat().st_mtime == written
+    assert "going on from" in (sweep / "1" / "train.log").read_text()
     assert "Mean ± standard deviation over seed" in result.stdout
     jobs = list(csv.DictReader((sweep / "sweep.csv").open()))
     means = {row["optimizer"]: row for row in csv.DictReader((sweep / "sweep_means.csv").open())}
