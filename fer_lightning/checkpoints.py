@@ -4,17 +4,17 @@ import io
 import logging
 import os
 import time
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from fer_lightning.data.cache import written_whole
+from fer_lightning.plain_file import plain_values
 from fer_lightning.stopping import Stopped, StopSignals
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,7 @@ class WholeCheckpoints(TorchCheckpointIO):
         content = io.BytesIO()  # torch hides that a disk is full behind errors of its own
         torch.save(checkpoint, content)
         path = Path(path)
+        path.parent.mkdir(exist_ok=True)  # but not a run's folder that is gone
         with written_whole(path) as unfinished:
             with unfinished.open("wb") as file:
                 file.write(content.getbuffer())
@@ -45,6 +46,22 @@ class WholeCheckpoints(TorchCheckpointIO):
     ) -> dict[str, Any]:
         checkpoint: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=True)
         return checkpoint
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """Lightning's, which forgets the best score so far if the run's folder has another name when it is resumed."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        def here(path: str) -> str:
+            return str(Path(str(self.dirpath)) / Path(path).name) if path else path
+
+        paths = ("best_model_path", "kth_best_model_path", "last_model_path")
+        super().load_state_dict(
+            state_dict
+            | {"dirpath": self.dirpath}
+            | {name: here(state_dict[name]) for name in paths}
+            | {"best_k_models": {here(path): score for path, score in state_dict["best_k_models"].items()}}
+        )
 
 
 class LastCheckpoint(Callback):
@@ -90,25 +107,23 @@ class LastCheckpoint(Callback):
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._save(trainer, between_epochs=True)
-        if self._agreed(trainer, self._signals.received is not None):
-            self._end()
+        self._end_if_asked(trainer)
 
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        # Dropout too must not depend on what was drawn before this step.
-        torch.manual_seed(trainer.datamodule.seeds_of_step()[1])  # type: ignore[attr-defined]
         if batch_idx == 0 or batch_idx % trainer.accumulate_grad_batches:  # gradients are not kept
             return
-        asked = self._agreed(trainer, self._signals.received is not None)
-        if asked or self._agreed(trainer, time.monotonic() - self._saved > 60 * self.minutes):
+        signal, is_time = self._agreed(trainer)
+        if signal or is_time:
             self._save(trainer, between_epochs=False)
-        if asked:
-            self._end()
+        if signal:
+            raise Stopped(signal)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.finished = True
         self._save(trainer, between_epochs=True)
+        self._end_if_asked(trainer)
         self._signals.leave()
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
@@ -147,32 +162,28 @@ class LastCheckpoint(Callback):
         self._saving_between_epochs = None
         self._saved = time.monotonic()
 
-    def _end(self) -> None:
-        assert self._signals.received is not None
-        raise Stopped(self._signals.received)
+    def _end_if_asked(self, trainer: L.Trainer) -> None:
+        signal, _ = self._agreed(trainer)
+        if signal:
+            raise Stopped(signal)
 
-    def _agreed(self, trainer: L.Trainer, wish: bool) -> bool:
-        """Whether any of the processes wishes it; with one process, without a word to its device."""
-        return trainer.strategy.reduce_boolean_decision(wish, all=False) if trainer.world_size > 1 else wish
+    def _agreed(self, trainer: L.Trainer) -> tuple[int, bool]:
+        """A signal that any of the processes has received, else 0, and whether it is time for a checkpoint."""
+        signal, is_time = self._signals.received or 0, time.monotonic() - self._saved > 60 * self.minutes
+        if trainer.world_size == 1:
+            return signal, is_time
+        wishes = torch.tensor([signal, is_time], device=trainer.strategy.root_device)
+        signal, of_all = trainer.strategy.reduce(wishes, reduce_op="max").tolist()
+        return signal, bool(of_all)
 
 
-def newest_whole(folder: Path) -> Path | None:
-    """The checkpoint to go on from: last.ckpt or, with a warning where that one is damaged, the one before it."""
+def newest_whole(folder: Path) -> tuple[Path, dict[str, Any]] | None:
+    """The checkpoint to go on from, and what is in it: last.ckpt or, where that one is damaged, the one before it."""
     for name in (LAST, ONE_BEFORE):
         path = folder / name
         if path.exists():
-            if damage := _damage(path):
-                log.warning("%s is damaged (%s): it is not used", path, damage)
-            else:
-                return path
+            try:
+                return path, plain_values(path)
+            except ValueError as error:
+                log.warning("%s: it is not used", error)
     return None
-
-
-def _damage(path: Path) -> str | None:
-    """What is wrong with a file of torch.save, by the checksums in it."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            member = archive.testzip()
-    except (zipfile.BadZipFile, OSError, EOFError) as error:
-        return str(error)
-    return member and f"the checksum of {member} differs"

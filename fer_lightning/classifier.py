@@ -20,6 +20,7 @@ from torchmetrics.classification import (
 from torchmetrics.utilities.distributed import gather_all_tensors
 
 from fer_lightning.data import FERDataModule
+from fer_lightning.data.batches import seeds_of_step
 from fer_lightning.data.faces import SIDE
 from fer_lightning.losses import CrossEntropy
 from fer_lightning.nets.weights import head_of
@@ -155,6 +156,11 @@ class EmotionClassifier(L.LightningModule):
             optimizer, scheduler = self.trainer.optimizers[0], self.trainer.lr_scheduler_configs[0].scheduler
             catch_up(optimizer, scheduler, self._steps_behind)
             self._steps_behind = 0
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        data = getattr(self.trainer, "datamodule", None)
+        if isinstance(data, FERDataModule):  # dropout must not depend on what was drawn before this step
+            torch.manual_seed(seeds_of_step(data.seed, self.trainer)[1])
 
     def on_validation_epoch_start(self) -> None:
         self.val_confusion.reset()

@@ -82,6 +82,9 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _refuse_taken_folder(arguments: list[str]) -> None:
     """Before Hydra writes another config into the folder of a run; the other processes of a run are let in."""
+    given = dict(argument.partition("=")[::2] for argument in arguments)
+    if given.get("resume") not in (None, "null") and "hydra.run.dir" in given and process_rank() == 0:
+        raise ConfigError("hydra.run.dir is given with resume: a resumed run goes on in its own folder")
     for argument in arguments:
         key, _, folder = argument.partition("=")
         if key == "hydra.run.dir" and any(Path(folder).glob("checkpoints/*.ckpt")) and process_rank() == 0:

@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -45,9 +46,10 @@ def train(cfg: DictConfig) -> float:
         with stopping_at_once():
             return _train_as_job(cfg, run_dir) if multirun else _train(cfg)
     except Stopped as stop:
-        how = "the same command, with hydra.sweep.dir=" if multirun else "python train.py resume="
-        where = as_typed(run_dir.parent if multirun else run_dir)
-        log.info("\nstopped by %s%s", stop, "" if cfg.instead else f". To go on: {how}{where}")
+        go_on = f"python train.py {shlex.quote(f'resume={as_typed(run_dir)}')}"
+        if multirun:
+            go_on = f"the same command, with hydra.sweep.dir={as_typed(run_dir.parent)}"
+        log.info("\nstopped by %s%s", stop, "" if cfg.instead else f". To go on: {go_on}")
         sys.exit(128 + stop.number)
     except Exception as raised:
         error = in_one_message(raised, as_typed(run_dir)) or raised
@@ -113,6 +115,8 @@ def _train(cfg: DictConfig) -> float:
     with gone_if_refused(cfg):
         stopped = _stopped(cfg, run_dir)
         cfg = stopped.config if stopped else cfg
+        if cfg.instead and HydraConfig.get().mode is RunMode.MULTIRUN:
+            raise ConfigError("debug=… trains nothing that a sweep could compare: give it one run at a time")
         if cfg.instead:
             instantiate(cfg.instead)(cfg, run_dir)
             return math.nan

@@ -1,5 +1,6 @@
 """What the surroundings of a training can do to it, in one message each: a full disk, too little memory, NaN."""
 
+import shlex
 from pathlib import Path
 
 import torch
@@ -14,21 +15,31 @@ def in_one_message(error: Exception, run_dir: Path) -> ConfigError | None:
     if isinstance(error, ConfigError):
         return error
     kept = run_dir / "checkpoints" / "last.ckpt"
-    go_on = f"To go on from the last checkpoint: python train.py resume={run_dir}" if kept.exists() else ""
     if isinstance(error, NonFiniteLossError):
-        return ConfigError(f"{error}. {kept} is from before it")
+        return ConfigError(f"{error}. {kept} is from before it" if kept.exists() else str(error))
     if _out_of_memory(error):
-        cfg = OmegaConf.load(run_dir / ".hydra" / "config.yaml")
-        size = int(cfg.data.batch_size)
-        less = "a smaller network or smaller images"
-        if size > 1:
-            steps = cfg.trainer.accumulate_grad_batches * 2
-            less = f"data.batch_size={size // 2} trainer.accumulate_grad_batches={steps}, which learns much the same"
-        return ConfigError(f"not enough memory for batches of {size}. Try {less}. {go_on}".strip())
+        return ConfigError(_smaller(run_dir / ".hydra" / "config.yaml"))
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
-        return ConfigError(f"cannot go on writing to {run_dir}: {error.strerror or error}{where}. {go_on}".strip())
+        go_on = ""
+        if kept.exists():
+            go_on = f". To go on from the last checkpoint: python train.py {shlex.quote(f'resume={run_dir}')}"
+        return ConfigError(f"cannot go on writing to {run_dir}: {error.strerror or error}{where}{go_on}")
     return None
+
+
+def _smaller(config: Path) -> str:
+    """What to start anew with; the processes beside the first have no config on the disk."""
+    if not config.exists():
+        return "not enough memory: start again with a smaller data.batch_size"
+    cfg = OmegaConf.load(config)
+    size, batches = int(cfg.data.batch_size), int(cfg.trainer.accumulate_grad_batches)
+    if size == 1:
+        return "not enough memory for a batch of one face: start again with a smaller network or smaller images"
+    return (
+        f"not enough memory for batches of {size}. Start again with data.batch_size={size // 2} "
+        f"trainer.accumulate_grad_batches={2 * batches}, which learns much the same"
+    )
 
 
 def _out_of_memory(error: Exception) -> bool:

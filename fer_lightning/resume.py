@@ -18,7 +18,6 @@ from fer_lightning.build import Experiment
 from fer_lightning.checkpoints import LastCheckpoint, newest_whole
 from fer_lightning.command_line import ConfigError
 from fer_lightning.data import FERDataModule
-from fer_lightning.plain_file import plain_values
 from fer_lightning.processes import process_rank
 from fer_lightning.run_config import refuse_foreign, run_config
 
@@ -55,13 +54,18 @@ class StoppedRun:
         run = run_config(run_dir)
         refuse_foreign(run)
         checkpoint, state = _state(run_dir)
+        if checkpoint is None and any(run_dir.glob("checkpoints/*.ckpt")):
+            raise ConfigError(f"{run_dir} holds no checkpoint to go on from: last.ckpt is missing or damaged")
         if checkpoint:
-            if "trainer.max_epochs" not in given and (run_dir / "report" / "metrics.json").exists():
+            of_last = state["callbacks"][LastCheckpoint.__name__]
+            tested = of_last["finished"] and (run_dir / "report" / "metrics.json").exists()
+            if tested and "trainer.max_epochs" not in given:
                 raise ConfigError(
                     f"resume={cfg.resume}: that run is finished, after {state['epoch']} epochs. To train on, give more "
                     f"with trainer.max_epochs=…; to test it again: python test.py run_dir={cfg.resume}"
                 )
             _take_from_checkpoint(run, state)
+            _find_weights(run, run_dir)
         if "data.path" in given:
             run.data.path = cfg.data.path
         if "trainer.max_epochs" in given:
@@ -102,9 +106,12 @@ class StoppedRun:
                 f"faces {int(torch.isin(known, found).sum()):,} are there. Give the same data with data.path=…"
             )
         log.info("going on from %s: epoch %d, step %d", self.checkpoint, self.state["epoch"], self.state["global_step"])
+        if process_rank() == 0:
+            for unfinished in self.checkpoint.parent.glob(".*.tmp"):  # of a process that was killed while it wrote
+                unfinished.unlink()
         for logger in experiment.trainer.loggers:
             if isinstance(logger, CSVLogger) and process_rank() == 0:
-                _continue_csv(logger, self.state["global_step"])
+                continue_csv(logger, self.state["global_step"])
 
 
 def _refuse_other_changes(given: set[str]) -> None:
@@ -118,17 +125,11 @@ def _refuse_other_changes(given: set[str]) -> None:
 
 
 def _state(run_dir: Path) -> tuple[Path | None, dict[str, Any]]:
-    """The checkpoint to go on from and what is in it; None and nothing for a run that was stopped before it had one."""
-    folder = run_dir / "checkpoints"
-    checkpoint = newest_whole(folder)
-    if checkpoint is None:
-        if any(folder.glob("*.ckpt")):
-            raise ConfigError(f"{folder} holds no checkpoint to go on from: last.ckpt is missing or damaged")
+    """The checkpoint to go on from and what is in it; None and nothing where there is none that is whole."""
+    found = newest_whole(run_dir / "checkpoints")
+    if found is None:
         return None, {}
-    try:
-        state: dict[str, Any] = plain_values(checkpoint)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
+    checkpoint, state = found
     if LastCheckpoint.__name__ not in state.get("callbacks", {}):
         raise ConfigError(f"{checkpoint} was made by an older version of this program: it cannot be resumed")
     return checkpoint, state
@@ -139,23 +140,38 @@ def _take_from_checkpoint(run: DictConfig, state: dict[str, Any]) -> None:
     run.trainer.max_epochs = state["callbacks"][LastCheckpoint.__name__]["max_epochs"]  # raised once before
     if not isinstance(run.data.path, DictConfig):  # of demo faces: they are drawn again if they are gone
         run.data.path = state[FERDataModule.__name__]["source"]  # wherever this is called from
+    if run.data.get("votes"):
+        run.data.votes.path = state[FERDataModule.__name__]["votes"]
     if run.logger and "tensorboard" in run.logger:  # without what was written after the checkpoint
         OmegaConf.update(run, "logger.tensorboard.purge_step", state["global_step"], force_add=True)
 
 
-def _continue_csv(logger: CSVLogger, step: int) -> None:
+def _find_weights(run: DictConfig, run_dir: Path) -> None:
+    """A path relative to where the run was started."""
+    if weights := run.model.get("weights_path"):
+        started = OmegaConf.load(run_dir / ".hydra" / "hydra.yaml").hydra.runtime.cwd
+        run.model.weights_path = str(Path(started) / Path(weights).expanduser())
+
+
+def continue_csv(logger: CSVLogger, step: int) -> None:
     """Keeps of metrics.csv what is from before a step: Lightning's logger would delete it all."""
     path = Path(logger.log_dir) / "metrics.csv"
     kept = path.with_name("metrics.csv.kept")
     if path.exists():
         text = io.StringIO()
         with path.open(encoding="utf-8", newline="") as file:
-            rows = csv.DictReader(file)
-            writer = csv.DictWriter(text, rows.fieldnames or [])
-            writer.writeheader()
-            writer.writerows(row for row in rows if int(row["step"]) < step)
+            lines = file.read().rpartition("\n")[0].splitlines()  # the last one may have been cut short
+        rows = csv.DictReader(lines)
+        writer = csv.DictWriter(text, rows.fieldnames or [])
+        writer.writeheader()
+        writer.writerows(row for row in rows if _is_whole(row) and int(row["step"]) < step)
         kept.write_text(text.getvalue(), "utf-8", newline="")
     if kept.exists():
         with kept.open(encoding="utf-8", newline="") as file:
             logger.experiment.metrics_keys = next(csv.reader(file), [])  # after it has deleted the file
         os.replace(kept, path)
+
+
+def _is_whole(row: dict[str | None, Any]) -> bool:
+    """Whether a line of a CSV has as many values as the heading."""
+    return None not in row and None not in row.values() and str(row.get("step")).isdigit()

@@ -20,7 +20,7 @@ from omegaconf import DictConfig, open_dict
 
 from fer_lightning.data.demo import drawn
 from tests.conftest import REPOSITORY
-from tests.test_resume import BASE, EVERYTHING, assert_same, fitted, left_behind, resuming, run_folder
+from tests.stopped_runs import BASE, EVERYTHING, assert_same, fitted, left_behind, resuming, run_folder
 
 
 def main(trainings: int, seed: int) -> None:

@@ -16,7 +16,7 @@ import torch
 
 from fer_lightning.data.demo import drawn
 from tests.kills import composing
-from tests.test_resume import BASE, fitted, run_folder
+from tests.stopped_runs import BASE, fitted, run_folder
 
 WARM_UP = 10
 """Trainings before the first look: caches fill, allocators settle."""

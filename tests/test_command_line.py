@@ -117,7 +117,7 @@ def test_the_last_checkpoint_can_be_tested_on_another_part_of_the_data(
     content = json.loads(written.read_text())
     assert sum(map(sum, content["confusion"])) == 48
     assert content["ckpt"] == "last"
-    assert torch.load(run / "checkpoints/last.ckpt", weights_only=True)["epoch"] == 1
+    assert torch.load(run / "checkpoints/last.ckpt", weights_only=True)["epoch"] == 2
 
 
 def test_flip_averaging_is_measured_in_training_and_by_test_alike(

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+import lightning as L
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
@@ -49,6 +51,17 @@ class EpochOrder(DistributedSampler[int]):
     def order(self) -> list[int]:
         """Of the whole running epoch."""
         return list(super().__iter__())
+
+
+def seeds_of_step(seed: int, trainer: L.Trainer) -> tuple[int, int]:
+    """For augmentation and for dropout: functions of (seed, epoch, step, rank).
+
+    So what a step draws does not depend on what ran before it.
+    """
+    step = trainer.fit_loop.epoch_loop.batch_progress.current.ready
+    key = (seed, trainer.current_epoch, step, trainer.global_rank)
+    first, second = np.random.SeedSequence(key).generate_state(2, np.uint64)
+    return int(first >> 1), int(second >> 1)
 
 
 def loader(dataset: Batches, batch_size: int, sampler: EpochOrder | None = None) -> DataLoader[Batch]:

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import lightning as L
-import numpy as np
 import torch
 from torch import Generator, Tensor
 from torch.utils.data import DataLoader
 
 from fer_lightning.augment import Augmentation
-from fer_lightning.data.batches import Batch, Batches, EpochOrder, loader, loader_of
+from fer_lightning.data.batches import Batch, Batches, EpochOrder, loader, loader_of, seeds_of_step
 from fer_lightning.data.faces import SPLITS, DataError, Faces
 from fer_lightning.data.ferplus import Votes
 from fer_lightning.data.pixels import mean_and_std, resized
@@ -201,21 +200,10 @@ class FERDataModule(L.LightningDataModule):
             images = resized(images, size)
         if self.augmentation is None:
             return resized(images, size).sub_(self.mean).div_(self.std), targets
-        generator = Generator().manual_seed(self.seeds_of_step()[0])
+        generator = Generator().manual_seed(seeds_of_step(self.seed, self.trainer)[0])
         images = self.augmentation(images, generator)
         images = resized(images, size).sub_(self.mean).div_(self.std)
         return self.augmentation.mix(images, targets, len(self.class_names), generator)
-
-    def seeds_of_step(self) -> tuple[int, int]:
-        """For augmentation and for dropout: functions of (seed, epoch, step, rank).
-
-        So what a step draws does not depend on what ran before it.
-        """
-        assert self.trainer is not None
-        step = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
-        key = (self.seed, self.trainer.current_epoch, step, self.trainer.global_rank)
-        first, second = np.random.SeedSequence(key).generate_state(2, np.uint64)
-        return int(first >> 1), int(second >> 1)
 
     def source_rows(self, batch: int) -> Tensor:
         """Rows of the source, int64 (B,), that a batch of the running epoch has, counted from 0."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from fer_lightning.classifier import METRICS, EmotionClassifier
+from fer_lightning.data.cache import written_whole
 from fer_lightning.report.predictions import Predictions
 
 
@@ -104,11 +105,7 @@ class Results:
         return lines
 
     def write(self, folder: Path, more: Mapping[str, object]) -> Path:
-        """folder/metrics.json: the metrics, each class's, the confusion matrix, and what else is given.
-
-        Beside it predictions.csv, per_class.csv (as `per_class`) and confusion.csv (true class by predicted class).
-        """
-        folder.mkdir(parents=True, exist_ok=True)
+        """folder/metrics.json: the metrics, each class's, the confusion matrix, and what else is given."""
         content = {
             **self.metrics,
             **more,
@@ -119,13 +116,18 @@ class Results:
             ),
             "confusion": self.confusion.to(torch.int64).tolist(),
         }
+        path = folder / "metrics.json"
+        with written_whole(path) as unfinished:
+            unfinished.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+        return path
+
+    def write_tables(self, folder: Path) -> None:
+        """predictions.csv, per_class.csv (as `per_class`) and confusion.csv (true class by predicted class)."""
+        folder.mkdir(parents=True, exist_ok=True)
         self.predictions.write(folder)
         self.per_class().to_csv(folder / "per_class.csv", index_label="class", float_format="%.6f")
         names = list(self.class_names)
         pd.DataFrame(self.confusion.tolist(), names, names).to_csv(folder / "confusion.csv", index_label="true")
-        path = folder / "metrics.json"
-        path.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
-        return path
 
 
 def _ends(hits: int, count: int) -> tuple[float, float]:

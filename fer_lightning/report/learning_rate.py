@@ -4,8 +4,6 @@ import logging
 from pathlib import Path
 
 import numpy as np
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from lightning.pytorch.tuner.tuning import Tuner
 from matplotlib.figure import Figure
 from omegaconf import DictConfig
@@ -30,11 +28,9 @@ def find_learning_rate(
     of the rate, and so lands near min_lr.)
 
     Raises:
-        ConfigError: as `build`; trainer.fast_dev_run, layers that learn at other rates or not at all, a sweep, or so
-            few steps that there is nothing to suggest.
+        ConfigError: as `build`; trainer.fast_dev_run, layers that learn at other rates or not at all, or so few
+            steps that there is nothing to suggest.
     """
-    if HydraConfig.get().mode is RunMode.MULTIRUN:
-        raise ConfigError("debug=lr_find trains nothing that a sweep could compare: give it one run at a time")
     if steps < 3 * WARM_UP:
         raise ConfigError(f"instead.steps is {steps}; to suggest a learning rate takes at least {3 * WARM_UP}")
     experiment = build(cfg)

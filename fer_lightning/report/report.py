@@ -45,7 +45,7 @@ def write_report(
         run_dir: of the training, whose metrics.csv has the curves.
         monitor: what picked its best checkpoint.
     """
-    results.write(folder, facts)
+    results.write_tables(folder)
     predictions, data = results.predictions, trainer.datamodule  # type: ignore[attr-defined]
     model.eval()
     parts = {
@@ -61,6 +61,7 @@ def write_report(
     with attempted("its page"):
         sections = [made(title, make) for title, make in parts.items()]
         write_page(folder / "index.html", f"{_name(model)} on {results.faces_of}", sections)
+    results.write(folder, facts)  # the last: what has it is done
     return folder / "index.html"
 
 

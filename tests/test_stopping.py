@@ -1,0 +1,127 @@
+"""What a training does when it is asked to stop, and when its surroundings fail it."""
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import pytest
+import torch
+from lightning.pytorch.callbacks import Callback
+from omegaconf import OmegaConf
+
+from fer_lightning.build import build
+from fer_lightning.data.batches import Batches, EpochOrder
+from fer_lightning.failures import in_one_message
+from fer_lightning.finite import NonFiniteLossError
+from fer_lightning.stopping import Stopped, StopSignals
+from tests.conftest import Compose
+from tests.stopped_runs import BASE, fitted, run_folder
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c_is_heard() -> Iterator[None]:
+    """Also where the tests run in the background of a shell, which has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_too_little_memory_is_answered_with_the_batch_size_to_try(tmp_path: Path) -> None:
+    (tmp_path / ".hydra").mkdir()
+    cfg = OmegaConf.create({"data": {"batch_size": 512}, "trainer": {"accumulate_grad_batches": 1}})
+    OmegaConf.save(cfg, tmp_path / ".hydra" / "config.yaml")
+    with pytest.raises(RuntimeError) as told:
+        torch.empty(2**60, dtype=torch.uint8)
+    message = in_one_message(told.value, tmp_path)
+    assert str(message) == (
+        "not enough memory for batches of 512. Start again with data.batch_size=256 "
+        "trainer.accumulate_grad_batches=2, which learns much the same"
+    )
+
+
+class SignalAt(Callback):
+    """Sends this process a signal while it trains, at the n-th step."""
+
+    def __init__(self, number: int, step: int) -> None:
+        self.number, self.step = number, step
+
+    def on_train_batch_end(self, trainer: L.Trainer, *arguments: Any) -> None:
+        if trainer.global_step == self.step:
+            os.kill(os.getpid(), self.number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_signal_ends_the_step_and_leaves_a_checkpoint_of_just_that_step(
+    number: signal.Signals, composed: Compose, tmp_path: Path, few_faces: Path
+) -> None:
+    cfg = run_folder(composed, tmp_path, "run", *BASE, f"data.path={few_faces}")
+    before = signal.getsignal(number)
+    with pytest.raises(Stopped) as stopped:
+        fitted(cfg, also=SignalAt(number, step=8))
+    assert stopped.value.number == number
+    assert torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)["global_step"] == 8
+    assert signal.getsignal(number) == before
+
+
+def test_signal_in_the_last_step_of_all_stops_before_the_test_too(
+    composed: Compose, tmp_path: Path, few_faces: Path
+) -> None:
+    cfg = run_folder(composed, tmp_path, "run", *BASE, f"data.path={few_faces}")
+    with pytest.raises(Stopped):
+        fitted(cfg, also=SignalAt(signal.SIGTERM, step=18))
+    assert torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)["epoch"] == 3
+
+
+def test_run_folder_that_vanishes_is_not_made_anew(composed: Compose, tmp_path: Path, few_faces: Path) -> None:
+    class Removal(Callback):
+        def on_train_batch_end(self, trainer: L.Trainer, *arguments: Any) -> None:
+            if trainer.global_step == 8:
+                shutil.rmtree(tmp_path / "run")
+
+    cfg = run_folder(composed, tmp_path, "run", *BASE, f"data.path={few_faces}")
+    with pytest.raises(OSError, match="No such file or directory") as told:
+        fitted(cfg, also=Removal())
+    assert str(in_one_message(told.value, tmp_path / "run")).startswith(f"cannot go on writing to {tmp_path / 'run'}")
+    assert not (tmp_path / "run").exists()
+
+
+def test_second_signal_stops_at_once() -> None:
+    signals = StopSignals()
+    signals.listen()
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert signals.received == signal.SIGINT
+        with pytest.raises(Stopped):
+            os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        signals.leave()
+
+
+def test_loss_that_is_not_finite_ends_the_training_before_the_step_and_names_the_rows(
+    composed: Compose, tmp_path: Path, few_faces: Path
+) -> None:
+    class Poison(Callback):
+        def on_train_batch_start(self, trainer: L.Trainer, module: Any, batch: Any, batch_idx: int) -> None:
+            if trainer.global_step == 8:
+                batch[0][3].fill_(float("nan"))
+                kept.update({name: value.clone() for name, value in module.net.named_parameters()})
+
+    kept: dict[str, torch.Tensor] = {}
+    cfg = run_folder(composed, tmp_path, "run", *BASE, f"data.path={few_faces}")
+    experiment = build(cfg)
+    experiment.trainer.callbacks.append(Poison())  # type: ignore[attr-defined]
+    with pytest.raises(NonFiniteLossError, match="the loss is nan at step 8, batch 2 of epoch 1") as told:
+        experiment.trainer.fit(experiment.model, experiment.datamodule)
+    rows = [int(row) for row in str(told.value).partition("the rows ")[2].partition(" of ")[0].split(", ")]
+    data = experiment.datamodule
+    order = EpochOrder(Batches(*[torch.empty(192)] * 3), 1, 0, cfg.seed, 0)
+    order.set_epoch(1)
+    assert rows == data.faces.numbers[data.rows["train"][order.order()[64:96]]].tolist()  # type: ignore[union-attr]
+    for name, value in experiment.model.net.named_parameters():
+        assert torch.equal(value, kept[name]), name
+    before = torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)
+    assert all(value.isfinite().all() for value in before["state_dict"].values())
