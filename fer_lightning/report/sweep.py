@@ -15,7 +15,7 @@ import pandas as pd
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from fer_lightning.report.sweep_table import REPEATS, TEST_COLUMNS, best_command, mean_table, sweep_table
+from fer_lightning.report.sweep_table import TEST_COLUMNS, best_command, mean_table, repeats_in, sweep_table
 from fer_lightning.sweep.jobs import continuing
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def show(folder: Path, config: DictConfig) -> pd.DataFrame:
     print(shown.to_string(index=False, na_rep="", float_format="{:.4f}".format))
     if (means := mean_table(table, monitor)) is not None:
         means.to_csv(folder / "sweep_means.csv", index=False)
-        print(f"\nMean ± standard deviation over {' and '.join(r for r in REPEATS if r in table)}")
+        print(f"\nMean ± standard deviation over {' and '.join(repeats_in(table))}")
         print(_with_deviations(means, monitor).to_string(index=False))
     counts = [f"{count} {state}" for state, count in table["state"].value_counts().items()]
     to_come = config.hydra.sweeper.get("n_trials", 0) - len(table)

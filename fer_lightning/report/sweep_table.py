@@ -12,7 +12,7 @@ from fer_lightning.command_line import better
 from fer_lightning.sweep.jobs import PLAN, outcome, overrides_of
 
 REPEATS = ("seed", "data.fold", "data.split_seed")
-"""Overrides that make a job a repeat of another: what remains the same is what is measured."""
+"""Overrides that make a job a repeat of another where they vary: what remains the same is what is measured."""
 
 TEST_COLUMNS = ("test/accuracy", "test/f1")
 
@@ -44,6 +44,11 @@ def overrides_in(table: pd.DataFrame, monitor: str) -> list[str]:
     return sorted(str(column) for column in table if column not in (monitor, *NOT_OVERRIDES))
 
 
+def repeats_in(table: pd.DataFrame) -> list[str]:
+    """The columns whose values are repeats of the same job; one of a single value belongs to the job."""
+    return [name for name in REPEATS if name in table and table[name].nunique() > 1]
+
+
 def mean_table(table: pd.DataFrame, monitor: str) -> pd.DataFrame | None:
     """Of a sweep over seeds or folds: one row for each set of other overrides, best first; else None.
 
@@ -51,9 +56,10 @@ def mean_table(table: pd.DataFrame, monitor: str) -> pd.DataFrame | None:
     jobs it is over; jobs without a score are left out.
     """
     scores = [monitor, *TEST_COLUMNS]
-    others = [column for column in overrides_in(table, monitor) if column not in REPEATS]
+    repeats = repeats_in(table)
+    others = [column for column in overrides_in(table, monitor) if column not in repeats]
     done = table[table[monitor].notna()]
-    if len(done) == 0 or not any(name in table for name in REPEATS):
+    if len(done) == 0 or not repeats:
         return None
     rows = []
     for values, group in done.groupby(others, dropna=False, sort=False) if others else [((), done)]:
@@ -72,6 +78,8 @@ def best_command(table: pd.DataFrame, monitor: str) -> str | None:
         return None
     of_sweep = ("sweep", "callbacks.pruning")  # and the keys of the latter: nothing of a single run
     typed = [c for c in overrides_in(table, monitor) if c in rows and not c.startswith(of_sweep)]
+    if "data.fold" in repeats_in(table):  # how many folds there were says nothing without one of them
+        typed = [key for key in typed if key != "data.folds"]
     best = rows.iloc[0]
     return shlex.join(["python", "train.py", *(f"{key}={best[key]}" for key in typed if pd.notna(best[key]))])
 

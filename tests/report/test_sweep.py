@@ -116,6 +116,26 @@ def test_the_best_command_is_that_of_the_best_mean_and_fit_for_a_shell(tmp_path:
     assert shlex.split(str(best_command(table, "val/accuracy")))[2] == "data.path='fer2013 (1).csv'"
 
 
+def test_a_seed_that_is_the_same_for_all_jobs_is_no_repeat_and_stays_in_the_best_command(tmp_path: Path) -> None:
+    same = "seed=3 data.split_seed=5 data.folds=5 data.fold=2"
+    jobs = {"j0": (f"optimizer.lr=0.1 {same}", 0.5), "j1": (f"optimizer.lr=0.2 {same}", 0.6)}
+    table = sweep_table(sweep_of(tmp_path, **jobs), "val/accuracy")
+    assert mean_table(table, "val/accuracy") is None
+    best = best_command(table, "val/accuracy")
+    assert best == "python train.py data.fold=2 data.folds=5 data.split_seed=5 optimizer.lr=0.2 seed=3"
+
+
+def test_the_best_command_of_a_cross_validation_trains_without_folds(tmp_path: Path) -> None:
+    rates = {"0.1": (0.5, 0.7), "0.2": (0.6, 0.8)}
+    lines = [(f"optimizer.lr={lr} data.fold={fold}", s) for lr, both in rates.items() for fold, s in enumerate(both)]
+    jobs = {f"j{number}": (f"data.folds=2 seed=3 {line}", score) for number, (line, score) in enumerate(lines)}
+    table = sweep_table(sweep_of(tmp_path, **jobs), "val/accuracy")
+    means = mean_table(table, "val/accuracy")
+    assert means is not None
+    assert means["val/accuracy"].tolist() == pytest.approx([0.7, 0.6])
+    assert best_command(table, "val/accuracy") == "python train.py optimizer.lr=0.2 seed=3"
+
+
 def test_the_picture_has_a_panel_for_each_parameter_with_the_largest_effect_first() -> None:
     rows = [
         {"optimizer": optimizer, "seed": str(seed), "optimizer.lr": f"{0.001 * 1.3**place:.4g}"}
