@@ -81,7 +81,7 @@ def best_command(table: pd.DataFrame, monitor: str) -> str | None:
     if "data.fold" in repeats_in(table):  # how many folds there were says nothing without one of them
         typed = [key for key in typed if key != "data.folds"]
     best = rows.iloc[0]
-    return shlex.join(["python", "train.py", *(f"{key}={best[key]}" for key in typed if pd.notna(best[key]))])
+    return shlex.join(["python", "train.py", *(_override(key, best[key]) for key in typed if pd.notna(best[key]))])
 
 
 def _row(job: Path, monitor: str) -> dict[str, Any]:
@@ -89,11 +89,20 @@ def _row(job: Path, monitor: str) -> dict[str, Any]:
     came_to = outcome(job, monitor)
     metrics = json.loads(results.read_text("utf-8")) if came_to.state == "done" else {}
     row: dict[str, Any] = {"job": int(job.name) if job.name.isdigit() else job.name}
-    row |= dict(str(override).split("=", 1) for override in overrides_of(job) or [])
+    row |= _by_key(overrides_of(job) or [])
     row |= {name: metrics.get(name) for name in (monitor, *TEST_COLUMNS, "minutes")}
     return row | {"state": came_to.state, "why": came_to.why or None}
 
 
 def _planned(number: int, overrides: list[str], monitor: str) -> dict[str, Any]:
-    row: dict[str, Any] = {"job": number} | dict(override.split("=", 1) for override in overrides)
+    row: dict[str, Any] = {"job": number} | _by_key(overrides)
     return row | dict.fromkeys((monitor, *TEST_COLUMNS, "minutes", "why")) | {"state": "pending"}
+
+
+def _by_key(overrides: list[str]) -> dict[str, str]:
+    """What each key was given; where it is taken away, as in ~callbacks.pictures, nothing or, by our sweepers, null."""
+    return {key: value for key, _, value in (override.partition("=") for override in overrides)}
+
+
+def _override(key: str, value: str) -> str:
+    return key if key.startswith("~") and value in ("", "null") else f"{key}={value}"

@@ -136,6 +136,16 @@ def test_the_best_command_of_a_cross_validation_trains_without_folds(tmp_path: P
     assert best_command(table, "val/accuracy") == "python train.py optimizer.lr=0.2 seed=3"
 
 
+def test_a_key_that_is_taken_away_is_told_as_it_was_typed(tmp_path: Path) -> None:
+    away = ("~callbacks.pictures", "~callbacks.throughput=null")
+    jobs = {f"j{seed}": (f"{' '.join(away)} seed={seed}", 0.5) for seed in range(2)}
+    sweep = sweep_of(tmp_path, **jobs)
+    (sweep / PLAN).write_text("".join(f"- [{', '.join(away)}, seed={seed}]\n" for seed in range(3)))
+    table = sweep_table(sweep, "val/accuracy")
+    assert table["state"].tolist() == ["done", "done", "pending"]
+    assert best_command(table, "val/accuracy") == "python train.py '~callbacks.pictures' '~callbacks.throughput'"
+
+
 def test_the_picture_has_a_panel_for_each_parameter_with_the_largest_effect_first() -> None:
     rows = [
         {"optimizer": optimizer, "seed": str(seed), "optimizer.lr": f"{0.001 * 1.3**place:.4g}"}
