@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -46,18 +47,32 @@ def mutated(content: bytes, what: str, case: int) -> bytes:
     return bytes(changed)
 
 
-@contextmanager
-def no_hang(what: str) -> Iterator[None]:
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise AssertionError(f"{what}: still reading after {SECONDS} seconds")
+class Hang(BaseException):
+    """No Exception, which a reader may take for what is wrong with the file."""
 
+
+@contextmanager
+def no_hang(what: str, seconds: float = SECONDS) -> Iterator[None]:
+    """Ends what takes longer.
+
+    Raises:
+        Hang: it took longer, even if it went on to its own end, or to another exception.
+    """
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Hang(told)
+
+    told = f"{what}: still reading after {seconds} seconds"
     before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(SECONDS)
+    begun = time.monotonic()
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        if time.monotonic() - begun >= seconds:
+            raise Hang(told)
 
 
 def _place(rng: random.Random, content: bytearray) -> int:

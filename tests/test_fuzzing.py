@@ -11,6 +11,7 @@ import lzma
 import shutil
 import signal
 import tarfile
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -32,7 +33,7 @@ from fer_lightning.models import DeepEmotionClassifier, load_model
 from fer_lightning.nets.deep_emotion import DeepEmotion
 from fer_lightning.nets.weights import Start, load_start
 from tests.data.faces_files import LABELS, USAGES, csv_bytes, fer2013_rows, random_images, votes_csv
-from tests.fuzz import CASES, SEED, mutated, no_hang
+from tests.fuzz import CASES, SEED, Hang, mutated, no_hang
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="hangs are told by SIGALRM")
 
@@ -267,7 +268,7 @@ def test_a_mutated_file_is_read_right_or_refused(form: str, tmp_path: Path) -> N
             with no_hang(what):
                 FORMS[form](folder, case)
             shutil.rmtree(folder)
-        except Exception as error:
+        except (Exception, Hang) as error:
             failures.append(f"{what}, left in {folder}: {type(error).__name__}: {str(error)[:300]}")
     assert not failures, f"{len(failures)} of {EACH} cases:\n" + "\n".join(failures[:20])
 
@@ -309,6 +310,18 @@ def test_a_row_is_read_as_plain_python_reads_it_or_refused(
         return
     assert encoding == "utf-8"
     assert_rows_of_csv(content, found)
+
+
+@pytest.mark.parametrize("swallowed", [Exception, BaseException])
+def test_a_hang_is_told_whatever_the_reader_takes_for_a_refusal(swallowed: type[BaseException]) -> None:
+    def slow_reader() -> None:
+        try:
+            time.sleep(5)
+        except swallowed as error:
+            raise DataError("a.csv: no pixels") from error
+
+    with pytest.raises(Hang, match=r"a\.csv: still reading after 0\.05 seconds"), no_hang("a.csv", seconds=0.05):
+        slow_reader()
 
 
 def test_the_files_are_read_as_long_as_nobody_mutates_them(tmp_path: Path) -> None:
