@@ -11,6 +11,7 @@ import optuna
 import pytest
 from conftest import REPOSITORY, Command, Compose
 from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
 from runs import SHORT, metrics
 
 from fer_lightning.sweep.search import STUDY
@@ -100,6 +101,24 @@ def test_a_search_whose_trials_a_cluster_runs_ends_with_the_best_as_a_command(
     again = run_command(*command)
     assert again.returncode == 0
     assert "has all its trials, 1. With hydra.sweeper.n_trials=2 it goes on" in again.stdout
+
+
+def test_a_search_asks_for_a_fourth_of_its_trials_at_most_before_it_has_scores(
+    composed: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(REPOSITORY / "fer_lightning" / "sweep" / "plugin")
+    slurm = "hydra/launcher=submitit_slurm"  # 256 at the same time
+    for expected, *overrides in (
+        (7, "sweep=optuna", slurm),
+        (1, "sweep=optuna", slurm, "hydra.sweeper.n_trials=3"),
+        (30, "sweep=optuna", slurm, "hydra.sweeper.side_by_side=30"),
+        (4, "sweep=optuna", "hydra/launcher=joblib", "hydra.launcher.n_jobs=4"),
+        (1, "sweep=optuna"),
+        (20, "sweep=random", slurm),
+    ):
+        composed(*overrides)
+        hydra = HydraConfig.get()
+        assert instantiate(hydra.sweeper).at_once(hydra.launcher) == expected, overrides
 
 
 def test_slurm_is_a_choice_of_launcher(composed: Compose) -> None:

@@ -76,7 +76,7 @@ class SearchSweeper(Sweeper):
     Args:
         study: the name of the sweep's folder.
         n_trials: all trials of the study, those of earlier commands included.
-        side_by_side: how many to ask for at once; None: as many as the launcher runs at once.
+        side_by_side: how many to ask for at once; None: `at_once`.
         seed: of the sampler.
         sampler: with a seed, Optuna's.
         params: by key, what may be chosen: `interval(…)`, `tag(log, interval(…))`, `range(…)`, `choice(…)`.
@@ -106,6 +106,18 @@ class SearchSweeper(Sweeper):
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
+
+    def at_once(self, launcher: DictConfig) -> int:
+        """How many trials to ask for before the first of them has a score: side_by_side, or what the launcher runs.
+
+        In the latter case a fourth of all at most: those that are asked for at once cannot learn from each other.
+        RandomSampler's never do.
+        """
+        if self.side_by_side is not None:
+            return self.side_by_side
+        learns = not self.sampler._target_.endswith(".RandomSampler")
+        most = max(1, self.n_trials // 4) if learns else self.n_trials
+        return min(_runs_at_once(launcher), most)
 
     def sweep(self, arguments: list[str]) -> Any:
         from fer_lightning.sweep.jobs import PLAN, held
@@ -151,7 +163,8 @@ class SearchSweeper(Sweeper):
                 folder, search.trials, 2 * search.trials,
             )  # fmt: skip
             return []
-        log.info("%d trials so far, %d to be run again, %d to come", search.trials, len(unfinished), max(0, left))
+        counts = (search.trials, len(unfinished), max(0, left), self.at_once(self.config.hydra.launcher))
+        log.info("%d trials so far, %d to be run again, %d to come, asked for %d at a time", *counts)
         log.info("If this search is stopped, it goes on with\n  %s", continuing(self.config))
         returns: list[Sequence[JobReturn]] = []
         states: list[str] = []
@@ -165,7 +178,7 @@ class SearchSweeper(Sweeper):
 
     def _batches(self, search: "Search", unfinished: Sequence[int], left: int) -> Iterator[list[int]]:
         """Numbers that follow each other, since a launcher counts on from the first."""
-        size = self.side_by_side or _at_once(self.config.hydra.launcher)  # type: ignore[union-attr]
+        size = self.at_once(self.config.hydra.launcher)  # type: ignore[union-attr]
         runs: list[list[int]] = []
         for number in unfinished:
             if runs and runs[-1][-1] == number - 1 and len(runs[-1]) < size:
@@ -199,7 +212,7 @@ def _let_jobs_import() -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([str(repository), str(here), *before]))
 
 
-def _at_once(launcher: DictConfig) -> int:
+def _runs_at_once(launcher: DictConfig) -> int:
     """How many jobs a launcher runs at the same time."""
     if "n_jobs" in launcher:  # of joblib, where -1 is a word for all cores
         from joblib import effective_n_jobs
