@@ -1,12 +1,14 @@
 """train.py -m, run as a user runs it."""
 
 import csv
+import os
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import joblib
 import optuna
 import pytest
 from conftest import REPOSITORY, Command, Compose
@@ -18,8 +20,9 @@ from fer_lightning.sweep.search import STUDY
 
 
 def test_jobs_side_by_side_end_in_one_table_and_one_that_fails_is_told_at_once(
-    few_faces: Path, run_command: Command, tmp_path: Path
+    few_faces: Path, run_command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS")  # the sharing is what is tested
     result = run_command(
         "train.py", "-m", *SHORT[1:], f"data.path={few_faces}", "trainer.limit_train_batches=2",
         "model=deep_emotion", "optimizer=adam,sgd", "data.val_fraction=0.1,1.5",
@@ -38,7 +41,9 @@ def test_jobs_side_by_side_end_in_one_table_and_one_that_fails_is_told_at_once(
     for row in rows[:2]:
         assert float(row["test/accuracy"]) == metrics(sweep / row["job"])["test/accuracy"]
     # Each line says whose it is, and a failure is told before the jobs that come after it.
-    assert result.stdout.index("\n#1 this job failed") < result.stdout.index("\n#3 job 3 computes on 1 of")
+    assert result.stdout.index("\n#1 this job failed") < result.stdout.index("\n#3 job 3 computes on ")
+    threads = max(1, joblib.cpu_count() // 2)  # of a machine with three cores or fewer, one
+    assert f"\n#3 job 3 computes on {threads} of {os.cpu_count()} cores\n" in result.stdout
 
 
 def test_a_killed_sweep_over_seeds_goes_on_and_ends_with_means_and_deviations(
