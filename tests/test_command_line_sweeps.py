@@ -14,6 +14,7 @@ import pytest
 from conftest import REPOSITORY, Command, Compose
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
+from optuna.trial import TrialState
 from runs import SHORT, metrics
 
 from fer_lightning.sweep.search import STUDY
@@ -81,16 +82,68 @@ def test_a_killed_sweep_over_seeds_goes_on_and_ends_with_means_and_deviations(
         assert float(row["test/accuracy ±"]) == pytest.approx(statistics.stdev(figures))
 
 
-def test_a_search_whose_trials_a_cluster_runs_ends_with_the_best_as_a_command(
+def test_a_killed_search_goes_on_and_gives_up_what_is_hopeless_and_tells_the_best(
     few_faces: Path, run_command: Command, tmp_path: Path
 ) -> None:
     command = (
+        "train.py", "sweep=optuna", *SHORT, f"data.path={few_faces}", "data.batch_size=16",
+        "monitor=val/loss", "optimizer.lr=choice(0.0001,0.01,1)", "loss.label_smoothing=0", "callbacks.pictures=null",
+        "callbacks.pruning.startup_trials=1", "callbacks.pruning.warmup_epochs=0",
+        "hydra.sweeper.n_trials=3", "hydra.sweeper.seed=69",
+    )  # fmt: skip
+    sweep = tmp_path / "outputs/sweep/optuna"
+    storage = f"sqlite:///{sweep}/study.db"
+    process = subprocess.Popen([sys.executable, str(REPOSITORY / command[0]), *command[1:]], cwd=tmp_path)
+    while not (sweep / "1" / "checkpoints" / "last.ckpt").is_file():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    first = sweep / "0" / "report" / "metrics.json"
+    written = first.stat().st_mtime
+    before = optuna.load_study(study_name=STUDY, storage=storage).trials
+    assert [trial.state for trial in before] == [TrialState.COMPLETE, TrialState.RUNNING]
+    result = run_command(*command)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert first.stat().st_mtime == written
+    assert "going on from" in (sweep / "1" / "train.log").read_text()
+    study = optuna.load_study(study_name=STUDY, storage=storage)
+    assert [trial.number for trial in study.trials] == [0, 1, 2]
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE, TrialState.COMPLETE, TrialState.PRUNED]
+    # As seed 69 draws them: a rate that is too low, a good one, and one that is hopeless.
+    assert [trial.params["optimizer.lr"] for trial in study.trials] == ["0.0001", "0.01", "1"]
+    assert [trial.params for trial in study.trials[:2]] == [trial.params for trial in before]
+    rows = {int(row["job"]): row for row in csv.DictReader((sweep / "sweep.csv").open())}
+    assert [rows[number]["state"] for number in range(3)] == ["done", "done", "pruned"]
+    for trial in study.trials:
+        row = rows[trial.number]
+        assert row["optimizer.lr"] == trial.params["optimizer.lr"]
+        assert float(row["optimizer.weight_decay"]) == pytest.approx(trial.params["optimizer.weight_decay"], rel=1e-3)
+    for trial in study.trials[:2]:
+        assert trial.value == float(rows[trial.number]["val/loss"]) == min(trial.intermediate_values.values())
+        assert sorted(trial.intermediate_values) == [0, 1]
+    hopeless = study.trials[2].intermediate_values
+    assert list(hopeless) == [0]
+    assert hopeless[0] > study.trials[0].intermediate_values[0]
+    assert rows[2]["why"] == f"after epoch 1 of 2, val/loss {hopeless[0]:.4f}"
+    assert study.best_trial.number == 1
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("best   ")]
+    assert f" optimizer.lr=0.01 optimizer.weight_decay={rows[1]['optimizer.weight_decay']} " in line
+    assert "pruning" not in line
+    again = run_command(*command, "~hydra.callbacks.sweep_table")  # the table once more would take ten seconds
+    assert again.returncode == 0
+    assert "has all its trials, 3. With hydra.sweeper.n_trials=6 it goes on" in again.stdout
+
+
+def test_a_search_whose_trials_a_cluster_runs_ends_with_the_best_as_a_command(
+    few_faces: Path, run_command: Command, tmp_path: Path
+) -> None:
+    result = run_command(
         "train.py", "sweep=optuna", "hydra/launcher=submitit_local", "hydra.launcher.cpus_per_task=1",
         "hydra.sweeper.n_trials=1",
         *SHORT, f"data.path={few_faces}", "trainer.limit_train_batches=2", "trainer.max_epochs=1",
         "optimizer.lr=tag(log,interval(0.001,0.1))",
     )  # fmt: skip
-    result = run_command(*command)
     assert result.returncode == 0, result.stdout + result.stderr
     study = optuna.load_study(study_name=STUDY, storage=f"sqlite:///{tmp_path}/outputs/sweep/optuna/study.db")
     rows = {row["job"]: row for row in csv.DictReader((tmp_path / "outputs/sweep/optuna/sweep.csv").open())}
@@ -103,9 +156,6 @@ def test_a_search_whose_trials_a_cluster_runs_ends_with_the_best_as_a_command(
     best = rows[str(study.best_trial.number)]
     (line,) = [line for line in result.stdout.splitlines() if line.startswith("best   ")]
     assert f" optimizer.lr={best['optimizer.lr']} " in line
-    again = run_command(*command)
-    assert again.returncode == 0
-    assert "has all its trials, 1. With hydra.sweeper.n_trials=2 it goes on" in again.stdout
 
 
 def test_a_search_asks_for_a_fourth_of_its_trials_at_most_before_it_has_scores(
