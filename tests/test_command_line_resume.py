@@ -5,7 +5,6 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -72,20 +71,6 @@ def test_resumed_run_keeps_its_folder_config_and_curves_and_ends_as_one_that_was
     again = run_in(folder, "train.py", "resume=run")
     assert again.returncode == 1
     assert again.stderr.startswith("error: resume=run: that run is finished, after 6 epochs.")
-
-
-def test_run_that_is_killed_before_its_first_checkpoint_begins_anew(
-    run_command: Command, few_faces: Path, tmp_path: Path
-) -> None:
-    command = [sys.executable, str(REPOSITORY / "train.py"), *SHORT, f"data.path={few_faces}", "hydra.run.dir=run"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not (tmp_path / "run/.hydra/overrides.yaml").exists():
-        time.sleep(0.05)
-    process.kill()
-    process.wait()
-    result = run_command("train.py", "resume=run")
-    assert result.returncode == 0, result.stderr
-    assert "it begins anew" in result.stdout
 
 
 def test_full_disk_ends_in_one_message_and_leaves_the_checkpoint_before(few_faces: Path, tmp_path: Path) -> None:

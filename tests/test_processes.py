@@ -76,7 +76,9 @@ def test_two_processes_train_and_measure_as_one_with_the_double_batch(
     trainer.fit(model, datamodule)
     model.load_state_dict(torch.load(one / "checkpoints/best.ckpt", weights_only=True)["state_dict"])
     trainer.test(model, datamodule, verbose=False)
-    Results.of(model, trainer).write(one / "report", {})
+    results = Results.of(model, trainer)
+    results.write_tables(one / "report")
+    results.write(one / "report", {})
     theirs = torch.load(two / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
     for name, value in torch.load(one / "checkpoints/last.ckpt", weights_only=True)["state_dict"].items():
         torch.testing.assert_close(theirs[name], value, rtol=0, atol=1e-6)

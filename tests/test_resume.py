@@ -72,6 +72,16 @@ def test_resumed_run_ends_with_the_weights_curves_and_best_checkpoint_of_an_unin
         assert_same(left_behind(tmp_path / name), expected, name)
 
 
+def test_run_that_is_killed_before_its_first_checkpoint_begins_anew(
+    composed: Compose, tmp_path: Path, few_faces: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cfg = run_folder(composed, tmp_path, "run", *BASE, f"data.path={few_faces}", "trainer.max_epochs=1")
+    with caplog.at_level("INFO"):
+        fitted(resuming(cfg, tmp_path / "run"))
+    assert "it begins anew" in caplog.text
+    assert newest_whole(tmp_path / "run/checkpoints")
+
+
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 @pytest.mark.parametrize("number", [2, 4])
 def test_run_that_is_killed_while_it_writes_a_checkpoint_ends_as_if_it_had_not_been(

@@ -67,7 +67,7 @@ def test_the_commonest_confusions_are_told_in_words() -> None:
 
 
 def test_a_face_is_a_row_of_predictions_csv(tmp_path: Path) -> None:
-    RESULTS.write(tmp_path, {})
+    RESULTS.write_tables(tmp_path)
     table = pd.read_csv(tmp_path / "predictions.csv")
     assert list(table) == ["row", "split", "label", "prediction", "p_angry", "p_happy", "p_sad", "p_absent"]
     assert table.loc[3].tolist() == [104, "PublicTest", "angry", "happy", 0.1, 0.7, 0.1, 0.1]
