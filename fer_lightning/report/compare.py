@@ -29,11 +29,16 @@ BARS = 6
 """Runs up to which their differences on each class are drawn: of more, the table alone is readable."""
 
 
+LONGEST_NAME = 40
+"""Characters up to which a run is called by what was typed for it: more would fill tables and legends."""
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
     """What the report of a run says."""
 
     name: str
+    typed: str  # for this run and not for all of them
     metrics: dict[str, Any]
     predictions: pd.DataFrame  # as predictions.csv, by row
     curves: pd.DataFrame | None  # as metrics.csv
@@ -61,13 +66,14 @@ def runs_in(folders: Sequence[Path]) -> list[Run]:
     files = list(dict.fromkeys(file for found in of_folders.values() for file in found))
     if len(files) < 2:
         raise ValueError(f"{len(files)} predictions.csv in {', '.join(map(str, folders))}; to compare takes two")
-    names = _names([file.parent.parent if file.parent.name == "report" else file.parent for file in files])
+    of_files = [file.parent.parent if file.parent.name == "report" else file.parent for file in files]
+    own = _typed(of_files)
     runs = []
-    for file, name in zip(files, names, strict=True):
+    for file, name, typed in zip(files, _names(of_files, own), own, strict=True):
         metrics = json.loads((file.parent / "metrics.json").read_text("utf-8"))
         curves = Path(metrics.get("run", file.parent.parent)) / "metrics.csv"  # "run": which one test.py has tested
         predictions = pd.read_csv(file, index_col=["split", "row"]).sort_index()
-        runs.append(Run(name, metrics, predictions, pd.read_csv(curves) if curves.is_file() else None))
+        runs.append(Run(name, typed, metrics, predictions, pd.read_csv(curves) if curves.is_file() else None))
     for run in runs[1:]:
         if run.classes != runs[0].classes or not run.predictions["label"].equals(runs[0].predictions["label"]):
             raise ValueError(
@@ -119,6 +125,7 @@ def _table(section: Section, runs: Sequence[Run]) -> None:
         f"Together, by their mean probability: {ensemble_accuracy(runs):.2%}; the best one alone "
         f"{max(run.metrics['test/accuracy'] for run in runs):.2%}."
     ]
+    section.texts += [f"{run.name}: {run.typed}" for run in runs if run.typed not in ("", run.name)]
 
 
 def _curves(section: Section, runs: Sequence[Run]) -> None:
@@ -182,21 +189,23 @@ def _labels(run: Run) -> NDArray[np.str_]:
     return run.predictions["label"].to_numpy(str)
 
 
-def _names(folders: Sequence[Path]) -> list[str]:
-    """What was typed for one run and not for all of them; else the paths without what they all share."""
-    typed = [_typed(folder) for folder in folders]
-    common = set(typed[0]).intersection(*typed)
-    names = [" ".join(word for word in words if word not in common) for words in typed]
-    if all(names) and len(set(names)) == len(names):
-        return names
+def _names(folders: Sequence[Path], typed: Sequence[str]) -> list[str]:
+    """What was typed, where it tells all runs apart and is short; else the paths without what they share."""
+    if all(0 < len(one) <= LONGEST_NAME for one in typed) and len(set(typed)) == len(typed):
+        return list(typed)
     parts = [folder.absolute().parts for folder in folders]
     shared = next((i for i, level in enumerate(zip(*parts, strict=False)) if len(set(level)) > 1), 0)
     return ["/".join(path[shared:]) or path[-1] for path in parts]
 
 
-def _typed(folder: Path) -> list[str]:
-    file = folder / ".hydra" / "overrides.yaml"
-    return [str(word) for word in OmegaConf.to_container(OmegaConf.load(file))] if file.is_file() else []  # type: ignore[union-attr]
+def _typed(folders: Sequence[Path]) -> list[str]:
+    """What was typed for each run and not for all of them."""
+    words = []
+    for folder in folders:
+        file = folder / ".hydra" / "overrides.yaml"
+        words.append([str(one) for one in OmegaConf.load(file)] if file.is_file() else [])
+    common = set(words[0]).intersection(*words)
+    return [" ".join(word for word in of_run if word not in common) for of_run in words]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

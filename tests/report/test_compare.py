@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lightning.report.compare import ensemble_accuracy, main, mcnemar, runs_in
+from fer_lightning.report.compare import ensemble_accuracy, main, mcnemar, runs_in, write_comparison
 from fer_lightning.report.curves import curves_of_runs
 
 CLASSES = ("angry", "happy", "sad")
@@ -89,6 +89,18 @@ def test_jobs_of_a_sweep_are_called_what_was_typed_for_each(tmp_path: Path) -> N
         (run / ".hydra").mkdir()
         (run / ".hydra" / "overrides.yaml").write_text(f"- model=resnet18\n- optimizer={optimizer}\n")
     assert [run.name for run in runs_in([tmp_path])] == ["optimizer=adam", "optimizer=sgd"]
+
+
+def test_much_that_was_typed_is_told_once_and_the_folder_is_the_name(tmp_path: Path) -> None:
+    typed = {"one": ["optimizer.lr=0.1", "a=b"], "two": ["optimizer.lr=0.2 optimizer.weight_decay=0.0001", "a=b"]}
+    for name, words in typed.items():
+        run = run_of(tmp_path / name, [A, A, H, H, S, S])
+        (run / ".hydra").mkdir()
+        (run / ".hydra" / "overrides.yaml").write_text(json.dumps(words))
+    runs = runs_in([tmp_path])
+    assert [run.name for run in runs] == ["one", "two"]
+    page = write_comparison(runs, tmp_path / "compared").read_text("utf-8")
+    assert page.count("optimizer.weight_decay=0.0001") == 1
 
 
 def test_runs_that_cannot_be_compared_are_one_message(tmp_path: Path) -> None:
