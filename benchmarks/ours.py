@@ -34,13 +34,14 @@ def composed(name: str, run_dir: Path, *overrides: str) -> DictConfig:
 
 def seconds_of_batches(data: FERDataModule, count: int) -> float:
     """To make so many augmented training batches, as a trainer gets them."""
-    loop = SimpleNamespace(epoch_loop=SimpleNamespace(batch_progress=SimpleNamespace(current=SimpleNamespace(ready=0))))
+    progress = SimpleNamespace(current=SimpleNamespace(ready=0))
+    loop = SimpleNamespace(restarting=False, epoch_loop=SimpleNamespace(batch_progress=progress))
     data.trainer = SimpleNamespace(  # type: ignore[assignment]
         training=True, current_epoch=0, global_rank=0, world_size=1, fit_loop=loop
     )
     batches = iter(data.train_dataloader())
     started = time.perf_counter()
     for number in range(count):
-        loop.epoch_loop.batch_progress.current.ready = number
+        progress.current.ready = number
         data.on_after_batch_transfer(next(batches), 0)
     return time.perf_counter() - started

@@ -108,7 +108,7 @@ def as_typed(path: Path) -> Path:
 
 def latest_runs() -> str:
     """A sentence that names up to three of them, with a space before it; empty if there are none."""
-    runs = sorted(Path("outputs").glob("train/*/checkpoints/best.ckpt"))[-3:]
+    runs = sorted(Path("outputs").glob("train/*/checkpoints/best.ckpt"), key=lambda file: file.stat().st_mtime)[-3:]
     return f" The latest runs: {', '.join(str(run.parent.parent) for run in runs)}" if runs else ""
 
 

@@ -146,7 +146,7 @@ def _train(cfg: DictConfig) -> float:
     figures = {cfg.monitor: score, "minutes": minutes, "epochs": trainer.current_epoch}
     _save_weights(model, run_dir)
     _log_hyperparameters(cfg, trainer, run_dir, figures | results.metrics)
-    overrides = [str(one) for one in OmegaConf.load(run_dir / ".hydra" / "overrides.yaml")]
+    overrides = _overrides(run_dir, trainer.max_epochs)
     accelerator = trainer.strategy.root_device.type
     made_with = provenance("train.py", overrides, accelerator, trainer.world_size)
     facts = figures | {"monitor": cfg.monitor} | made_with
@@ -168,6 +168,17 @@ def _stopped(cfg: DictConfig, run_dir: Path) -> StoppedRun | None:
     if cfg.resume:
         return StoppedRun.of(cfg, list(HydraConfig.get().overrides.task))
     return StoppedRun.of_job(cfg, run_dir) if HydraConfig.get().mode is RunMode.MULTIRUN else None
+
+
+def _overrides(run_dir: Path, max_epochs: int | None) -> list[str]:
+    """What repeats a run: what it was started with, and the epochs that it was given since."""
+    hydra = run_dir / ".hydra"
+    overrides = [str(one) for one in OmegaConf.load(hydra / "overrides.yaml")]
+    if OmegaConf.load(hydra / "config.yaml").trainer.max_epochs == max_epochs:
+        return overrides
+    return [one for one in overrides if not one.startswith("trainer.max_epochs=")] + [
+        f"trainer.max_epochs={max_epochs}"
+    ]
 
 
 def _save_weights(model: EmotionClassifier, run_dir: Path) -> None:

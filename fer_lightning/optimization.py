@@ -89,7 +89,7 @@ def catch_up(optimizer: Optimizer, scheduler: LRScheduler, steps: int) -> None:
     for group, rate in zip(optimizer.param_groups, scheduler.get_last_lr(), strict=True):
         group["lr"] = rate
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*lr_scheduler.step.. before .optimizer.step.*")
+        warnings.filterwarnings("ignore", ".*lr_scheduler.step.* before .*optimizer.step.*")
         for _ in range(steps):
             scheduler.step()
 

@@ -52,10 +52,15 @@ class StoppedRun:
         _refuse_other_changes(given)
         run_dir = Path(str(cfg.resume)).expanduser()
         run = run_config(run_dir)
+        if run.get("instead"):
+            raise ConfigError(f"resume={cfg.resume} is of debug=…: there is no training in it to go on with")
         refuse_foreign(run)
         checkpoint, state = _state(run_dir)
         if checkpoint is None and any(run_dir.glob("checkpoints/*.ckpt")):
-            raise ConfigError(f"{run_dir} holds no checkpoint to go on from: last.ckpt is missing or damaged")
+            raise ConfigError(
+                f"{run_dir} holds no checkpoint to go on from: last.ckpt and the one before it are damaged or missing. "
+                f"Start anew with what {run_dir / '.hydra' / 'overrides.yaml'} says"
+            )
         if checkpoint:
             of_last = state["callbacks"][LastCheckpoint.__name__]
             tested = of_last["finished"] and (run_dir / "report" / "metrics.json").exists()

@@ -65,7 +65,8 @@ def runs_in(folders: Sequence[Path]) -> list[Run]:
         print(f"left out, since they hold no tested run: {', '.join(empty)}", file=sys.stderr)
     files = list(dict.fromkeys(file for found in of_folders.values() for file in found))
     if len(files) < 2:
-        raise ValueError(f"{len(files)} predictions.csv in {', '.join(map(str, folders))}; to compare takes two")
+        tested = f"only {files[0].parent.parent} has" if files else "none has"
+        raise ValueError(f"{tested} been tested, of {', '.join(map(str, folders))}; to compare takes two")
     of_files = [file.parent.parent if file.parent.name == "report" else file.parent for file in files]
     own = _typed(of_files)
     runs = []

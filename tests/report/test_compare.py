@@ -105,7 +105,7 @@ def test_much_that_was_typed_is_told_once_and_the_folder_is_the_name(tmp_path: P
 
 def test_runs_that_cannot_be_compared_are_one_message(tmp_path: Path) -> None:
     run_of(tmp_path / "one", [A, A, H, H, S, S])
-    with pytest.raises(SystemExit, match=r"error: 1 predictions\.csv in .*; to compare takes two"):
+    with pytest.raises(SystemExit, match=r"error: only .* has been tested, of .*; to compare takes two"):
         main([str(tmp_path)])
     run_of(tmp_path / "other", [A, A, H, H, S, S], labels="ahahss")
     with pytest.raises(SystemExit, match=r"error: there is no folder .*gone"):
