@@ -45,7 +45,8 @@ def write_report(
         run_dir: of the training, whose metrics.csv has the curves.
         monitor: what picked its best checkpoint.
     """
-    results.write_tables(folder)
+    with attempted("its tables"):
+        results.write_tables(folder)
     predictions, data = results.predictions, trainer.datamodule  # type: ignore[attr-defined]
     model.eval()
     parts = {
