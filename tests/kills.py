@@ -11,15 +11,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, open_dict
 
+from benchmarks.ours import composed
 from fer_lightning.data.demo import drawn
-from tests.conftest import REPOSITORY
 from tests.stopped_runs import BASE, EVERYTHING, assert_same, fitted, left_behind, resuming, run_folder
 
 
@@ -36,7 +34,7 @@ def main(trainings: int, seed: int) -> None:
             f"data.path={drawn(faces=600, seed=1)}",
             "callbacks.last_checkpoint.minutes=0.002",
         )
-        compose_in = composing(folder)
+        compose_in = partial(composed, "train", folder / "run")
         begun = time.monotonic()
         in_a_child(lambda: fitted(run_folder(compose_in, folder, "whole", *options)), None)
         lasts = time.monotonic() - begun
@@ -73,22 +71,6 @@ def in_a_child(work: Callable[[], None], seconds: float | None) -> bool:
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     return False
-
-
-def composing(folder: Path) -> Callable[..., DictConfig]:
-    """As the fixture `composed` of the tests."""
-
-    def make(*overrides: str) -> DictConfig:
-        with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
-            cfg = compose("train", list(overrides), return_hydra_config=True)
-        with open_dict(cfg):
-            cfg.hydra.runtime.output_dir = str(folder / "run")
-        HydraConfig.instance().set_config(cfg)
-        with open_dict(cfg):
-            del cfg["hydra"]
-        return cfg
-
-    return make
 
 
 if __name__ == "__main__":

@@ -10,12 +10,13 @@ import sys
 import tempfile
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
 
+from benchmarks.ours import composed
 from fer_lightning.data.demo import drawn
-from tests.kills import composing
 from tests.stopped_runs import BASE, fitted, run_folder
 
 WARM_UP = 10
@@ -31,7 +32,7 @@ def main(minutes: float) -> None:
         end, trainings = time.monotonic() + 60 * minutes, 0
         print("trainings  resident MB  open files  threads  files in the temporary folder", flush=True)
         while time.monotonic() < end or trainings <= WARM_UP:
-            fitted(run_folder(composing(folder), folder, "soak", *options))
+            fitted(run_folder(partial(composed, "train", folder / "run"), folder, "soak", *options))
             shutil.rmtree(folder / "soak")
             trainings += 1
             if trainings == WARM_UP or trainings % 50 == 0:

@@ -47,6 +47,16 @@ def test_jobs_side_by_side_end_in_one_table_and_one_that_fails_is_told_at_once(
     assert f"\n#3 job 3 computes on {threads} of {os.cpu_count()} cores\n" in result.stdout
 
 
+def kill_in_second_job(command: tuple[str, ...], folder: Path, sweep: Path) -> None:
+    """Once it has something to go on from."""
+    process = subprocess.Popen([sys.executable, str(REPOSITORY / command[0]), *command[1:]], cwd=folder)
+    while not (sweep / "1" / "checkpoints" / "last.ckpt").is_file():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+
+
 def test_a_killed_sweep_over_seeds_goes_on_and_ends_with_means_and_deviations(
     few_faces: Path, run_command: Command, tmp_path: Path
 ) -> None:
@@ -55,12 +65,7 @@ def test_a_killed_sweep_over_seeds_goes_on_and_ends_with_means_and_deviations(
         "train.py", "sweep=seeds", *SHORT, f"data.path={few_faces}", "trainer.limit_train_batches=2",
         "optimizer=adam,sgd", "seed=0,1", "trainer.max_epochs=1", f"hydra.sweep.dir={sweep}",
     )  # fmt: skip
-    process = subprocess.Popen([sys.executable, str(REPOSITORY / command[0]), *command[1:]], cwd=tmp_path)
-    while not (sweep / "1" / "checkpoints" / "last.ckpt").is_file():
-        assert process.poll() is None
-        time.sleep(0.05)
-    process.kill()
-    process.wait()
+    kill_in_second_job(command, tmp_path, sweep)
     done = sweep / "0" / "report" / "metrics.json"
     written = done.stat().st_mtime
     assert not (sweep / "1" / "report" / "metrics.json").exists()
@@ -93,12 +98,7 @@ def test_a_killed_search_goes_on_and_gives_up_what_is_hopeless_and_tells_the_bes
     )  # fmt: skip
     sweep = tmp_path / "outputs/sweep/optuna"
     storage = f"sqlite:///{sweep}/study.db"
-    process = subprocess.Popen([sys.executable, str(REPOSITORY / command[0]), *command[1:]], cwd=tmp_path)
-    while not (sweep / "1" / "checkpoints" / "last.ckpt").is_file():
-        assert process.poll() is None
-        time.sleep(0.05)
-    process.kill()
-    process.wait()
+    kill_in_second_job(command, tmp_path, sweep)
     first = sweep / "0" / "report" / "metrics.json"
     written = first.stat().st_mtime
     before = optuna.load_study(study_name=STUDY, storage=storage).trials

@@ -165,14 +165,11 @@ class FERDataModule(L.LightningDataModule):
         faces = self._read()
         targets = faces.labels if faces.soft_labels is None else faces.soft_labels
         dataset = Batches(faces.images, targets, self.rows["train"])
-        trainer = self.trainer
-        if trainer is None:
-            return loader(dataset, self.batch_size, EpochOrder(dataset, 1, 0, self.seed, 0))
-        # Of a run that was stopped within an epoch: Lightning says how far it had come.
-        fit_loop = trainer.fit_loop
-        begun = fit_loop.epoch_loop.batch_progress.current.ready if fit_loop.restarting else 0
-        sampler = EpochOrder(dataset, trainer.world_size, trainer.global_rank, self.seed, begun * self.batch_size)
-        return loader(dataset, self.batch_size, sampler)
+        begun = 0
+        if self.trainer and self.trainer.fit_loop.restarting:  # within an epoch: Lightning says how far it had come
+            begun = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
+        order = EpochOrder(dataset, *self._processes, self.seed, begun * self.batch_size)
+        return loader(dataset, self.batch_size, order)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         return self._evaluated("val")
@@ -182,9 +179,7 @@ class FERDataModule(L.LightningDataModule):
 
     def measured(self, split: str) -> list[Tensor]:
         """Which faces of val or test this process measures, as positions in the split, batch by batch."""
-        trainer = self.trainer
-        processes, process = (trainer.world_size, trainer.global_rank) if trainer else (1, 0)
-        return shares(len(self.rows[split]), self.batch_size, processes, process)
+        return shares(len(self.rows[split]), self.batch_size, *self._processes)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """uint8 (B, 48, 48) → float (B, 1, S, S): augmented (in training), resized, normalised, mixed (in training).
@@ -228,6 +223,11 @@ class FERDataModule(L.LightningDataModule):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.mean, self.std, self.trained_on = state_dict["mean"], state_dict["std"], state_dict["trained_on"]
         self.image_size = state_dict["image_size"]
+
+    @property
+    def _processes(self) -> tuple[int, int]:
+        """How many train together, and which of them this is."""
+        return (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
 
     def _evaluated(self, split: str) -> DataLoader[Batch]:
         faces = self._read()
