@@ -1,9 +1,6 @@
 """python train.py resume=RUN_DIR: a run that was stopped goes on in its own folder, by its own config."""
 
-import csv
-import io
 import logging
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ from fer_lightning.build import Experiment
 from fer_lightning.checkpoints import LastCheckpoint, newest_whole
 from fer_lightning.command_line import ConfigError
 from fer_lightning.data import FERDataModule
+from fer_lightning.metrics_csv import continue_csv
 from fer_lightning.processes import process_rank
 from fer_lightning.run_config import refuse_foreign, run_config
 
@@ -156,27 +154,3 @@ def _find_weights(run: DictConfig, run_dir: Path) -> None:
     if weights := run.model.get("weights_path"):
         started = OmegaConf.load(run_dir / ".hydra" / "hydra.yaml").hydra.runtime.cwd
         run.model.weights_path = str(Path(started) / Path(weights).expanduser())
-
-
-def continue_csv(logger: CSVLogger, step: int) -> None:
-    """Keeps of metrics.csv what is from before a step: Lightning's logger would delete it all."""
-    path = Path(logger.log_dir) / "metrics.csv"
-    kept = path.with_name("metrics.csv.kept")
-    if path.exists():
-        text = io.StringIO()
-        with path.open(encoding="utf-8", newline="") as file:
-            lines = file.read().rpartition("\n")[0].splitlines()  # the last one may have been cut short
-        rows = csv.DictReader(lines)
-        writer = csv.DictWriter(text, rows.fieldnames or [])
-        writer.writeheader()
-        writer.writerows(row for row in rows if _is_whole(row) and int(row["step"]) < step)
-        kept.write_text(text.getvalue(), "utf-8", newline="")
-    if kept.exists():
-        with kept.open(encoding="utf-8", newline="") as file:
-            logger.experiment.metrics_keys = next(csv.reader(file), [])  # after it has deleted the file
-        os.replace(kept, path)
-
-
-def _is_whole(row: dict[str | None, Any]) -> bool:
-    """Whether a line of a CSV has as many values as the heading."""
-    return None not in row and None not in row.values() and str(row.get("step")).isdigit()

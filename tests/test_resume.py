@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lightning.pytorch.loggers import CSVLogger
 
 from fer_lightning.build import build
 from fer_lightning.checkpoints import newest_whole
 from fer_lightning.command_line import ConfigError
-from fer_lightning.resume import StoppedRun, continue_csv
+from fer_lightning.metrics_csv import MetricsCsv, continue_csv
+from fer_lightning.resume import StoppedRun
 from tests.conftest import Compose
 from tests.stopped_runs import (
     BASE,
@@ -127,9 +127,27 @@ def test_line_of_the_curves_that_was_cut_short_is_left_out(finished: Path, compo
     last = whole.splitlines()[-1]
     for cut in range(1, len(last) + 1, 7):
         path.write_text(whole[:-cut])
-        continue_csv(CSVLogger(finished, "", ""), 10**6)
+        continue_csv(MetricsCsv(finished, "", ""), 10**6)
         assert path.read_text() == whole[: whole.rindex(last)]
         path.write_text(whole)
+
+
+def test_a_kill_while_the_curves_get_a_new_column_loses_none_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*arguments: object) -> None:
+        raise Killed
+
+    logger = MetricsCsv(tmp_path, "", "")
+    logger.log_metrics({"loss": 2.0}, 0)
+    logger.save()
+    before = (tmp_path / "metrics.csv").read_text()
+    logger.log_metrics({"loss": 1.0, "accuracy": 0.5}, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr("csv.DictWriter.writerows", killed)
+        with pytest.raises(Killed):
+            logger.save()
+    assert (tmp_path / "metrics.csv").read_text() == before
 
 
 def test_raised_max_epochs_go_on_along_the_schedule_of_the_longer_run(

@@ -19,7 +19,7 @@ DIVERGED = 3
 
 
 def curves_figure(metrics: pd.DataFrame, monitor: str) -> Figure:
-    """Of the columns that Lightning's CSVLogger writes; the epoch that is best by monitor is marked."""
+    """Of the columns of metrics.csv; the epoch that is best by monitor is marked."""
     epochs = of_epochs(metrics)
     has_rates = any(str(name).startswith("lr-") for name in metrics)
     has_speed = "train/images_per_second" in epochs
