@@ -139,14 +139,19 @@ class EmotionClassifier(L.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["model_class"] = type(self).__name__
-        # Of an epoch that has begun; torchmetrics keeps them out of the state dict.
-        checkpoint["train_metrics"] = {name: metric.metric_state for name, metric in self._of_train().items()}
+        # Of an epoch that has begun, over all processes; torchmetrics keeps them out of the state dict.
+        checkpoint["train_metrics"] = {}
+        for name, metric in self._of_train().items():
+            with metric.sync_context():
+                checkpoint["train_metrics"][name] = dict(metric.metric_state)
         checkpoint["schedule_steps"] = self._steps_of_schedule()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if self.schedule and self.schedule.steps_as and self._steps_of_schedule() != checkpoint["schedule_steps"]:
             checkpoint["lr_schedulers"] = []  # for a run of another length; the new one is to catch up
             self._steps_behind = checkpoint["global_step"]
+        if self.global_rank > 0:
+            return  # what all processes had measured goes on in the first
         for name, metric in self._of_train().items():
             for state, value in checkpoint.get("train_metrics", {}).get(name, {}).items():
                 setattr(metric, state, value.to(self.device))
