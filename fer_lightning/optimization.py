@@ -46,17 +46,19 @@ def parameter_groups(
 ) -> list[dict[str, Any]]:
     """What an optimizer takes: the parameters of net, by the learning rate ("lr_scale") and weight decay that they get.
 
+    Those of the head are apart from the rest ("is_head").
+
     Frozen ones too: they may learn later, and are skipped while they have no gradient.
     """
     of_head = {id(parameter) for parameter in head.parameters()}
-    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for parameter in net.parameters():
-        scale = head_lr_scale if id(parameter) in of_head else 1.0
         decays = decay_norms_and_biases or parameter.ndim > 1
-        groups.setdefault((scale, decays), []).append(parameter)
+        groups.setdefault((id(parameter) in of_head, decays), []).append(parameter)
     return [
-        {"params": parameters, "lr_scale": scale} | ({} if decays else {"weight_decay": 0.0})
-        for (scale, decays), parameters in groups.items()
+        {"params": parameters, "is_head": is_head, "lr_scale": head_lr_scale if is_head else 1.0}
+        | ({} if decays else {"weight_decay": 0.0})
+        for (is_head, decays), parameters in groups.items()
     ]
 
 

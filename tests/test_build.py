@@ -44,7 +44,7 @@ AT_ONCE = {"plateau": ["scheduler.patience=0", "+scheduler.threshold=10"], "step
 
 
 @pytest.mark.parametrize("scheduler", ["none", "onecycle", "cosine", "plateau", "step"])
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop", "muon"])
 def test_every_optimizer_trains_with_every_scheduler(
     optimizer: str, scheduler: str, composed: Compose, few_faces: Path
 ) -> None:

@@ -1,0 +1,112 @@
+"""Muon: the step of each kernel is made orthogonal, so that it changes every direction of its features alike.
+
+Jordan et al.: Muon, an optimizer for hidden layers in neural networks, 2024, https://kellerjordan.github.io/posts/muon.
+torch.optim.Muon does it for matrices alone; here a kernel (out, in, height, width) is one of out rows.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import SGD
+
+Group = dict[str, Any]
+
+
+class Muon(SGD):
+    """Muon for the kernels of the hidden layers, SGD with Nesterov momentum for the rest.
+
+    The rest is norms, biases, the head (groups with "is_head") and kernels that see one channel: the first layer of a
+    grey face, and depthwise convolutions.
+
+    Args:
+        params: parameters, or groups of them.
+        lr: of the kernels: by about so much each singular value of the step moves the kernel.
+        weight_decay: of the kernels, times lr.
+        momentum: of the kernels.
+        ns_steps: of the Newton-Schulz iteration that makes a step orthogonal.
+        rest_lr: learning rate of the rest.
+        rest_weight_decay: of the rest.
+        rest_momentum: of the rest.
+
+    Raises:
+        ValueError: an argument outside its range.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor] | Iterable[Group],
+        lr: float = 0.02,
+        weight_decay: float = 0.05,
+        momentum: float = 0.95,
+        ns_steps: int = 5,
+        rest_lr: float = 0.05,
+        rest_weight_decay: float = 0.001,
+        rest_momentum: float = 0.9,
+    ) -> None:
+        if not 0 <= momentum < 1:
+            raise ValueError(f"momentum is {momentum}; it must be at least 0 and below 1")
+        for name, value in (("lr", lr), ("weight_decay", weight_decay)):
+            if value < 0:
+                raise ValueError(f"{name} is {value}; it must be at least 0")
+        if ns_steps < 1:
+            raise ValueError(f"ns_steps is {ns_steps}; it must be at least 1")
+        given = list(params)
+        groups: list[Group] = given if isinstance(given[0], dict) else [{"params": given}]  # type: ignore[assignment]
+        # SGD's own momentum is none for kernels: it would come after the step was made orthogonal.
+        of_kernels = {"lr": lr, "weight_decay": weight_decay, "momentum": 0.0, "nesterov": False}
+        of_kernels |= {"before": momentum, "ns_steps": ns_steps}
+        of_rest = {"lr": rest_lr, "weight_decay": rest_weight_decay, "momentum": rest_momentum, "nesterov": True}
+        split = chain.from_iterable(_split(group, of_kernels, of_rest) for group in groups)
+        super().__init__([group for group in split if group["params"]], rest_lr)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """One step, along gradients that are there or that closure makes; returns what closure does, the loss."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            if "before" in group:
+                for kernel in group["params"]:
+                    if kernel.grad is not None:
+                        self._make_orthogonal(kernel, kernel.grad, group["before"], group["ns_steps"])
+        super().step()
+        return loss
+
+    def _make_orthogonal(self, kernel: Tensor, gradient: Tensor, momentum: float, ns_steps: int) -> None:
+        state = self.state[kernel]
+        if "before" not in state:
+            state["before"] = torch.zeros_like(kernel)
+        state["before"].mul_(momentum).add_(gradient)
+        ahead = gradient.add(state["before"], alpha=momentum).movedim(1, -1)  # Nesterov's
+        matrix = ahead.reshape(len(kernel), -1)  # a view of a kernel in channels_last
+        gradient.copy_(orthogonal(matrix, ns_steps).reshape(ahead.shape).movedim(-1, 1))
+
+
+def orthogonal(matrix: Tensor, steps: int = 5) -> Tensor:
+    """A matrix (R, C) with its singular values moved near √max(1, R/C), and its singular vectors kept.
+
+    By a Newton-Schulz iteration in bfloat16, with the coefficients of Jordan et al., which end between 0.7 and 1.2
+    soon rather than at 1 late.
+    """
+    rows, columns = matrix.shape
+    x = matrix.bfloat16()
+    x = x.T if rows > columns else x
+    x = x / (x.norm() + 1e-7)
+    for _ in range(steps):
+        gram = x @ x.T
+        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=-4.7750, alpha=2.0315), x, beta=3.4445)
+    x = x.T if rows > columns else x
+    return x.to(matrix.dtype) * math.sqrt(max(1, rows / columns))
+
+
+def _split(group: Group, of_kernels: Group, of_rest: Group) -> tuple[Group, Group]:
+    kernels = [p for p in group["params"] if not group.get("is_head") and p.ndim > 1 and min(p.shape[:2]) > 1]
+    chosen = {id(kernel) for kernel in kernels}
+    rest = [p for p in group["params"] if id(p) not in chosen]
+    return of_kernels | group | {"params": kernels}, of_rest | group | {"params": rest}
