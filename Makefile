@@ -19,8 +19,9 @@ train: install ## train ResNet18 on the drawn demo faces, then test it (ARGS="mo
 test: install ## run the tests
 	$(BIN)/python -m pytest -n auto --maxprocesses=8 --dist=loadfile $(ARGS)
 
-nightly: install ## fuzz the readers with 10,000 cases, which differ from day to day; kill trainings at random moments
+nightly: install ## fuzz the readers with 10,000 cases, which differ from day to day; the slow tests; kills at random moments
 	FUZZ_CASES=$(FUZZ_CASES) FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest tests/test_fuzzing.py tests/data/test_cache.py $(ARGS)
+	$(BIN)/python -m pytest -m nightly
 	$(BIN)/python -m tests.kills 3 $(FUZZ_SEED)
 
 check: lint types test ## all that CI runs

@@ -1,12 +1,13 @@
 """What the surroundings of a training can do to it, in one message each: a full disk, too little memory, NaN."""
 
+import os
 import shlex
 from pathlib import Path
 
 import torch
 from omegaconf import OmegaConf
 
-from fer_lightning.command_line import ConfigError
+from fer_lightning.command_line import ConfigError, as_typed
 from fer_lightning.finite import NonFiniteLossError
 
 
@@ -20,12 +21,17 @@ def in_one_message(error: Exception, run_dir: Path) -> ConfigError | None:
     if _out_of_memory(error):
         return ConfigError(_smaller(run_dir / ".hydra" / "config.yaml"))
     if isinstance(error, OSError):
-        where = f" ({error.filename})" if error.filename else ""
+        where = f" ({as_typed(_known(Path(os.fsdecode(error.filename))))})" if error.filename else ""
         go_on = ""
         if kept.exists():
             go_on = f". To go on from the last checkpoint: python train.py {shlex.quote(f'resume={run_dir}')}"
         return ConfigError(f"cannot go on writing to {run_dir}: {error.strerror or error}{where}{go_on}")
     return None
+
+
+def _known(path: Path) -> Path:
+    """Itself, or for the passing name of a file that is written, its folder."""
+    return path.parent if path.suffix == ".tmp" else path
 
 
 def _smaller(config: Path) -> str:

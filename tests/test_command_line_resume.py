@@ -1,5 +1,6 @@
 """What a user sees of a run that is stopped, and of one that cannot go on."""
 
+import ctypes
 import os
 import resource
 import signal
@@ -93,6 +94,31 @@ def test_full_disk_ends_in_one_message_and_leaves_the_checkpoint_before(few_face
     assert not list(tmp_path.glob("run/checkpoints/.*"))
 
 
+def test_folder_that_becomes_read_only_ends_in_one_message_and_leaves_the_checkpoint_before(
+    few_faces: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, str(REPOSITORY / "train.py"), *MANY, f"data.path={few_faces}", "hydra.run.dir=run"]
+    checkpoints = tmp_path / "run" / "checkpoints"
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=_as_others_are
+    ) as process:
+        assert process.stdout is not None
+        printed = ""
+        for line in process.stdout:
+            printed += line
+            if line.startswith("epoch   2/6"):
+                checkpoints.chmod(0o500)
+                before = (checkpoints / "last.ckpt").read_bytes()
+    checkpoints.chmod(0o700)
+    assert process.returncode == 1
+    assert printed.endswith(
+        "\nerror: cannot go on writing to run: Permission denied (run/checkpoints). "
+        "To go on from the last checkpoint: python train.py resume=run\n"
+    )
+    assert "Traceback" not in printed
+    assert (checkpoints / "last.ckpt").read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -112,6 +138,12 @@ def test_folders_that_cannot_be_used_are_refused(
     assert said in result.stderr
     assert "Traceback" not in result.stderr
     assert sorted(os.listdir(tmp_path)) == ["file", "taken"]
+
+
+def _as_others_are() -> None:
+    """Takes from root, as which tests may be run, what lets it write where nobody may (CAP_DAC_OVERRIDE)."""
+    drop_from_bounding_set, write_anywhere = 24, 1
+    ctypes.CDLL(None).prctl(drop_from_bounding_set, write_anywhere, 0, 0, 0)
 
 
 def val_losses(run: Path) -> list[tuple[int, float]]:

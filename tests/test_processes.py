@@ -2,7 +2,10 @@
 
 import csv
 import json
+import os
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,9 @@ from fer_lightning.build import build
 from fer_lightning.command_line import ConfigError
 from fer_lightning.processes import end_with, process_rank, processes_started
 from fer_lightning.report.figures import Results
+from tests.conftest import REPOSITORY
+from tests.runs import SHORT
+from tests.stopped_runs import assert_same, left_behind
 
 PLAIN = (
     "model=deep_emotion", "model._target_=without_batch_norm.WithoutBatchNorm", "model.dropout=0.0",
@@ -99,6 +105,34 @@ def test_two_processes_train_and_measure_as_one_with_the_double_batch(
     assert sum(map(sum, of_metrics[0]["confusion"])) == 17
     for name in ("confusion", "test/accuracy", "test/accuracy_flip", "test/f1", "test/top2_accuracy"):
         assert of_metrics[0][name] == of_metrics[1][name], name
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("whom", ["the first", "the other"])
+def test_two_processes_of_which_one_is_told_to_stop_go_on_later_as_if_they_had_not_been(
+    whom: str, few_faces: Path, run_in: Command, tmp_path: Path
+) -> None:
+    options = (*SHORT, f"data.path={few_faces}", "trainer.max_epochs=4", "data.batch_size=2", "logger=csv")
+    ddp = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "callbacks.pictures=null")
+    whole = run_in(tmp_path, "train.py", *options, *ddp, "hydra.run.dir=whole")
+    assert whole.returncode == 0, whole.stderr
+    command = [sys.executable, str(REPOSITORY / "train.py"), *options, *ddp, "hydra.run.dir=run"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as first:
+        assert first.stdout is not None
+        printed = ""
+        for line in first.stdout:
+            printed += line
+            if line.startswith("epoch   2/4"):
+                other = int(Path(f"/proc/{first.pid}/task/{first.pid}/children").read_text().split()[0])
+                os.kill(first.pid if whom == "the first" else other, signal.SIGTERM)
+    assert first.returncode == 143, printed
+    assert printed.count("stopped by SIGTERM. To go on: python train.py resume=run") == 1
+    assert "Traceback" not in printed
+    assert not Path(f"/proc/{other}").exists()
+    assert torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)["global_step"] % 48 > 0
+    resumed = run_in(tmp_path, "train.py", "resume=run")
+    assert resumed.returncode == 0, resumed.stderr
+    assert_same(left_behind(tmp_path / "run"), left_behind(tmp_path / "whole"))
 
 
 @pytest.mark.parametrize(
