@@ -1,6 +1,7 @@
-"""What Lightning and matplotlib need not say in our runs."""
+"""What Lightning, TensorBoard and matplotlib need not say in our runs."""
 
 import logging
+import threading
 import warnings
 
 
@@ -22,3 +23,10 @@ def quieten() -> None:
         ".*LeafSpec.* is deprecated.*",  # Lightning calls what newer torch renames
     ):
         warnings.filterwarnings("ignore", text)
+    threading.excepthook = _unless_told_again
+
+
+def _unless_told_again(failure: threading.ExceptHookArgs) -> None:
+    """A full disk, say, which TensorBoard's writer raises in the main thread too."""
+    if type(failure.thread).__name__ != "_AsyncWriterThread":
+        threading.__excepthook__(failure)

@@ -1,8 +1,10 @@
 """What a training does when it is asked to stop, and when its surroundings fail it."""
 
+import errno
 import os
 import shutil
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,12 +13,14 @@ import lightning as L
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import OmegaConf
 
 from fer_lightning.build import build
 from fer_lightning.data.batches import Batches, EpochOrder
 from fer_lightning.failures import in_one_message
 from fer_lightning.finite import NonFiniteLossError
+from fer_lightning.quiet import quieten
 from fer_lightning.stopping import Stopped, StopSignals
 from tests.conftest import Compose
 from tests.stopped_runs import BASE, fitted, run_folder
@@ -87,6 +91,27 @@ def test_run_folder_that_vanishes_is_not_made_anew(composed: Compose, tmp_path: 
         fitted(cfg, also=Removal())
     assert str(in_one_message(told.value, tmp_path / "run")).startswith(f"cannot go on writing to {tmp_path / 'run'}")
     assert not (tmp_path / "run").exists()
+
+
+def test_full_disk_that_tensorboard_meets_is_told_by_the_training_alone(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def logged() -> None:
+        for step in range(100):
+            board.experiment.add_scalar("loss", 1.0, step)
+            board.experiment.flush()
+
+    monkeypatch.setattr("threading.excepthook", threading.__excepthook__)  # pytest has one of its own
+    quieten()
+    board = TensorBoardLogger(tmp_path)
+    monkeypatch.setattr("tensorboard.summary.writer.record_writer.RecordWriter.write", full)
+    with pytest.raises(OSError, match="No space left") as told:
+        logged()
+    assert str(in_one_message(told.value, tmp_path)).startswith(f"cannot go on writing to {tmp_path}: No space left")
+    assert capsys.readouterr().err == ""
 
 
 def test_second_signal_stops_at_once() -> None:

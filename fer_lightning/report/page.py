@@ -85,7 +85,7 @@ def attempted(what: str, section: Section | None = None) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        log.warning("the report is without %s: %s", what, error, exc_info=True)
+        log.warning("the report is without %s: %s", what, error, exc_info=not isinstance(error, OSError))
         if section is not None:
             section.failures.append(f"{what} could not be made: {type(error).__name__}: {error}")
 
