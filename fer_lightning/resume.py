@@ -133,8 +133,14 @@ def _state(run_dir: Path) -> tuple[Path | None, dict[str, Any]]:
     if found is None:
         return None, {}
     checkpoint, state = found
-    if LastCheckpoint.__name__ not in state.get("callbacks", {}):
+    of_last = state.get("callbacks", {}).get(LastCheckpoint.__name__)
+    if of_last is None:
         raise ConfigError(f"{checkpoint} was made by an older version of this program: it cannot be resumed")
+    for name, kind in {"epoch": int, "global_step": int, "seconds": float, "finished": bool, "max_epochs": int}.items():
+        value = (of_last if name in of_last else state).get(name)
+        # What goes into the config must not be a node, or a text that becomes one.
+        if not (isinstance(value, kind) or (name == "max_epochs" and value is None)):
+            raise ConfigError(f"{checkpoint} is not a checkpoint of this program: its {name} is {value!r}")
     return checkpoint, state
 
 

@@ -21,6 +21,7 @@ from fer_lightning.build import build, rebuild
 from fer_lightning.command_line import ConfigError
 from fer_lightning.models import load_model
 from fer_lightning.plain_file import plain_values
+from fer_lightning.resume import StoppedRun
 from fer_lightning.run_config import run_config
 
 
@@ -77,14 +78,20 @@ def rebuilt(folder: Path) -> None:
     rebuild(run_config(folder), changes(), folder / "checkpoints" / "best.ckpt")
 
 
+def resumed(folder: Path) -> None:
+    """As train.py resume=… does, up to the point where it would read the data."""
+    StoppedRun.of(OmegaConf.create({"resume": str(folder)}), ["resume=x"])
+
+
 def rewritten(checkpoint: Path, change: Callable[[dict[str, Any]], None]) -> None:
     content = torch.load(checkpoint, weights_only=True)
     change(content)
     torch.save(content, checkpoint)
 
 
-def test_a_run_that_nobody_changed_is_tested(foreign: Path) -> None:
+def test_a_run_that_nobody_changed_is_tested_and_resumed(foreign: Path) -> None:
     rebuilt(foreign)
+    resumed(foreign)
 
 
 CALLS = {  # where in the config, and what stands there: each makes the file when it is called, or runs code
@@ -107,9 +114,10 @@ CALLS = {  # where in the config, and what stands there: each makes the file whe
 }
 
 
+@pytest.mark.parametrize("taken", [rebuilt, resumed])
 @pytest.mark.parametrize("way", CALLS)
 def test_a_config_that_would_call_something_is_refused_and_calls_nothing(
-    way: str, foreign: Path, witness: Path, tmp_path: Path
+    way: str, taken: Callable[[Path], None], foreign: Path, witness: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "evil.pickle").write_bytes(pickle.dumps(Malicious(witness)))
     (tmp_path / "hub").mkdir()
@@ -122,8 +130,8 @@ def test_a_config_that_would_call_something_is_refused_and_calls_nothing(
     OmegaConf.update(cfg, key, value, merge=False, force_add=True)
     text = OmegaConf.to_yaml(cfg).replace("WITNESS", str(witness))
     file.write_text(text.replace("PICKLE", str(tmp_path / "evil.pickle")).replace("HUB", str(tmp_path / "hub")))
-    with pytest.raises(ConfigError, match=rf"^{key}.* is .*; (there )?a run's own config may "):
-        rebuilt(foreign)
+    with pytest.raises(ConfigError, match=rf"^{key}.* is .*; (there )?a run's own config may |foreign is of debug=…"):
+        taken(foreign)
     assert not witness.exists()
 
 
@@ -171,6 +179,33 @@ def test_a_checkpoint_that_would_execute_code_is_refused_and_does_not(
     assert not witness.exists()
     torch.load(checkpoint, weights_only=False)
     assert witness.exists()
+
+
+@pytest.mark.parametrize("hide", [in_hyper_parameters, in_state_dict, in_what_is_not_read])
+def test_a_run_with_such_checkpoints_is_not_resumed(
+    hide: Callable[[dict[str, Any], Path], None], foreign: Path, witness: Path
+) -> None:
+    for checkpoint in foreign.glob("checkpoints/*last.ckpt"):
+        rewritten(checkpoint, lambda content: hide(content, witness))
+    with pytest.raises(ConfigError, match="holds no checkpoint to go on from: last"):
+        resumed(foreign)
+    assert not witness.exists()
+
+
+@pytest.mark.parametrize(
+    "value", [{"_target_": "os.system", "command": "touch WITNESS"}, "${oc.create:${attack}}", "many", [1]]
+)
+@pytest.mark.parametrize("name", ["max_epochs", "seconds", "finished"])
+def test_values_that_a_resumed_run_takes_from_its_checkpoint_are_numbers(
+    name: str, value: object, foreign: Path, witness: Path
+) -> None:
+    rewritten(
+        foreign / "checkpoints" / "last.ckpt",
+        lambda content: content["callbacks"]["LastCheckpoint"].update({name: value}),
+    )
+    with pytest.raises(ConfigError, match=rf"last\.ckpt is not a checkpoint of this program: .*{name} is "):
+        resumed(foreign)
+    assert not witness.exists()
 
 
 def hyper_parameter(name: str, value: object) -> Callable[[dict[str, Any]], None]:
