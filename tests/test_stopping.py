@@ -20,10 +20,11 @@ from fer_lightning.build import build
 from fer_lightning.data.batches import Batches, EpochOrder
 from fer_lightning.failures import in_one_message
 from fer_lightning.finite import NonFiniteLossError
+from fer_lightning.losses import CrossEntropy
 from fer_lightning.quiet import quieten
 from fer_lightning.stopping import Stopped, StopSignals
 from tests.conftest import Compose
-from tests.stopped_runs import BASE, fitted, run_folder
+from tests.stopped_runs import BASE, Killed, KilledAt, fitted, run_folder
 
 
 @pytest.fixture(autouse=True)
@@ -80,6 +81,16 @@ def test_signal_in_the_last_step_of_all_stops_before_the_test_too(
     assert torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)["epoch"] == 3
 
 
+@pytest.mark.parametrize(("minutes", "step"), [(10, 6), (1e-6, 8)])
+def test_checkpoint_is_written_every_so_many_minutes_within_an_epoch(
+    minutes: float, step: int, composed: Compose, tmp_path: Path, few_faces: Path
+) -> None:
+    options = (f"data.path={few_faces}", f"callbacks.last_checkpoint.minutes={minutes}")
+    with pytest.raises(Killed):
+        fitted(run_folder(composed, tmp_path, "run", *BASE, *options), also=KilledAt("on_train_batch_end", 9))
+    assert torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)["global_step"] == step
+
+
 def test_run_folder_that_vanishes_is_not_made_anew(composed: Compose, tmp_path: Path, few_faces: Path) -> None:
     class Removal(Callback):
         def on_train_batch_end(self, trainer: L.Trainer, *arguments: Any) -> None:
@@ -126,20 +137,33 @@ def test_second_signal_stops_at_once() -> None:
         signals.leave()
 
 
+@pytest.mark.parametrize(("value", "accumulated", "step"), [(float("nan"), 1, 8), (float("inf"), 2, 4)])
 def test_loss_that_is_not_finite_ends_the_training_before_the_step_and_names_the_rows(
-    composed: Compose, tmp_path: Path, few_faces: Path
+    value: float,
+    accumulated: int,
+    step: int,
+    composed: Compose,
+    tmp_path: Path,
+    few_faces: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Poison(Callback):
         def on_train_batch_start(self, trainer: L.Trainer, module: Any, batch: Any, batch_idx: int) -> None:
-            if trainer.global_step == 8:
-                batch[0][3].fill_(float("nan"))
+            if trainer.global_step == step and not kept:
                 kept.update({name: value.clone() for name, value in module.net.named_parameters()})
+                monkeypatch.setattr(CrossEntropy, "__call__", lambda *given: loss(*given) * value)
+            else:
+                monkeypatch.setattr(CrossEntropy, "__call__", loss)
 
     kept: dict[str, torch.Tensor] = {}
-    cfg = run_folder(composed, tmp_path, "run", *BASE, f"data.path={few_faces}")
+    loss = CrossEntropy.__call__
+    options = (f"data.path={few_faces}", f"trainer.accumulate_grad_batches={accumulated}")
+    cfg = run_folder(composed, tmp_path, "run", *BASE, *options)
     experiment = build(cfg)
     experiment.trainer.callbacks.append(Poison())  # type: ignore[attr-defined]
-    with pytest.raises(NonFiniteLossError, match="the loss is nan at step 8, batch 2 of epoch 1") as told:
+    with pytest.raises(
+        NonFiniteLossError, match=f"the loss is {value} at step {step}, batch 2 of epoch 1: the step was not taken"
+    ) as told:
         experiment.trainer.fit(experiment.model, experiment.datamodule)
     rows = [int(row) for row in str(told.value).partition("the rows ")[2].partition(" of ")[0].split(", ")]
     data = experiment.datamodule
