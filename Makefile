@@ -21,7 +21,7 @@ test: install ## run the tests
 
 nightly: install ## fuzz the readers with 10,000 cases, which differ from day to day; the slow tests; kills at random moments
 	FUZZ_CASES=$(FUZZ_CASES) FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest tests/test_fuzzing.py tests/data/test_cache.py $(ARGS)
-	$(BIN)/python -m pytest -m nightly
+	$(BIN)/python -m pytest -m nightly $(ARGS)
 	$(BIN)/python -m tests.kills 3 $(FUZZ_SEED)
 
 check: lint types test ## all that CI runs

@@ -1,9 +1,9 @@
-"""What a checkpoint of a run must hold to be tested, and be of the type that train.py writes."""
+"""What a checkpoint of a run must hold to be tested or resumed, and be of the type that train.py writes."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from fer_lightning.plain_file import is_plain, plain_values
@@ -11,13 +11,23 @@ from fer_lightning.plain_file import is_plain, plain_values
 Plain = str | int | float | bool | list[str] | tuple[str, ...] | None
 
 
+def _no_reference(text: str) -> str:
+    """What goes into a config must not be resolved there: OmegaConf's resolvers make nodes of texts."""
+    if "${" in text:
+        raise ValueError("a reference")
+    return text
+
+
+Literally = Annotated[str, AfterValidator(_no_reference)]
+
+
 class DataState(BaseModel):
     """What `FERDataModule.state_dict` gives."""
 
     model_config = ConfigDict(strict=True, arbitrary_types_allowed=True, allow_inf_nan=False)
 
-    source: str
-    votes: str | None
+    source: Literally
+    votes: Literally | None
     mean: float
     std: Annotated[float, Field(gt=0)]
     image_size: Annotated[int, Field(ge=1)]
@@ -35,32 +45,75 @@ class CheckpointContent(BaseModel):
     data: Annotated[DataState, Field(alias="FERDataModule")]
 
 
+class LastState(BaseModel):
+    """What `LastCheckpoint.state_dict` gives."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+    seconds: float
+    max_epochs: int | None
+    finished: bool
+
+
+class CallbackStates(BaseModel):
+    """Those of other callbacks are theirs to look at."""
+
+    last: Annotated[LastState, Field(alias="LastCheckpoint")]
+
+
+class StoppedState(BaseModel):
+    """Of a last.ckpt, what its run goes on with beside what Lightning takes from it."""
+
+    model_config = ConfigDict(strict=True, arbitrary_types_allowed=True)
+
+    epoch: Annotated[int, Field(ge=0)]
+    global_step: Annotated[int, Field(ge=0)]
+    callbacks: CallbackStates
+    data: Annotated[DataState, Field(alias="FERDataModule")]
+
+
+Content = TypeVar("Content", bound=BaseModel)
+
+
 def checkpoint_content(path: Path) -> CheckpointContent:
     """Of a file that train.py wrote; nothing in it is executed.
 
     Raises:
         ValueError: a file that is no such checkpoint, says what is wrong with it.
     """
-    no_checkpoint = f"{path} is not a checkpoint of this program"
     try:
         values = plain_values(path)
     except ValueError as error:
-        raise ValueError(f"{no_checkpoint}: {error}. Give one that train.py wrote") from error
+        raise ValueError(f"{_no_checkpoint(path)}: {error}. Give one that train.py wrote") from error
+    content = validated(CheckpointContent, path, values)
+    if odd := [name for name, value in content.state_dict.items() if not is_plain(value)]:
+        raise ValueError(f"{_no_checkpoint(path)}: {odd[0]} is no plain tensor. Give one that train.py wrote")
+    sizes = [size for value in content.state_dict.values() for size in value.shape]
+    for name, size in content.hyper_parameters.items():
+        if type(size) is int and size > max(sizes, default=0):  # which would fill the memory, before it fits nothing
+            raise ValueError(f"{_no_checkpoint(path)}: {name} is {size}, but no weight in it is as large. Train again")
+    return content
+
+
+def validated(kind: type[Content], path: Path, values: Any) -> Content:
+    """The values of a checkpoint, as a model of what it must hold.
+
+    Raises:
+        ValueError: something is missing or of another type, says what.
+    """
     try:
-        content = CheckpointContent.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
         # Not what was found: a few bytes can hold lists of lists that would take hours to print.
         first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(place) for place in first["loc"][:2]) or "all of it"
+        names = first["loc"][: 3 if "callbacks" in first["loc"] else 2]  # what follows is pydantic's
+        where = ".".join(map(str, names)) or "all of it"
         if first["type"] == "missing":
             why = f"it has no {where}, or was made by an older version. Train again"
         else:
             why = f"{where} is no plain value of the kind that train.py writes. Give one that train.py wrote"
-        raise ValueError(f"{no_checkpoint}: {why}") from error
-    if odd := [name for name, value in content.state_dict.items() if not is_plain(value)]:
-        raise ValueError(f"{no_checkpoint}: {odd[0]} is no plain tensor. Give one that train.py wrote")
-    sizes = [size for value in content.state_dict.values() for size in value.shape]
-    for name, size in content.hyper_parameters.items():
-        if type(size) is int and size > max(sizes, default=0):  # which would fill the memory, before it fits nothing
-            raise ValueError(f"{no_checkpoint}: {name} is {size}, but no weight in it is as large. Train again")
-    return content
+        raise ValueError(f"{_no_checkpoint(path)}: {why}") from error
+
+
+def _no_checkpoint(path: Path) -> str:
+    return f"{path} is not a checkpoint of this program"

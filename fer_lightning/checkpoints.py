@@ -36,8 +36,6 @@ class WholeCheckpoints(TorchCheckpointIO):
         with written_whole(path) as unfinished:
             with unfinished.open("wb") as file:
                 file.write(content.getbuffer())
-                file.flush()
-                os.fsync(file.fileno())
             if path.name == LAST and path.exists():
                 os.replace(path, path.with_name(ONE_BEFORE))
 

@@ -28,7 +28,7 @@ from fer_lightning.report.figures import Results
 from fer_lightning.report.provenance import provenance
 from fer_lightning.report.report import write_report
 from fer_lightning.resume import StoppedRun
-from fer_lightning.run_config import run_config
+from fer_lightning.run_config import hydras_file, run_config
 from fer_lightning.run_folder import gone_if_refused
 from fer_lightning.stopping import Stopped, stopping_at_once
 from fer_lightning.sweep.jobs import FAILED, PRUNED, job
@@ -172,9 +172,8 @@ def _stopped(cfg: DictConfig, run_dir: Path) -> StoppedRun | None:
 
 def _overrides(run_dir: Path, max_epochs: int | None) -> list[str]:
     """What repeats a run: what it was started with, and the epochs that it was given since."""
-    hydra = run_dir / ".hydra"
-    overrides = [str(one) for one in OmegaConf.load(hydra / "overrides.yaml")]
-    if OmegaConf.load(hydra / "config.yaml").trainer.max_epochs == max_epochs:
+    overrides = [str(one) for one in hydras_file(run_dir, "overrides.yaml")]
+    if run_config(run_dir).trainer.max_epochs == max_epochs:
         return overrides
     return [one for one in overrides if not one.startswith("trainer.max_epochs=")] + [
         f"trainer.max_epochs={max_epochs}"
@@ -210,7 +209,7 @@ def _finished_run(cfg: DictConfig) -> tuple[Path, Path]:
 def _log_hyperparameters(cfg: DictConfig, trainer: L.Trainer, run_dir: Path, figures: dict[str, float]) -> None:
     """The choices, the numbers behind them and the outcome: a row of TensorBoard's HPARAMS tab, W&B's config, …"""
     groups = ("data", "augmentation", "model", "finetune", "loss", "optimizer", "scheduler")
-    choices = OmegaConf.load(run_dir / ".hydra" / "hydra.yaml").hydra.runtime.choices
+    choices = OmegaConf.select(hydras_file(run_dir, "hydra.yaml"), "hydra.runtime.choices", throw_on_missing=True)
     row: dict[str, Any] = {group: str(choices[group]) for group in groups}
     row |= {"seed": cfg.seed, "batch_size": cfg.data.batch_size, "max_epochs": trainer.max_epochs}
     for group in ("model", "finetune", "loss", "optimizer"):

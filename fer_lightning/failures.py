@@ -1,6 +1,5 @@
 """What the surroundings of a training can do to it, in one message each: a full disk, too little memory, NaN."""
 
-import os
 import shlex
 from pathlib import Path
 
@@ -21,7 +20,7 @@ def in_one_message(error: Exception, run_dir: Path) -> ConfigError | None:
     if _out_of_memory(error):
         return ConfigError(_smaller(run_dir / ".hydra" / "config.yaml"))
     if isinstance(error, OSError):
-        where = f" ({as_typed(_known(Path(os.fsdecode(error.filename))))})" if error.filename else ""
+        where = f" ({as_typed(_known(Path(name)))})" if isinstance(name := error.filename, str) else ""
         go_on = ""
         if kept.exists():
             go_on = f". To go on from the last checkpoint: python train.py {shlex.quote(f'resume={run_dir}')}"

@@ -47,9 +47,11 @@ class Muon(SGD):
         rest_weight_decay: float = 0.001,
         rest_momentum: float = 0.9,
     ) -> None:
-        if not 0 <= momentum < 1:
-            raise ValueError(f"momentum is {momentum}; it must be at least 0 and below 1")
-        for name, value in (("lr", lr), ("weight_decay", weight_decay)):
+        for name, value in (("momentum", momentum), ("rest_momentum", rest_momentum)):
+            if not 0 <= value < 1:
+                raise ValueError(f"{name} is {value}; it must be at least 0 and below 1")
+        rates = {"lr": lr, "weight_decay": weight_decay, "rest_lr": rest_lr, "rest_weight_decay": rest_weight_decay}
+        for name, value in rates.items():
             if value < 0:
                 raise ValueError(f"{name} is {value}; it must be at least 0")
         if ns_steps < 1:
@@ -58,7 +60,7 @@ class Muon(SGD):
         groups: list[Group] = given if isinstance(given[0], dict) else [{"params": given}]  # type: ignore[assignment]
         # SGD's own momentum is none for kernels: it would come after the step was made orthogonal.
         of_kernels = {"lr": lr, "weight_decay": weight_decay, "momentum": 0.0, "nesterov": False}
-        of_kernels |= {"before": momentum, "ns_steps": ns_steps}
+        of_kernels |= {"kernel_momentum": momentum, "ns_steps": ns_steps}
         of_rest = {"lr": rest_lr, "weight_decay": rest_weight_decay, "momentum": rest_momentum, "nesterov": True}
         split = chain.from_iterable(_split(group, of_kernels, of_rest) for group in groups)
         super().__init__([group for group in split if group["params"]], rest_lr)
@@ -71,19 +73,19 @@ class Muon(SGD):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            if "before" in group:
+            if "kernel_momentum" in group:
                 for kernel in group["params"]:
                     if kernel.grad is not None:
-                        self._make_orthogonal(kernel, kernel.grad, group["before"], group["ns_steps"])
+                        self._make_orthogonal(kernel, kernel.grad, group["kernel_momentum"], group["ns_steps"])
         super().step()
         return loss
 
     def _make_orthogonal(self, kernel: Tensor, gradient: Tensor, momentum: float, ns_steps: int) -> None:
         state = self.state[kernel]
-        if "before" not in state:
-            state["before"] = torch.zeros_like(kernel)
-        state["before"].mul_(momentum).add_(gradient)
-        ahead = gradient.add(state["before"], alpha=momentum).movedim(1, -1)  # Nesterov's
+        if "momentum_buffer" not in state:
+            state["momentum_buffer"] = torch.zeros_like(kernel)
+        buffer = state["momentum_buffer"].mul_(momentum).add_(gradient)
+        ahead = gradient.add(buffer, alpha=momentum).movedim(1, -1)  # Nesterov's
         matrix = ahead.reshape(len(kernel), -1)  # a view of a kernel in channels_last
         gradient.copy_(orthogonal(matrix, ns_steps).reshape(ahead.shape).movedim(-1, 1))
 

@@ -3,6 +3,9 @@
 import logging
 import threading
 import warnings
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 
 def quieten() -> None:
@@ -23,10 +26,12 @@ def quieten() -> None:
         ".*LeafSpec.* is deprecated.*",  # Lightning calls what newer torch renames
     ):
         warnings.filterwarnings("ignore", text)
-    threading.excepthook = _unless_told_again
+    before = threading.excepthook
+    if not (isinstance(before, partial) and before.func is _unless_told_again):
+        threading.excepthook = partial(_unless_told_again, before)
 
 
-def _unless_told_again(failure: threading.ExceptHookArgs) -> None:
+def _unless_told_again(tell: Callable[[threading.ExceptHookArgs], Any], failure: threading.ExceptHookArgs) -> None:
     """A full disk, say, which TensorBoard's writer raises in the main thread too."""
     if type(failure.thread).__name__ != "_AsyncWriterThread":
-        threading.__excepthook__(failure)
+        tell(failure)

@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import Callback, ProgressBar
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins import CheckpointIO
 from lightning.pytorch.strategies import Strategy
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -65,24 +65,33 @@ def run_config(run_dir: Path) -> DictConfig:
     Raises:
         ConfigError: it cannot be read, or is none that Hydra writes.
     """
-    file = run_dir / ".hydra" / "config.yaml"
+    cfg = hydras_file(run_dir, "config.yaml")
+    if not isinstance(cfg, DictConfig):
+        raise ConfigError(f"{run_dir / '.hydra' / 'config.yaml'} is a list, not the config of a run")
+    return cfg
+
+
+def hydras_file(run_dir: Path, name: str) -> DictConfig | ListConfig:
+    """What Hydra has written into the folder of a run, with its references as they stand.
+
+    Raises:
+        ConfigError: it cannot be read, or is nothing that Hydra writes.
+    """
+    file = run_dir / ".hydra" / name
     try:
         with file.open(encoding="utf-8") as stream:
             text = stream.read(LONGEST + 1)
         if len(text) > LONGEST:
-            raise ConfigError(f"{file} is longer than {LONGEST:,} characters: this is no config of a run")
+            raise ConfigError(f"{file} is longer than {LONGEST:,} characters: Hydra has not written it")
         # Of a few aliases of aliases OmegaConf would make billions of nodes. Parsed by libyaml, since PyYAML's own
         # parser takes minutes for some thousand brackets.
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.CSafeLoader)):
             raise ConfigError(f"{file} holds YAML aliases (*name), which Hydra does not write")
-        cfg = OmegaConf.load(file)
+        return OmegaConf.load(file)
     except (OSError, ValueError, AssertionError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"{file} cannot be read as the config of a run: {error}") from error
-    if not isinstance(cfg, DictConfig):
-        raise ConfigError(f"{file} is a list, not the config of a run")
-    return cfg
 
 
 def refuse_foreign(cfg: DictConfig) -> None:

@@ -1,6 +1,5 @@
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -12,10 +11,11 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict
 
+from tests import commands
+from tests.commands import REPOSITORY
+
 if TYPE_CHECKING:
     import lightning as L
-
-REPOSITORY = Path(__file__).parent.parent
 
 os.environ["OMP_NUM_THREADS"] = "1"
 """Also of the commands that tests run: sums depend in their last bits on it, and the tests take turns on all cores."""
@@ -73,12 +73,7 @@ def composed(tmp_path: Path) -> Iterator[Compose]:
 @pytest.fixture(scope="session")
 def run_in() -> Command:
     """Runs train.py or test.py in a folder, as a user would."""
-
-    def run(folder: Path, script: str, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, str(REPOSITORY / script), *arguments]
-        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=timeout, check=False)
-
-    return run
+    return commands.run_in
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 
 from fer_lightning.build import build
 from fer_lightning.data.batches import Batches, EpochOrder
+from fer_lightning.experiment import train
 from fer_lightning.failures import in_one_message
 from fer_lightning.finite import NonFiniteLossError
 from fer_lightning.losses import CrossEntropy
@@ -121,8 +122,22 @@ def test_full_disk_that_tensorboard_meets_is_told_by_the_training_alone(
     monkeypatch.setattr("tensorboard.summary.writer.record_writer.RecordWriter.write", full)
     with pytest.raises(OSError, match="No space left") as told:
         logged()
+    for thread in threading.enumerate():
+        if type(thread).__name__ == "_AsyncWriterThread":
+            thread.join(10)
     assert str(in_one_message(told.value, tmp_path)).startswith(f"cannot go on writing to {tmp_path}: No space left")
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 138)])
+def test_a_training_that_a_signal_stops_exits_with_its_status(
+    number: signal.Signals, status: int, composed: Compose, few_faces: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cfg = composed(*BASE, f"data.path={few_faces}")
+    monkeypatch.setattr(L.Trainer, "fit", lambda *given, **named: os.kill(os.getpid(), number))
+    with pytest.raises(SystemExit) as stopped:
+        train(cfg)
+    assert stopped.value.code == status
 
 
 def test_second_signal_stops_at_once() -> None:

@@ -130,7 +130,8 @@ def test_a_config_that_would_call_something_is_refused_and_calls_nothing(
     OmegaConf.update(cfg, key, value, merge=False, force_add=True)
     text = OmegaConf.to_yaml(cfg).replace("WITNESS", str(witness))
     file.write_text(text.replace("PICKLE", str(tmp_path / "evil.pickle")).replace("HUB", str(tmp_path / "hub")))
-    with pytest.raises(ConfigError, match=rf"^{key}.* is .*; (there )?a run's own config may |foreign is of debug=…"):
+    said = rf"^{key}.* is .*; (there )?a run's own config may "
+    with pytest.raises(ConfigError, match="is of debug=…" if (taken, key) == (resumed, "instead") else said):
         taken(foreign)
     assert not witness.exists()
 
@@ -192,20 +193,27 @@ def test_a_run_with_such_checkpoints_is_not_resumed(
     assert not witness.exists()
 
 
-@pytest.mark.parametrize(
-    "value", [{"_target_": "os.system", "command": "touch WITNESS"}, "${oc.create:${attack}}", "many", [1]]
-)
-@pytest.mark.parametrize("name", ["max_epochs", "seconds", "finished"])
-def test_values_that_a_resumed_run_takes_from_its_checkpoint_are_numbers(
-    name: str, value: object, foreign: Path, witness: Path
+@pytest.mark.parametrize("value", [{"_target_": "os.system", "command": "ls"}, "${oc.create:${attack}}", [1]])
+@pytest.mark.parametrize("name", ["epoch", "global_step", "max_epochs", "seconds", "finished", "source", "votes"])
+def test_values_that_a_resumed_run_takes_from_its_checkpoint_do_not_become_nodes_of_its_config(
+    name: str, value: object, foreign: Path
 ) -> None:
-    rewritten(
-        foreign / "checkpoints" / "last.ckpt",
-        lambda content: content["callbacks"]["LastCheckpoint"].update({name: value}),
-    )
-    with pytest.raises(ConfigError, match=rf"last\.ckpt is not a checkpoint of this program: .*{name} is "):
+    def change(content: dict[str, Any]) -> None:
+        of_data, of_last = content["FERDataModule"], content["callbacks"]["LastCheckpoint"]
+        {**dict.fromkeys(of_data, of_data), **dict.fromkeys(of_last, of_last)}.get(name, content)[name] = value
+
+    rewritten(foreign / "checkpoints" / "last.ckpt", change)
+    with pytest.raises(
+        ConfigError, match=rf"last\.ckpt is not a checkpoint of this program: .*{name} is no plain value"
+    ):
         resumed(foreign)
-    assert not witness.exists()
+
+
+@pytest.mark.parametrize("value", [[1], {"LastCheckpoint": 1}, {}])
+def test_a_checkpoint_of_another_program_is_not_resumed(value: object, foreign: Path) -> None:
+    rewritten(foreign / "checkpoints" / "last.ckpt", lambda content: content.update(callbacks=value))
+    with pytest.raises(ConfigError, match=r"last\.ckpt is not a checkpoint of this program: .*callbacks"):
+        resumed(foreign)
 
 
 def hyper_parameter(name: str, value: object) -> Callable[[dict[str, Any]], None]:
@@ -235,6 +243,8 @@ def lists_of_lists(depth: int) -> list[Any]:
         (lambda content: content.update(model_class="Trainer"), "model_class is 'Trainer'; it is one of"),
         (lambda content: content["FERDataModule"].pop("image_size"), "has no FERDataModule.image_size, or was made by"),
         (lambda content: content["FERDataModule"].update(mean="${oc.env:HOME}"), "FERDataModule.mean is no plain"),
+        (lambda content: content["FERDataModule"].update(source="${oc.create:${attack}}"), "source is no plain value"),
+        (lambda content: content["FERDataModule"].update(votes={"_target_": "os.system"}), "votes is no plain value"),
         (lambda content: content["FERDataModule"].update(std=0.0), "FERDataModule.std is no plain value"),
         (
             lambda content: content["state_dict"].update({"net.x": torch.zeros(1).expand(10**12)}),

@@ -82,9 +82,21 @@ def written_whole(file: Path) -> Iterator[Path]:
     unfinished = file.with_name(f".{file.name}.{secrets.token_hex(8)}.tmp")
     try:
         yield unfinished
+        _on_disk(unfinished)
         os.replace(unfinished, file)
+        if os.name == "posix":  # elsewhere, folders cannot be opened
+            _on_disk(file.parent)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _on_disk(path: Path) -> None:
+    """Not only in the system's memory: a power cut would leave a name without a content."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _places(source: Path) -> tuple[Path, Path]:

@@ -85,7 +85,8 @@ def attempted(what: str, section: Section | None = None) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        log.warning("the report is without %s: %s", what, error, exc_info=not isinstance(error, OSError))
+        of_surroundings = isinstance(error, OSError) and error.errno is not None  # a full disk
+        log.warning("the report is without %s: %s", what, error, exc_info=not of_surroundings)
         if section is not None:
             section.failures.append(f"{what} could not be made: {type(error).__name__}: {error}")
 

@@ -77,6 +77,7 @@ def _row(runs: pd.DataFrame) -> dict[str, str]:
         raise ValueError(f"two runs of {first['command']} have the same seed: give the folder of one of them")
     experiment = re.search(r"experiment=(\S+)", first["command"])
     accuracy = runs["test/accuracy"]
+    low, high = runs["test/accuracy_low"].mean(), runs["test/accuracy_high"].mean()
     several = f" ({accuracy.min():.1%} to {accuracy.max():.1%})" if len(runs) > 1 else ""
     return {
         "experiment": experiment[1] if experiment else "–",
@@ -88,7 +89,7 @@ def _row(runs: pd.DataFrame) -> dict[str, str]:
         "seeds": ", ".join(runs["seed"]),
         "test part": first["test_split"],
         "accuracy (range of seeds)": _spread(accuracy) + several,
-        "95% interval": f"{runs['test/accuracy_low'].mean():.1%} to {runs['test/accuracy_high'].mean():.1%}",
+        "95% interval (of one run)": f"{low:.1%} to {high:.1%}",
         "macro F1": _spread(runs["test/f1"]),
         "flip averaging": _spread(runs["test/accuracy_flip"]),
         "without copies": _spread(runs["test/accuracy_new"]) if "test/accuracy_new" in runs else "none are new",

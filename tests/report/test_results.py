@@ -48,7 +48,7 @@ def test_a_run_is_a_row_with_its_interval_and_without_anybodys_paths(tmp_path: P
         "seeds": "0",
         "test part": "PublicTest",
         "accuracy (range of seeds)": "62.9%",
-        "95% interval": "61.3% to 64.4%",
+        "95% interval (of one run)": "61.3% to 64.4%",
         "macro F1": "58.8%",
         "flip averaging": "64.0%",
         "without copies": "62.0%",
