@@ -35,6 +35,12 @@ def run_in(folder: Path, script: str, *arguments: str, timeout: float = 240) -> 
     return subprocess.CompletedProcess([script, *arguments], process.exitcode, output, errors)
 
 
+def run_afresh(folder: Path, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The same without the server: for a command that shares out threads, which torch has counted by then."""
+    command = [sys.executable, str(REPOSITORY / script), *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, check=False)
+
+
 def _run(
     folder: Path, script: str, arguments: tuple[str, ...], environment: dict[str, str], printed: list[Path]
 ) -> None:

@@ -18,14 +18,15 @@ from optuna.trial import TrialState
 from runs import SHORT, metrics
 
 from fer_lightning.sweep.search import STUDY
+from tests.commands import run_afresh
 
 
 def test_jobs_side_by_side_end_in_one_table_and_one_that_fails_is_told_at_once(
-    few_faces: Path, run_command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    few_faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS")  # the sharing is what is tested
-    result = run_command(
-        "train.py", "-m", *SHORT[1:], f"data.path={few_faces}", "trainer.limit_train_batches=2",
+    result = run_afresh(
+        tmp_path, "train.py", "-m", *SHORT[1:], f"data.path={few_faces}", "trainer.limit_train_batches=2",
         "model=deep_emotion", "optimizer=adam,sgd", "data.val_fraction=0.1,1.5",
         "hydra/launcher=joblib", "hydra.launcher.n_jobs=2",
     )  # fmt: skip
