@@ -19,7 +19,7 @@ from fer_lightning.build import Experiment
 from fer_lightning.nets.deep_emotion import DeepEmotion
 from fer_lightning.nets.resnet18 import ResNet18
 
-STEPS = {"resnet18": 20, "deep_emotion": 40}
+STEPS = {"resnet18": 15, "deep_emotion": 40}
 """Steps of an epoch here; all figures are per step."""
 
 

@@ -18,7 +18,7 @@ from fer_lightning.data.faces import Faces, Reading
 from fer_lightning.data.source import file_identity, read_faces
 
 SIZES = (10_000, 36_000, 150_000, 500_000)
-STEPS = 60
+STEPS = 40
 
 
 def table() -> str:
