@@ -30,7 +30,7 @@ def main(minutes: float) -> None:
         os.environ["FER_LIGHTNING_CACHE"] = name
         options = (*BASE, f"data.path={drawn(faces=240, seed=1)}", "trainer.max_epochs=1")
         end, trainings = time.monotonic() + 60 * minutes, 0
-        print("trainings  resident MB  open files  threads  files in the temporary folder", flush=True)
+        print("trainings  resident MB  open files  threads  child processes  files in the temporary folder", flush=True)
         while time.monotonic() < end or trainings <= WARM_UP:
             fitted(run_folder(partial(composed, "train", folder / "run"), folder, "soak", *options))
             shutil.rmtree(folder / "soak")
@@ -45,7 +45,8 @@ def line(trainings: int, folder: Path) -> str:
     resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
     files = sum(len(names) for _, _, names in os.walk(folder))
     open_files = len(os.listdir("/proc/self/fd"))
-    return f"{trainings:9}  {resident:11.0f}  {open_files:10}  {threading.active_count():7}  {files:29}"
+    children = sum(len(file.read_text().split()) for file in Path("/proc/self/task").glob("*/children"))
+    return f"{trainings:9}  {resident:11.0f}  {open_files:10}  {threading.active_count():7}  {children:15}  {files:29}"
 
 
 if __name__ == "__main__":
