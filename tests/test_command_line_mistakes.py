@@ -8,7 +8,11 @@ from conftest import Command
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
-    [(["-m", "seed=0,1"], "trains nothing that a sweep could compare"), (["finetune=head"], "needs finetune=full")],
+    [
+        (["-m", "seed=0,1"], "trains nothing that a sweep could compare"),
+        (["finetune=head"], "needs finetune=full"),
+        (["optimizer=muon"], "optimizer=muon has two"),
+    ],
 )
 def test_the_learning_rate_finder_refuses_what_it_would_get_wrong(
     arguments: list[str], says: str, few_faces: Path, run_command: Command

@@ -37,6 +37,8 @@ def find_learning_rate(
     callbacks = experiment.trainer.callbacks  # type: ignore[attr-defined]
     if experiment.model.head_lr_scale != 1 or any(isinstance(c, Finetuning) for c in callbacks):
         raise ConfigError("debug=lr_find gives all layers the same rate: it needs finetune=full, head_lr_scale 1")
+    if "rest_lr" in cfg.optimizer:
+        raise ConfigError("debug=lr_find gives all parameters the same rate, and optimizer=muon has two: try a few")
     if experiment.trainer.fast_dev_run:  # type: ignore[attr-defined]
         raise ConfigError("debug=lr_find needs more than the one step of trainer.fast_dev_run")
     finder = Tuner(experiment.trainer).lr_find(
