@@ -171,8 +171,8 @@ def _stopped(cfg: DictConfig, run_dir: Path) -> StoppedRun | None:
 
 
 def _overrides(run_dir: Path, max_epochs: int | None) -> list[str]:
-    """What repeats a run: what it was started with, and the epochs that it was given since."""
-    overrides = [str(one) for one in hydras_file(run_dir, "overrides.yaml")]
+    """What repeats a run: what it was started with, without the sweep it is a job of, and its epochs by now."""
+    overrides = [str(one) for one in hydras_file(run_dir, "overrides.yaml") if not str(one).startswith("sweep=")]
     if run_config(run_dir).trainer.max_epochs == max_epochs:
         return overrides
     return [one for one in overrides if not one.startswith("trainer.max_epochs=")] + [

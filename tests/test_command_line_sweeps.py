@@ -78,6 +78,7 @@ def test_a_killed_sweep_over_seeds_goes_on_and_ends_with_means_and_deviations(
     assert done.stat().st_mtime == written
     assert "going on from" in (sweep / "1" / "train.log").read_text()
     assert "Mean ± standard deviation over seed" in result.stdout
+    assert "sweep=" not in str(metrics(sweep / "0")["command"])  # which repeats this job alone
     jobs = list(csv.DictReader((sweep / "sweep.csv").open()))
     means = {row["optimizer"]: row for row in csv.DictReader((sweep / "sweep_means.csv").open())}
     assert set(means) == {"adam", "sgd"}

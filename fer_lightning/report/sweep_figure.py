@@ -44,7 +44,8 @@ def effects_figure(table: pd.DataFrame, monitor: str) -> Figure | None:
         axes.axis("off")
     figure.supylabel(monitor, fontsize=10)
     left_out = f"; the other {len(table) - len(done)} have no score" if len(done) < len(table) else ""
-    figure.suptitle(f"{len(done)} jobs{left_out}. Dots: jobs. Diamonds: means over whatever else varied.", fontsize=10)
+    lines = (f"{len(done)} jobs{left_out}.", "Dots: jobs. Diamonds: means", "over whatever else varied.")
+    figure.suptitle(("\n" if columns == 1 else " ").join(lines), fontsize=10)
     return figure
 
 
