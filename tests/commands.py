@@ -9,6 +9,7 @@ import runpy
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parent.parent
@@ -39,6 +40,26 @@ def run_afresh(folder: Path, script: str, *arguments: str) -> subprocess.Complet
     """The same without the server: for a command that shares out threads, which torch has counted by then."""
     command = [sys.executable, str(REPOSITORY / script), *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, check=False)
+
+
+def run_until(
+    line: str, then: Callable[[int], object], folder: Path, *arguments: str, before: Callable[[], object] | None = None
+) -> tuple[int, str]:
+    """Exit status and output of train.py, to which `then`, with its process id, is done at the line that starts so.
+
+    Started afresh; `before` is called in its process before all else.
+    """
+    command = [sys.executable, str(REPOSITORY / "train.py"), *arguments]
+    printed = ""
+    with subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=before
+    ) as process:
+        assert process.stdout is not None
+        for one in process.stdout:
+            printed += one
+            if one.startswith(line):
+                then(process.pid)
+    return process.returncode, printed
 
 
 def _run(

@@ -12,7 +12,8 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tests.conftest import REPOSITORY, Command
+from tests.commands import REPOSITORY, run_until
+from tests.conftest import Command
 from tests.runs import SHORT, metrics
 
 MANY = (*SHORT, "trainer.max_epochs=6", "data.batch_size=8", "callbacks.pictures=null")
@@ -22,22 +23,16 @@ MANY = (*SHORT, "trainer.max_epochs=6", "data.batch_size=8", "callbacks.pictures
 def stopped(tmp_path_factory: pytest.TempPathFactory, few_faces: Path) -> tuple[Path, int, str]:
     """A folder with the run "run" that Ctrl-C stopped, the exit status and what was printed."""
     folder = tmp_path_factory.mktemp("stopped")
-    command = [sys.executable, str(REPOSITORY / "train.py"), *MANY, f"data.path={few_faces}", "hydra.run.dir=run"]
-    with subprocess.Popen(
-        command,
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # tests may be run with nohup
-    ) as process:
-        assert process.stdout is not None
-        printed = ""
-        for line in process.stdout:
-            printed += line
-            if line.startswith("epoch   2/6"):
-                process.send_signal(signal.SIGINT)
-    return folder, process.returncode, printed
+    status, printed = run_until(
+        "epoch   2/6",
+        lambda process: os.kill(process, signal.SIGINT),
+        folder,
+        *MANY,
+        f"data.path={few_faces}",
+        "hydra.run.dir=run",
+        before=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # tests may be run with nohup
+    )
+    return folder, status, printed
 
 
 def test_ctrl_c_says_how_to_go_on_and_exits_with_130(stopped: tuple[Path, int, str]) -> None:
@@ -97,26 +92,23 @@ def test_full_disk_ends_in_one_message_and_leaves_the_checkpoint_before(few_face
 def test_folder_that_becomes_read_only_ends_in_one_message_and_leaves_the_checkpoint_before(
     few_faces: Path, tmp_path: Path
 ) -> None:
-    command = [sys.executable, str(REPOSITORY / "train.py"), *MANY, f"data.path={few_faces}", "hydra.run.dir=run"]
     checkpoints = tmp_path / "run" / "checkpoints"
-    with subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=_as_others_are
-    ) as process:
-        assert process.stdout is not None
-        printed = ""
-        for line in process.stdout:
-            printed += line
-            if line.startswith("epoch   2/6"):
-                checkpoints.chmod(0o500)
-                before = (checkpoints / "last.ckpt").read_bytes()
+    kept = []
+
+    def close(process: int) -> None:
+        checkpoints.chmod(0o500)
+        kept.append((checkpoints / "last.ckpt").read_bytes())
+
+    options = (*MANY, f"data.path={few_faces}", "hydra.run.dir=run")
+    status, printed = run_until("epoch   2/6", close, tmp_path, *options, before=_as_others_are)
     checkpoints.chmod(0o700)
-    assert process.returncode == 1
+    assert status == 1
     assert printed.endswith(
         "\nerror: cannot go on writing to run: Permission denied (run/checkpoints). "
         "To go on from the last checkpoint: python train.py resume=run\n"
     )
     assert "Traceback" not in printed
-    assert (checkpoints / "last.ckpt").read_bytes() == before
+    assert [(checkpoints / "last.ckpt").read_bytes()] == kept
 
 
 @pytest.mark.parametrize(
