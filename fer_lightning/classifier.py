@@ -107,6 +107,11 @@ class EmotionClassifier(L.LightningModule):
         return head_of(self.net)[1]
 
     @property
+    def lr_scales(self) -> list[tuple[nn.Module, float]]:
+        """The parts of the network that learn at a multiple of optimizer.lr, and which."""
+        return [(self.head, self.head_lr_scale)]
+
+    @property
     def net_dtype(self) -> torch.dtype:
         """float32, or what trainer.precision=bf16-true makes of the network."""
         return next(self.net.parameters(), torch.empty(0)).dtype
@@ -188,7 +193,7 @@ class EmotionClassifier(L.LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         if self.optimizer is None:
             raise ValueError("this model was made without an optimizer: it predicts, but does not train")
-        groups = parameter_groups(self.net, self.head, self.head_lr_scale, self.decay_norms_and_biases)
+        groups = parameter_groups(self.net, self.head, self.lr_scales, self.decay_norms_and_biases)
         optimizer = self.optimizer(groups)
         for group in optimizer.param_groups:
             group["lr"] *= group["lr_scale"]

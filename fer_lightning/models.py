@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from torch import nn
 from torch.optim import Optimizer
 
 from fer_lightning.checkpoint_content import checkpoint_content
@@ -83,12 +84,21 @@ class ResNet18Classifier(EmotionClassifier):
 
 
 class DeepEmotionClassifier(EmotionClassifier):
-    """`nets.deep_emotion.DeepEmotion`; the other arguments as `EmotionClassifier`."""
+    """`nets.deep_emotion.DeepEmotion`; the other arguments as `EmotionClassifier`.
+
+    Args:
+        transformer_lr_scale: the learning rate of the spatial transformer, as a multiple of that of the rest. At a high
+            rate it can leave the image, and then sees black and learns nothing any more.
+
+    Raises:
+        ValueError: a transformer_lr_scale that is not above 0.
+    """
 
     def __init__(
         self,
         class_names: Sequence[str] = EMOTIONS,
         dropout: float = 0.5,
+        transformer_lr_scale: float = 1.0,
         channels_last: bool = False,
         decay_norms_and_biases: bool = False,
         loss: CrossEntropy | None = None,
@@ -96,11 +106,19 @@ class DeepEmotionClassifier(EmotionClassifier):
         schedule: Schedule | None = None,
         head_lr_scale: float = 1.0,
     ) -> None:
+        if transformer_lr_scale <= 0:
+            raise ValueError(f"transformer_lr_scale is {transformer_lr_scale}; it must be above 0")
         net = DeepEmotion(len(class_names), dropout)
         super().__init__(
             net, class_names, loss, optimizer, schedule, head_lr_scale, decay_norms_and_biases, channels_last
         )
+        self.transformer_lr_scale = transformer_lr_scale
         self.save_hyperparameters("class_names", "dropout", "channels_last", logger=False)
+
+    @property
+    def lr_scales(self) -> list[tuple[nn.Module, float]]:
+        assert isinstance(self.net, DeepEmotion)
+        return [*super().lr_scales, (self.net.transformer, self.transformer_lr_scale)]
 
 
 def load_model(checkpoint: Path | str, loss: CrossEntropy | None = None) -> EmotionClassifier:

@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -42,23 +42,25 @@ class Schedule:
 
 
 def parameter_groups(
-    net: nn.Module, head: nn.Module, head_lr_scale: float, decay_norms_and_biases: bool
+    net: nn.Module, head: nn.Module, lr_scales: Iterable[tuple[nn.Module, float]], decay_norms_and_biases: bool
 ) -> list[dict[str, Any]]:
     """What an optimizer takes: the parameters of net, by the learning rate ("lr_scale") and weight decay that they get.
 
-    Those of the head are apart from the rest ("is_head").
+    lr_scales names parts of net and their learning rate as a multiple of that of the rest. Those of the head are apart
+    from the rest ("is_head").
 
     Frozen ones too: they may learn later, and are skipped while they have no gradient.
     """
     of_head = {id(parameter) for parameter in head.parameters()}
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    scales = {id(parameter): scale for part, scale in lr_scales for parameter in part.parameters()}
+    groups: dict[tuple[bool, float, bool], list[nn.Parameter]] = {}
     for parameter in net.parameters():
         decays = decay_norms_and_biases or parameter.ndim > 1
-        groups.setdefault((id(parameter) in of_head, decays), []).append(parameter)
+        kind = id(parameter) in of_head, scales.get(id(parameter), 1.0), decays
+        groups.setdefault(kind, []).append(parameter)
     return [
-        {"params": parameters, "is_head": is_head, "lr_scale": head_lr_scale if is_head else 1.0}
-        | ({} if decays else {"weight_decay": 0.0})
-        for (is_head, decays), parameters in groups.items()
+        {"params": parameters, "is_head": is_head, "lr_scale": lr_scale} | ({} if decays else {"weight_decay": 0.0})
+        for (is_head, lr_scale, decays), parameters in groups.items()
     ]
 
 

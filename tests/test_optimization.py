@@ -95,3 +95,16 @@ def test_the_head_has_a_learning_rate_of_its_own_under_any_schedule(few_faces: P
     trainer(tmp_path, max_epochs=4, callbacks=[Witness()]).fit(model, FERDataModule(few_faces, batch_size=64))
     assert rates["head"] == pytest.approx([10 * rate for rate in rates["body"]])
     assert max(rates["head"]) == pytest.approx(0.1, rel=0.1)
+
+
+def test_the_transformer_has_a_learning_rate_of_its_own() -> None:
+    model = DeepEmotionClassifier(transformer_lr_scale=0.1, head_lr_scale=10, optimizer=partial(torch.optim.SGD, lr=1.0))
+    optimizer = model.configure_optimizers()
+    assert isinstance(optimizer, torch.optim.Optimizer)
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    before = {name: parameter.detach().clone() for name, parameter in model.net.named_parameters()}
+    optimizer.step()
+    for name, parameter in model.net.named_parameters():
+        step = 0.1 if name.startswith("transformer.") else 10.0 if name.startswith("classifier.4.") else 1.0
+        torch.testing.assert_close(parameter.detach(), before[name] - step)

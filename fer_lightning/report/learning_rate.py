@@ -35,8 +35,10 @@ def find_learning_rate(
         raise ConfigError(f"instead.steps is {steps}; to suggest a learning rate takes at least {3 * WARM_UP}")
     experiment = build(cfg)
     callbacks = experiment.trainer.callbacks  # type: ignore[attr-defined]
-    if experiment.model.head_lr_scale != 1 or any(isinstance(c, Finetuning) for c in callbacks):
-        raise ConfigError("debug=lr_find gives all layers the same rate: it needs finetune=full, head_lr_scale 1")
+    if any(isinstance(c, Finetuning) for c in callbacks):
+        raise ConfigError("debug=lr_find gives all layers the same rate: it needs finetune=full")
+    if any(scale != 1 for _, scale in experiment.model.lr_scales):
+        raise ConfigError("debug=lr_find gives all layers the same rate: it needs every lr_scale to be 1")
     if "rest_lr" in cfg.optimizer:
         raise ConfigError("debug=lr_find gives all parameters the same rate, and optimizer=muon has two: try a few")
     if experiment.trainer.fast_dev_run:  # type: ignore[attr-defined]
