@@ -1,8 +1,7 @@
 """metrics.csv: the curves as a table, which neither a kill nor a resumed run takes rows from."""
 
 import csv
-import io
-import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,12 @@ from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 
 from fer_lightning.data.cache import written_whole
 
+Row = dict[str | Any, str | Any]
+"""Of a CSV, by its columns; csv.DictReader puts what is beyond them under None."""
+
 
 class MetricsCsv(CSVLogger):
-    """Lightning's CSVLogger, whose file is there at any moment, also while it gets a new column."""
+    """Lightning's CSVLogger, whose file is there at any moment: while it gets a new column, and in a resumed run."""
 
     @property
     @rank_zero_experiment
@@ -23,38 +25,40 @@ class MetricsCsv(CSVLogger):
             self._experiment = _Writer(self.log_dir)
         return self._experiment  # type: ignore[return-value]
 
+    def keep_before(self, step: int) -> None:
+        """Drops what a stopped run had written from a step on, and a last row that was cut short."""
+        path = Path(self.log_dir) / ExperimentWriter.NAME_METRICS_FILE
+        if path.exists():
+            columns, rows = _table(path)
+            _write(path, columns, [row for row in rows if _is_whole(row) and int(row["step"]) < step])
+
 
 class _Writer(ExperimentWriter):
+    def _check_log_dir_exists(self) -> None:
+        """Goes on with a file that is there; Lightning would delete it."""
+        path = Path(self.metrics_file_path)
+        if path.exists():
+            self.metrics_keys = _table(path)[0]
+
     def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
         """Lightning empties the file before it writes it anew."""
         path = Path(self.metrics_file_path)
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = [*csv.DictReader(file)]
-        with written_whole(path) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames)
-            writer.writeheader()
-            writer.writerows(rows)
+        _write(path, fieldnames, _table(path)[1])
 
 
-def continue_csv(logger: CSVLogger, step: int) -> None:
-    """Keeps of metrics.csv what is from before a step: Lightning's logger would delete it all."""
-    path = Path(logger.log_dir) / "metrics.csv"
-    kept = path.with_name("metrics.csv.kept")
-    if path.exists():
-        text = io.StringIO()
-        with path.open(encoding="utf-8", newline="") as file:
-            lines = file.read().rpartition("\n")[0].splitlines()  # the last one may have been cut short
-        rows = csv.DictReader(lines)
-        writer = csv.DictWriter(text, rows.fieldnames or [])
+def _table(path: Path) -> tuple[list[str], list[Row]]:
+    """The columns and the rows of a CSV, up to the last end of a line: what is after it was cut short."""
+    rows = csv.DictReader(path.read_text("utf-8").rpartition("\n")[0].splitlines())
+    return [*(rows.fieldnames or [])], [*rows]
+
+
+def _write(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
+    with written_whole(path) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns)
         writer.writeheader()
-        writer.writerows(row for row in rows if _is_whole(row) and int(row["step"]) < step)
-        kept.write_text(text.getvalue(), "utf-8", newline="")
-    if kept.exists():
-        with kept.open(encoding="utf-8", newline="") as file:
-            logger.experiment.metrics_keys = next(csv.reader(file), [])  # after it has deleted the file
-        os.replace(kept, path)
+        writer.writerows(rows)
 
 
-def _is_whole(row: dict[str | None, Any]) -> bool:
+def _is_whole(row: Row) -> bool:
     """Whether a line of a CSV has as many values as the heading."""
     return None not in row and None not in row.values() and str(row.get("step")).isdigit()

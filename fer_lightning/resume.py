@@ -7,14 +7,13 @@ from pathlib import Path
 import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from lightning.pytorch.loggers import CSVLogger
 from omegaconf import DictConfig, OmegaConf
 
 from fer_lightning.build import Experiment
 from fer_lightning.checkpoint_content import StoppedState, validated
 from fer_lightning.checkpoints import newest_whole
 from fer_lightning.command_line import ConfigError
-from fer_lightning.metrics_csv import continue_csv
+from fer_lightning.metrics_csv import MetricsCsv
 from fer_lightning.processes import process_rank
 from fer_lightning.run_config import hydras_file, refuse_foreign, run_config
 
@@ -112,8 +111,8 @@ class StoppedRun:
                 for unfinished in folder.glob(".*.tmp"):  # of a process that was killed while it wrote
                     unfinished.unlink()
         for logger in experiment.trainer.loggers:
-            if isinstance(logger, CSVLogger) and process_rank() == 0:
-                continue_csv(logger, self.state.global_step)
+            if isinstance(logger, MetricsCsv) and process_rank() == 0:
+                logger.keep_before(self.state.global_step)
 
 
 def _refuse_other_changes(given: set[str]) -> None:

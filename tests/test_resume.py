@@ -9,7 +9,7 @@ import pytest
 from fer_lightning.build import build
 from fer_lightning.checkpoints import newest_whole
 from fer_lightning.command_line import ConfigError
-from fer_lightning.metrics_csv import MetricsCsv, continue_csv
+from fer_lightning.metrics_csv import MetricsCsv
 from fer_lightning.resume import StoppedRun
 from tests.conftest import Compose
 from tests.stopped_runs import (
@@ -127,7 +127,7 @@ def test_line_of_the_curves_that_was_cut_short_is_left_out(finished: Path, compo
     last = whole.splitlines()[-1]
     for cut in range(1, len(last) + 1, 7):
         path.write_text(whole[:-cut])
-        continue_csv(MetricsCsv(finished, "", ""), 10**6)
+        MetricsCsv(finished, "", "").keep_before(10**6)
         assert path.read_text() == whole[: whole.rindex(last)]
         path.write_text(whole)
 
