@@ -1,7 +1,7 @@
 """The table of RESULTS.md, from run folders: python -m fer_lightning.report.results outputs/… [--into RESULTS.md]
 
-One row for each command, over all its seeds. With --into, the table replaces what is between the two markers in that
-file; else it is printed.
+One row for each command, over all its seeds and folds. With --into, the table replaces what is between the two markers
+in that file; else it is printed.
 """
 
 import argparse
@@ -20,17 +20,20 @@ BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 PATHS = ("data.path", "data.votes.path", "model.weights_path")
 """Whose folders these are is no part of the recipe."""
 
+REPEATS = ("seed", "data.fold")
+"""What the runs of one recipe differ by."""
+
 
 def results_table(folders: Sequence[Path]) -> str:
     """A Markdown table of all finished runs in and below these folders.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is none in one of them.
     """
-    files = sorted({file for folder in folders for file in folder.glob("**/report/metrics.json")})
-    runs = [_run(file) for file in files]
-    if not runs:
-        raise ValueError(f"no report/metrics.json of a finished run in {', '.join(map(str, folders))}")
+    found = {folder: [*folder.glob("**/report/metrics.json")] for folder in folders}
+    if none_in := [str(folder) for folder, files in found.items() if not files]:
+        raise ValueError(f"no report/metrics.json of a finished run in {', '.join(none_in)}")
+    runs = [_run(file) for file in sorted({file for files in found.values() for file in files})]
     table = pd.DataFrame(runs)
     return markdown_table([_row(group) for _, group in table.groupby(["command", "machine", "test_split"], sort=False)])
 
@@ -59,21 +62,20 @@ def _run(file: Path) -> dict[str, Any]:
     run: dict[str, Any] = json.loads(file.read_text("utf-8"))
     if "command" not in run:
         raise ValueError(f"{file} does not say which command it is of: it was not written by this version's train.py")
-    words = shlex.split(run["command"])
-    seeds = [word.partition("=")[2] for word in words if word.startswith("seed=")]
-    shown = [f"{key}=…" if (key := word.partition("=")[0]) in PATHS else word for word in words]
-    run["command"] = " ".join(map(_quoted, (word for word in shown if not word.startswith("seed="))))
-    run["seed"] = seeds[0] if seeds else "0"
-    return run
-
-
-def _quoted(word: str) -> str:
-    return word if word.endswith("=…") else shlex.quote(word)
+    shown, repeats = [], {"seed": "0"}
+    for word in shlex.split(run["command"]):
+        key, _, value = word.partition("=")
+        if key in REPEATS:
+            repeats[key] = value
+        else:
+            shown.append(f"{key}=…" if key in PATHS else shlex.quote(word))
+    fold = repeats.get("data.fold")
+    return run | {"command": " ".join(shown), "repeat": repeats["seed"] + (f" (fold {fold})" if fold else "")}
 
 
 def _row(runs: pd.DataFrame) -> dict[str, str]:
     first = runs.iloc[0]
-    if runs["seed"].duplicated().any():
+    if runs["repeat"].duplicated().any():
         raise ValueError(f"two runs of {first['command']} have the same seed: give the folder of one of them")
     experiment = re.search(r"experiment=(\S+)", first["command"])
     accuracy = runs["test/accuracy"]
@@ -86,7 +88,7 @@ def _row(runs: pd.DataFrame) -> dict[str, str]:
         "machine": first["machine"],
         "epochs": f"{runs['epochs'].mean():.0f}",
         "minutes": f"{runs['minutes'].mean():.1f}",
-        "seeds": ", ".join(runs["seed"]),
+        "seeds": ", ".join(runs["repeat"]),
         "test part": first["test_split"],
         "accuracy (range of seeds)": _spread(accuracy) + several,
         "95% interval (of one run)": f"{low:.1%} to {high:.1%}",

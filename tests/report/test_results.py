@@ -65,6 +65,14 @@ def test_seeds_of_one_command_are_one_row_with_mean_and_deviation(tmp_path: Path
     assert (second["experiment"], second["seeds"]) == ("–", "0")
 
 
+def test_folds_of_one_command_are_one_row(tmp_path: Path) -> None:
+    for fold, accuracy in enumerate((0.60, 0.64)):
+        command = f"{RUN['command']} data.folds=2 data.fold={fold} seed=3"
+        run(tmp_path, str(fold), **{"test/accuracy": accuracy, "command": command})
+    (row,) = cells(results_table([tmp_path]))
+    assert (row["seeds"], row["accuracy (range of seeds)"][:5]) == ("3 (fold 0), 3 (fold 1)", "62.0%")
+
+
 def test_the_table_goes_between_the_markers_and_leaves_the_rest(tmp_path: Path) -> None:
     file = tmp_path / "RESULTS.md"
     file.write_text(f"# Results\n\n{BEGIN}\nold\n{END}\n\nMore.\n", "utf-8")
@@ -74,8 +82,8 @@ def test_the_table_goes_between_the_markers_and_leaves_the_rest(tmp_path: Path) 
 
 
 def test_what_cannot_be_is_one_message(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match=r"error: no report/metrics\.json of a finished run in"):
-        main([str(tmp_path)])
+    with pytest.raises(SystemExit, match=r"error: no report/metrics\.json of a finished run in \S+/b$"):
+        main([str(run(tmp_path, "a")), str(tmp_path / "b")])
     for name in ("twice", "again"):
         run(tmp_path / "same_seed", name)
     with pytest.raises(SystemExit, match=r"error: two runs of python train\.py .* have the same seed"):
@@ -83,4 +91,4 @@ def test_what_cannot_be_is_one_message(tmp_path: Path) -> None:
     file = tmp_path / "RESULTS.md"
     file.write_text("# Results\n", "utf-8")
     with pytest.raises(SystemExit, match=r"RESULTS\.md has no line <!-- results: begin --> with"):
-        main([str(run(tmp_path, "a")), "--into", str(file)])
+        main([str(tmp_path / "a"), "--into", str(file)])
