@@ -19,7 +19,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Speed beside what people use today.")
     parser.add_argument("--csv", type=Path, help="fer2013.csv; else the drawn demo faces in its form")
     names = ("reading", "feeding", "epoch", "growth", "startup", "steps")
-    parser.add_argument("--only", nargs="+", choices=names, default=names, help="some of them")
+    also = "some of them, or whole: a whole epoch, which takes minutes"
+    parser.add_argument("--only", nargs="+", choices=(*names, "whole"), default=names, help=also)
     parser.add_argument("--compile", action="store_true", help="a compiled step too, which takes minutes to compile")
     given = parser.parse_args()
     logging.disable(logging.WARNING)
@@ -32,6 +33,7 @@ def main() -> None:
         "growth": growth.table,
         "startup": startup.table,
         "steps": lambda: steps.table(given.compile),
+        "whole": lambda: epoch.whole_table(csv),
     }
     device = "cuda" if torch.cuda.is_available() else "cpu"
     print(f"{machine(device)}; Python {platform.python_version()}, torch {torch.__version__}", flush=True)

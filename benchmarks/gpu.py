@@ -27,6 +27,7 @@ from fer_lightning.report.provenance import machine
 TRAIN, TEST = (Path(__file__).parent.parent / name for name in ("train.py", "test.py"))
 SEEDS = (0, 1, 2)
 STEPS = 50
+REPEATS = 5
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -64,7 +65,7 @@ def epoch_ratio(out: Path, data: Path, overrides: list[str]) -> str:
     rows = []
     for model in epoch.STEPS:
         with tempfile.TemporaryDirectory() as folder:
-            seconds = medians(epoch.ours_and_floor(Path(folder), data, model, STEPS, *large), 5)
+            seconds = medians(epoch.ours_and_floor(Path(folder), data, model, STEPS, *large), REPEATS)
         rows.append(epoch.row(model, seconds))
     return markdown("A step of train.py's epoch, in milliseconds, batches of 512, compiled", rows)
 
@@ -80,11 +81,13 @@ def _trained_best(out: Path, data: Path, overrides: list[str], seeds: Sequence[i
 
 
 def _trained(out: Path, overrides: list[str]) -> Path:
-    """The folder of a run by train.py, tested again with ten-crop averaging; neither is done twice."""
+    """The folder of a run by train.py, tested again with ten-crop averaging; what is done is not done twice."""
     name = "_".join(word.partition("=")[2] if word.startswith("experiment") else word for word in overrides)
     run = out / name.replace("/", "-")
     if not (run / "report" / "metrics.json").is_file():
-        subprocess.run([sys.executable, str(TRAIN), *overrides, f"hydra.run.dir='{run}'"], check=True)
+        stopped = any(run.glob("checkpoints/*.ckpt"))
+        train = [f"resume='{run}'"] if stopped else [*overrides, f"hydra.run.dir='{run}'"]
+        subprocess.run([sys.executable, str(TRAIN), *train], check=True)
     if not (run / "ten_crop" / "metrics.json").is_file():
         test = [f"run_dir='{run}'", "tta=ten_crop", f"hydra.run.dir='{run / 'ten_crop'}'"]
         subprocess.run([sys.executable, str(TEST), *test], check=True)

@@ -11,7 +11,6 @@ import torch
 
 from benchmarks import epoch, ours
 from benchmarks.side_by_side import markdown, peak_megabytes
-from fer_lightning.data import FERDataModule
 from fer_lightning.data.cache import keep
 from fer_lightning.data.demo import drawn
 from fer_lightning.data.faces import Faces, Reading
@@ -56,13 +55,13 @@ def cached_copies(size: int, folder: Path) -> Path:
 
 def main(csv: Path) -> None:
     """Prints seconds of setup, seconds a step of train.py, batches of an epoch, and peak memory in MB."""
-    started = time.perf_counter()
-    data = FERDataModule(csv)
-    data.setup()
-    setup = time.perf_counter() - started
     with tempfile.TemporaryDirectory() as folder:
-        step = epoch.ours_and_floor(Path(folder), csv, "deep_emotion", STEPS)["ours"]()
-    print(setup, step, len(data.train_dataloader()), peak_megabytes())
+        run = epoch.short(Path(folder), csv, "deep_emotion", STEPS)
+        started = time.perf_counter()
+        run.datamodule.setup()
+        setup = time.perf_counter() - started
+        step = epoch.seconds_a_step(run)
+    print(setup, step, len(run.datamodule.train_dataloader()), peak_megabytes())
 
 
 if __name__ == "__main__":

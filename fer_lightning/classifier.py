@@ -108,7 +108,7 @@ class EmotionClassifier(L.LightningModule):
 
     @property
     def lr_scales(self) -> list[tuple[nn.Module, float]]:
-        """The parts of the network that learn at a multiple of optimizer.lr, and which."""
+        """Parts of the network, each with its learning rate as a multiple of optimizer.lr."""
         return [(self.head, self.head_lr_scale)]
 
     @property

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, InstantiationException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -86,11 +87,13 @@ def _refuse_taken_folder(arguments: list[str]) -> None:
     if given.get("resume") not in (None, "null") and "hydra.run.dir" in given and process_rank() == 0:
         raise ConfigError("hydra.run.dir is given with resume: a resumed run goes on in its own folder")
     for argument in arguments:
-        key, _, folder = argument.partition("=")
-        if key == "hydra.run.dir" and any(Path(folder).glob("checkpoints/*.ckpt")) and process_rank() == 0:
+        if not argument.startswith("hydra.run.dir="):
+            continue
+        folder = Path(str(OverridesParser.create().parse_override(argument).value()))  # without quotes
+        if any(folder.glob("checkpoints/*.ckpt")) and process_rank() == 0:
             raise ConfigError(
                 f"{argument}: that folder holds a run already. Give another one, or go on with that run by "
-                f"python train.py resume={folder}"
+                f"python train.py resume={argument.partition('=')[2]}"
             )
 
 

@@ -11,7 +11,7 @@ from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 
 from fer_lightning.data.cache import written_whole
 
-Row = dict[str | Any, str | Any]
+Row = dict[Any, Any]
 """Of a CSV, by its columns; csv.DictReader puts what is beyond them under None."""
 
 
@@ -26,24 +26,25 @@ class MetricsCsv(CSVLogger):
         return self._experiment  # type: ignore[return-value]
 
     def keep_before(self, step: int) -> None:
-        """Drops what a stopped run had written from a step on, and a last row that was cut short."""
+        """Goes on with the file of a stopped run, without what is from a step on and a last row that was cut short."""
         path = Path(self.log_dir) / ExperimentWriter.NAME_METRICS_FILE
         if path.exists():
             columns, rows = _table(path)
             _write(path, columns, [row for row in rows if _is_whole(row) and int(row["step"]) < step])
+            self._experiment = _ContinuingWriter(self.log_dir)
+            self._experiment.metrics_keys = columns
 
 
 class _Writer(ExperimentWriter):
-    def _check_log_dir_exists(self) -> None:
-        """Goes on with a file that is there; Lightning would delete it."""
-        path = Path(self.metrics_file_path)
-        if path.exists():
-            self.metrics_keys = _table(path)[0]
-
     def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
         """Lightning empties the file before it writes it anew."""
         path = Path(self.metrics_file_path)
         _write(path, fieldnames, _table(path)[1])
+
+
+class _ContinuingWriter(_Writer):
+    def _check_log_dir_exists(self) -> None:
+        """Lightning deletes a file that is there."""
 
 
 def _table(path: Path) -> tuple[list[str], list[Row]]:

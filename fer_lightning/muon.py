@@ -39,11 +39,11 @@ class Muon(SGD):
     def __init__(
         self,
         params: Iterable[Tensor] | Iterable[Group],
-        lr: float = 0.02,
+        lr: float = 0.04,
         weight_decay: float = 0.05,
         momentum: float = 0.95,
         ns_steps: int = 5,
-        rest_lr: float = 0.05,
+        rest_lr: float = 0.1,
         rest_weight_decay: float = 0.001,
         rest_momentum: float = 0.9,
     ) -> None:

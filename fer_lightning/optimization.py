@@ -46,10 +46,9 @@ def parameter_groups(
 ) -> list[dict[str, Any]]:
     """What an optimizer takes: the parameters of net, by the learning rate ("lr_scale") and weight decay that they get.
 
-    lr_scales names parts of net and their learning rate as a multiple of that of the rest. Those of the head are apart
-    from the rest ("is_head").
-
-    Frozen ones too: they may learn later, and are skipped while they have no gradient.
+    The parameters of the head are apart from the rest ("is_head"). Frozen ones are there too: they may learn later, and
+    are skipped while they have no gradient. lr_scales names parts of net, each with its learning rate as a multiple of
+    that of the rest.
     """
     of_head = {id(parameter) for parameter in head.parameters()}
     scales = {id(parameter): scale for part, scale in lr_scales for parameter in part.parameters()}

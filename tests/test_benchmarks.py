@@ -1,5 +1,6 @@
 """The benchmarks run; what they measure is no matter of tests."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 from hydra.core.hydra_config import HydraConfig
 
-from benchmarks import epoch, feeding, growth, ours, people, reading, startup, steps
+from benchmarks import epoch, feeding, gpu, growth, ours, people, reading, startup, steps
 from benchmarks.side_by_side import medians
 from fer_lightning.data.export import export
 from fer_lightning.data.faces import SIDE
@@ -54,6 +55,21 @@ def test_a_step_of_train_py_its_floor_and_the_usual_loop_are_timed(few_faces: Pa
     seconds = medians(ways, repeats=1, warm_up=0)
     assert min(seconds.values()) > 0
     assert epoch.row("deep_emotion", seconds)["network"] == "deep_emotion"
+
+
+def test_a_whole_epoch_is_timed(few_faces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(epoch, "STEPS", {"deep_emotion": 1})
+    table = epoch.whole_table(few_faces, "data.batch_size=64", "trainer.accelerator=cpu")
+    assert re.search(r"^\| deep_emotion \| 3 \| [\d.]+ \| [\d.]+ \| [\d.]+ \|$", table, re.MULTILINE)
+
+
+def test_the_gpus_epoch_is_timed_in_steps_of_its_own(few_faces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(epoch, "STEPS", {"deep_emotion": 1})
+    monkeypatch.setattr(gpu, "STEPS", 3)
+    monkeypatch.setattr(gpu, "REPEATS", 1)
+    given = ["data.batch_size=32", "compile=false", "trainer.accelerator=cpu", "trainer.max_epochs=300"]
+    table = gpu.epoch_ratio(few_faces.parent, few_faces, given)
+    assert "deep_emotion" in table
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

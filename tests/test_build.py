@@ -144,7 +144,7 @@ TWO = "trainer=ddp trainer.accelerator=cpu trainer.devices=2"
         ),
         ("finetune.unfreeze_at_epoch=-1", r"^finetune: unfreeze_at_epoch is -1"),
         ("finetune.head_lr_scale=0", r"^model: head_lr_scale is 0"),
-        ("model=deep_emotion model.transformer_lr_scale=-1", r"^model: transformer_lr_scale is -1"),
+        ("model=deep_emotion model.transformer_lr_scale=0", r"^model: transformer_lr_scale is 0"),
         (
             "model=torchvision model.arch=vit_b_32 data.image_size=96",
             r"^data\.image_size is 96, and VisionTr.* it is made for 224×224$",

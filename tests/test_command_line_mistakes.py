@@ -11,7 +11,7 @@ from conftest import Command
     [
         (["-m", "seed=0,1"], "trains nothing that a sweep could compare"),
         (["finetune=head"], "needs finetune=full"),
-        (["model.transformer_lr_scale=0.1"], "needs every lr_scale to be 1"),
+        (["model.transformer_lr_scale=0.1"], "needs finetune.head_lr_scale=1"),
         (["optimizer=muon"], "optimizer=muon has two"),
     ],
 )

@@ -116,6 +116,7 @@ def test_folder_that_becomes_read_only_ends_in_one_message_and_leaves_the_checkp
     [
         (("resume=nowhere",), "resume=nowhere is not the folder of a run: it has no .hydra/config.yaml"),
         (("hydra.run.dir=taken",), "that folder holds a run already. Give another one, or go on with that run"),
+        (("hydra.run.dir='taken'",), "or go on with that run by python train.py resume='taken'"),
         (("hydra.run.dir=file/run",), "the run's folder cannot be made: [Errno 20] Not a directory: 'file/run'"),
     ],
 )

@@ -98,8 +98,8 @@ def test_the_head_has_a_learning_rate_of_its_own_under_any_schedule(few_faces: P
 
 
 def test_the_transformer_has_a_learning_rate_of_its_own() -> None:
-    rates = {"transformer_lr_scale": 0.1, "head_lr_scale": 10.0}
-    model = DeepEmotionClassifier(**rates, optimizer=partial(torch.optim.SGD, lr=1.0))
+    sgd = partial(torch.optim.SGD, lr=1.0)
+    model = DeepEmotionClassifier(transformer_lr_scale=0.1, head_lr_scale=10.0, optimizer=sgd)
     optimizer = model.configure_optimizers()
     assert isinstance(optimizer, torch.optim.Optimizer)
     for parameter in model.parameters():

@@ -76,10 +76,14 @@ def test_run_that_is_killed_before_its_first_checkpoint_begins_anew(
     composed: Compose, tmp_path: Path, few_faces: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     cfg = run_folder(composed, tmp_path, "run", *BASE, f"data.path={few_faces}", "trainer.max_epochs=1")
+    curves = tmp_path / "run/metrics.csv"
+    curves.write_text("of_the_killed_run,step\n1.0,0\n")
     with caplog.at_level("INFO"):
         fitted(resuming(cfg, tmp_path / "run"))
     assert "it begins anew" in caplog.text
     assert newest_whole(tmp_path / "run/checkpoints")
+    assert "train/loss" in (text := curves.read_text())
+    assert "of_the_killed_run" not in text
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])

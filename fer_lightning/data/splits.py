@@ -74,6 +74,8 @@ def split_rows(
         del cut["val"]
     rows |= _cut(rows["train"], faces.labels, cut, split_seed)
     origins = {split: " + ".join(names) for split, names in named.items()}
+    if both:
+        origins["test"] += ", by which the checkpoint is chosen"
     for split, share in cut.items():
         origins[split] = f"{share:.0%} of {origins['train']}"
     if cut:

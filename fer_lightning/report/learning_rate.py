@@ -38,7 +38,10 @@ def find_learning_rate(
     if any(isinstance(c, Finetuning) for c in callbacks):
         raise ConfigError("debug=lr_find gives all layers the same rate: it needs finetune=full")
     if any(scale != 1 for _, scale in experiment.model.lr_scales):
-        raise ConfigError("debug=lr_find gives all layers the same rate: it needs every lr_scale to be 1")
+        raise ConfigError(
+            "debug=lr_find gives all layers the same rate: it needs finetune.head_lr_scale=1, and for Deep_Emotion "
+            "model.transformer_lr_scale=1"
+        )
     if "rest_lr" in cfg.optimizer:
         raise ConfigError("debug=lr_find gives all parameters the same rate, and optimizer=muon has two: try a few")
     if experiment.trainer.fast_dev_run:  # type: ignore[attr-defined]

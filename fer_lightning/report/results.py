@@ -1,7 +1,7 @@
 """The table of RESULTS.md, from run folders: python -m fer_lightning.report.results outputs/… [--into RESULTS.md]
 
-One row for each command, over all its seeds and folds. With --into, the table replaces what is between the two markers
-in that file; else it is printed.
+One row for each command, machine and test part, over all seeds and folds. With --into, the table replaces what is
+between the two markers in that file; else it is printed.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def results_table(folders: Sequence[Path]) -> str:
     if none_in := [str(folder) for folder, files in found.items() if not files]:
         raise ValueError(f"no report/metrics.json of a finished run in {', '.join(none_in)}")
     runs = [_run(file) for file in sorted({file for files in found.values() for file in files})]
-    table = pd.DataFrame(runs)
+    table = pd.DataFrame([{"test/accuracy_new": None} | run for run in runs])
     return markdown_table([_row(group) for _, group in table.groupby(["command", "machine", "test_split"], sort=False)])
 
 
@@ -76,9 +76,10 @@ def _run(file: Path) -> dict[str, Any]:
 def _row(runs: pd.DataFrame) -> dict[str, str]:
     first = runs.iloc[0]
     if runs["repeat"].duplicated().any():
-        raise ValueError(f"two runs of {first['command']} have the same seed: give the folder of one of them")
+        raise ValueError(f"two runs of {first['command']} have the same seed and fold: give the folder of one of them")
     experiment = re.search(r"experiment=(\S+)", first["command"])
     accuracy = runs["test/accuracy"]
+    new = runs["test/accuracy_new"]
     low, high = runs["test/accuracy_low"].mean(), runs["test/accuracy_high"].mean()
     several = f" ({accuracy.min():.1%} to {accuracy.max():.1%})" if len(runs) > 1 else ""
     return {
@@ -94,7 +95,7 @@ def _row(runs: pd.DataFrame) -> dict[str, str]:
         "95% interval (of one run)": f"{low:.1%} to {high:.1%}",
         "macro F1": _spread(runs["test/f1"]),
         "flip averaging": _spread(runs["test/accuracy_flip"]),
-        "without copies": _spread(runs["test/accuracy_new"]) if "test/accuracy_new" in runs else "none are new",
+        "without copies": _spread(new) if new.notna().all() else "none are new",
     }
 
 

@@ -58,11 +58,12 @@ def test_a_run_is_a_row_with_its_interval_and_without_anybodys_paths(tmp_path: P
 def test_seeds_of_one_command_are_one_row_with_mean_and_deviation(tmp_path: Path) -> None:
     for seed, accuracy in enumerate((0.60, 0.62, 0.64)):
         run(tmp_path, str(seed), **{"test/accuracy": accuracy, "command": f"{RUN['command']} seed={seed}"})
-    run(tmp_path, "other", command="python train.py")
+    file = run(tmp_path, "other", command="python train.py") / "report/metrics.json"
+    file.write_text(json.dumps({k: v for k, v in json.loads(file.read_text()).items() if k != "test/accuracy_new"}))
     first, second = cells(results_table([tmp_path]))
     assert first["seeds"] == "0, 1, 2"
     assert first["accuracy (range of seeds)"] == "62.0% ± 2.0% (60.0% to 64.0%)"
-    assert (second["experiment"], second["seeds"]) == ("–", "0")
+    assert (second["experiment"], second["seeds"], second["without copies"]) == ("–", "0", "none are new")
 
 
 def test_folds_of_one_command_are_one_row(tmp_path: Path) -> None:
