@@ -24,6 +24,10 @@ AUTO = {"trainer": "precision", "optimizer": "fused"}
 """The keys that may be "auto", which build.py resolves."""
 
 
+TESTED = ("best", "last")
+"""The checkpoints that ckpt may name."""
+
+
 def check(cfg: DictConfig) -> None:
     """Refuses what no later step would, or only after hours: what is missing, types, ranges across groups.
 
@@ -45,6 +49,10 @@ def check(cfg: DictConfig) -> None:
         raise ConfigError(f"seed is {cfg.seed}; it must be at least 0 and below 2**32")
     if not cfg.get("instead") and "checkpoint" not in (cfg.callbacks or {}):
         raise ConfigError("callbacks keep no checkpoint: name default too, as in 'callbacks=[default,early_stopping]'")
+    if (ckpt := cfg.get("ckpt", "best")) not in TESTED:
+        raise ConfigError(f"ckpt is {ckpt}; it is one of {', '.join(TESTED)}")
+    if ckpt == "last" and "last_checkpoint" not in (cfg.callbacks or {}):
+        raise ConfigError("ckpt is last, but callbacks keep no last_checkpoint: name default too")
     if not isinstance(cfg.get("compile", False), bool):
         raise ConfigError(f"compile is {cfg.compile}; it is true or false")
     if cfg.data.get("progressive_sizes") and cfg.trainer.max_epochs in (None, -1):

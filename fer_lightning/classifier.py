@@ -121,12 +121,17 @@ class EmotionClassifier(L.LightningModule):
             self.class_weights.copy_(self.loss.weights(self._datamodule().class_counts))
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        return self._measure(self(batch[0]), batch[1], "train", batch_idx)
+        images, targets = batch
+        logits = self(images)
+        loss = self.loss.of_training(logits, targets, self.class_weights, images)
+        self._measure(logits, targets, loss, "train", batch_idx)
+        return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        logits = self(batch[0])
-        self.val_confusion.update(logits, batch[1])
-        self._measure(logits, batch[1], "val", batch_idx)
+        images, targets = batch
+        logits = self(images)
+        self.val_confusion.update(logits, targets)
+        self._measure(logits, targets, self.loss(logits, targets, self.class_weights), "val", batch_idx)
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         images, labels = batch
@@ -135,7 +140,7 @@ class EmotionClassifier(L.LightningModule):
         if self.tta == "none":  # what flip averaging would give is always told
             self.test_flip_accuracy.update(self.log_probabilities(images, "flip"), labels)
         self.test_confusion.update(log_p, labels)
-        self._measure(log_p, labels, "test", batch_idx)
+        self._measure(log_p, labels, self.loss(log_p, labels, self.class_weights), "test", batch_idx)
 
     def log_probabilities(self, images: Tensor, tta: Tta = "none") -> Tensor:
         """Of the classes, float (B, C), for normalised images (B, 1, S, S); probabilities are the mean over views."""
@@ -202,8 +207,7 @@ class EmotionClassifier(L.LightningModule):
         scheduler = self.schedule.of(optimizer, self._steps_of_schedule())
         return {"optimizer": optimizer, "lr_scheduler": scheduler}  # type: ignore[return-value]
 
-    def _measure(self, logits: Tensor, targets: Tensor, stage: str, batch_idx: int) -> Tensor:
-        loss: Tensor = self.loss(logits, targets, self.class_weights)
+    def _measure(self, logits: Tensor, targets: Tensor, loss: Tensor, stage: str, batch_idx: int) -> None:
         labels = targets.argmax(1) if targets.is_floating_point() else targets  # soft ones: of FER+ votes, or mixed
         metrics, mean_loss = getattr(self, f"{stage}_metrics"), getattr(self, f"{stage}_loss")
         metrics.update(logits.detach(), labels)
@@ -214,7 +218,6 @@ class EmotionClassifier(L.LightningModule):
             # metric at a step is to wait for the device at that step.
             self.log(f"{stage}/loss", mean_loss, on_step=False, on_epoch=True)
             self.log_dict(metrics, on_step=False, on_epoch=True)
-        return loss
 
     def _steps_of_schedule(self) -> int:
         """Of the whole run, for a schedule that must know it; else 0."""

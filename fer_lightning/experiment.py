@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import lightning as L
+import pandas as pd
 import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -19,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from safetensors.torch import save_file
 
 from fer_lightning.build import build, rebuild
+from fer_lightning.check import TESTED
 from fer_lightning.classifier import EmotionClassifier
 from fer_lightning.command_line import ConfigError, as_typed, give_up, latest_runs
 from fer_lightning.data.cache import written_whole
@@ -39,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 def train(cfg: DictConfig) -> float:
-    """Fits, tests the best checkpoint and writes the run's results; returns the best validation score."""
+    """Fits, tests the checkpoint that cfg.ckpt names and writes the run's results; returns its validation score."""
     run_dir = Path(HydraConfig.get().runtime.output_dir)
     multirun = HydraConfig.get().mode is RunMode.MULTIRUN
     try:
@@ -77,7 +79,7 @@ def test(cfg: DictConfig) -> None:
     device = experiment.trainer.strategy.root_device.type
     facts = {
         "run": str(run_dir),
-        "ckpt": cfg.ckpt,
+        "ckpt": checkpoint.stem,
         "tta": cfg.tta,
         **provenance("test.py", HydraConfig.get().overrides.task, device),
     }
@@ -130,14 +132,12 @@ def _train(cfg: DictConfig) -> float:
     for callback in trainer.early_stopping_callbacks:
         if callback.stopping_reason_message:
             log.info("stopped early: %s", callback.stopping_reason_message)
-    checkpoint = trainer.checkpoint_callback
-    # callback_metrics holds the last epoch; a run without checkpoints (trainer.fast_dev_run) has nothing else.
-    best = getattr(checkpoint, "best_model_score", None)
-    score = float(trainer.callback_metrics.get(cfg.monitor, math.nan) if best is None else best)
-    best_path = getattr(checkpoint, "best_model_path", "") or None
-    if best_path:
+    tested = run_dir / "checkpoints" / f"{cfg.ckpt}.ckpt"
+    kept = tested.is_file()  # not with trainer.fast_dev_run
+    if kept:
         # Not by trainer.test(ckpt_path=…): EMAWeightAveraging would put the weights that are not averaged in place.
-        model.load_state_dict(torch.load(best_path, map_location="cpu", weights_only=True)["state_dict"])
+        model.load_state_dict(torch.load(tested, map_location="cpu", weights_only=True)["state_dict"])
+    score = _score(cfg, trainer, run_dir)
     trainer.test(model, datamodule, verbose=False)
     results = Results.of(model, trainer)
     if not trainer.is_global_zero:  # of several processes, the first writes what follows
@@ -149,18 +149,30 @@ def _train(cfg: DictConfig) -> float:
     overrides = _overrides(run_dir, trainer.max_epochs)
     accelerator = trainer.strategy.root_device.type
     made_with = provenance("train.py", overrides, accelerator, trainer.world_size)
-    facts = figures | {"monitor": cfg.monitor} | made_with
+    facts = figures | {"monitor": cfg.monitor, "ckpt": cfg.ckpt} | made_with
     page = write_report(run_dir / "report", model, trainer, results, facts, run_dir, cfg.monitor)
-    picked = f"best {cfg.monitor} {score:.4f}, " if best_path else "no checkpoint was kept; tested as it was "
+    picked = f"{cfg.ckpt} {cfg.monitor} {score:.4f}, " if kept else "no checkpoint was kept; tested as it was "
     log.info("\n%safter %.1f minutes of training", picked, minutes)
     shown = as_typed(run_dir)
     log.info("run folder   %s", shown)
     log.info("weights      %s, or .pth", shown / "model.safetensors")
     log.info("report       %s", as_typed(page))
-    if best_path:
+    if kept:
         log.info("test again   python test.py run_dir=%s", shown)
     log.info("TensorBoard  tensorboard --logdir %s", "outputs" if shown.parts[:1] == ("outputs",) else shown)
     return score
+
+
+def _score(cfg: DictConfig, trainer: L.Trainer, run_dir: Path) -> float:
+    """What monitor says of the tested checkpoint."""
+    best = getattr(trainer.checkpoint_callback, "best_model_score", None)
+    if cfg.ckpt == "best" and best is not None:
+        return float(best)
+    if cfg.monitor in trainer.callback_metrics:  # of the last epoch
+        return float(trainer.callback_metrics[cfg.monitor])
+    curves = run_dir / "metrics.csv"  # of a run that had only to be tested when it was resumed
+    scores = pd.read_csv(curves).get(cfg.monitor, pd.Series()) if curves.is_file() else pd.Series()
+    return float(scores.dropna().iloc[-1]) if len(scores.dropna()) else math.nan
 
 
 def _stopped(cfg: DictConfig, run_dir: Path) -> StoppedRun | None:
@@ -194,13 +206,16 @@ def _finished_run(cfg: DictConfig) -> tuple[Path, Path]:
     latest = latest_runs()
     if OmegaConf.is_missing(cfg, "run_dir") or cfg.run_dir is None:
         raise ConfigError(f"run_dir is missing: say which run, as in run_dir=outputs/train/….{latest}")
-    for key, choices in (("ckpt", ("best", "last")), ("tta", get_args(Tta))):
+    for key, choices in (("ckpt", (None, *TESTED)), ("tta", get_args(Tta))):
         if cfg[key] not in choices:
-            raise ConfigError(f"{key} is {cfg[key]}; it is one of {', '.join(choices)}")
+            raise ConfigError(f"{key} is {cfg[key]}; it is one of {', '.join(filter(None, choices))}")
     run_dir = Path(str(cfg.run_dir)).expanduser()
-    checkpoint = run_dir / "checkpoints" / f"{cfg.ckpt}.ckpt"
     if not (run_dir / ".hydra" / "config.yaml").is_file():
         raise ConfigError(f"run_dir {run_dir} is not the folder of a run: it has no .hydra/config.yaml.{latest}")
+    tested = cfg.ckpt or run_config(run_dir).get("ckpt", "best")
+    if tested not in TESTED:
+        raise ConfigError(f"{run_dir / '.hydra' / 'config.yaml'}: ckpt is {tested}; it is one of {', '.join(TESTED)}")
+    checkpoint = run_dir / "checkpoints" / f"{tested}.ckpt"
     if not checkpoint.is_file():
         raise ConfigError(f"{checkpoint} does not exist: that run has not finished an epoch")
     return run_dir, checkpoint

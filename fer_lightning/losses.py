@@ -57,6 +57,10 @@ class CrossEntropy:
         """
         return F.cross_entropy(logits.float(), targets, weights.float(), label_smoothing=self.label_smoothing)
 
+    def of_training(self, logits: Tensor, targets: Tensor, weights: Tensor, images: Tensor) -> Tensor:
+        """What a training batch costs, a scalar; images, float (B, 1, S, S), are what gave the logits."""
+        return self(logits, targets, weights)
+
 
 class Focal(CrossEntropy):
     """Cross-entropy in which a class counts the less, the surer the network already is of it.

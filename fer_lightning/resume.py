@@ -149,7 +149,8 @@ def _take_from_checkpoint(run: DictConfig, state: StoppedState) -> None:
 
 
 def _find_weights(run: DictConfig, run_dir: Path) -> None:
-    """A path relative to where the run was started."""
-    if weights := run.model.get("weights_path"):
-        started = OmegaConf.select(hydras_file(run_dir, "hydra.yaml"), "hydra.runtime.cwd", default="")
-        run.model.weights_path = str(Path(str(started)) / Path(weights).expanduser())
+    """Paths relative to where the run was started."""
+    for group, key in (("model", "weights_path"), ("loss", "teacher")):
+        if path := run[group].get(key):
+            started = OmegaConf.select(hydras_file(run_dir, "hydra.yaml"), "hydra.runtime.cwd", default="")
+            run[group][key] = str(Path(str(started)) / Path(path).expanduser())

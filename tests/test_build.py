@@ -143,6 +143,8 @@ TWO = "trainer=ddp trainer.accelerator=cpu trainer.devices=2"
             r"^finetune\.unfreeze_at_epoch is 9, but trainer\.max_epochs is 9",
         ),
         ("finetune.unfreeze_at_epoch=-1", r"^finetune: unfreeze_at_epoch is -1"),
+        ("ckpt=newest", r"^ckpt is newest; it is one of best, last$"),
+        ("ckpt=last ~callbacks.last_checkpoint", r"^ckpt is last, but callbacks keep no last_checkpoint"),
         ("finetune.head_lr_scale=0", r"^model: head_lr_scale is 0"),
         ("model=deep_emotion model.transformer_lr_scale=0", r"^model: transformer_lr_scale is 0"),
         (

@@ -120,6 +120,32 @@ def test_the_last_checkpoint_can_be_tested_on_another_part_of_the_data(
     assert torch.load(run / "checkpoints/last.ckpt", weights_only=True)["epoch"] == 2
 
 
+def test_a_run_can_be_made_to_test_its_last_checkpoint_and_is_tested_again_by_it(
+    few_faces: Path, run_command: Command, tmp_path: Path
+) -> None:
+    # Nothing learns, so that the first epoch stays the best; but the batch norm has seen more in the last.
+    still = ("optimizer.lr=0", "scheduler=none", "augmentation=none")
+    options = (*SHORT, f"data.path={few_faces}", "ckpt=last", *still)
+    first = run_command("train.py", *options)
+    run = run_of(first, tmp_path)
+    best, last = (torch.load(run / f"checkpoints/{name}.ckpt", weights_only=True) for name in ("best", "last"))
+    assert (best["epoch"], last["epoch"]) == (0, 2)
+    torch.testing.assert_close(
+        load_file(run / "model.safetensors"),
+        {n.removeprefix("net."): v for n, v in last["state_dict"].items() if n.startswith("net.")},
+    )
+    scores = [row["val/accuracy"] for row in csv.DictReader((run / "metrics.csv").open()) if row["val/accuracy"]]
+    assert metrics(run)["ckpt"] == "last"
+    assert metrics(run)["val/accuracy"] == pytest.approx(float(scores[-1]))
+    assert f"\nlast val/accuracy {float(scores[-1]):.4f}, after " in first.stdout
+    again = run_command("test.py", f"run_dir={run}")
+    assert table_of(again.stdout) == table_of(first.stdout)
+    shutil.rmtree(run / "report")  # as if it had been killed before its test
+    resumed = run_command("train.py", f"resume={run}")
+    assert table_of(resumed.stdout) == table_of(first.stdout)
+    assert metrics(run)["val/accuracy"] == pytest.approx(float(scores[-1]))
+
+
 def test_flip_averaging_is_measured_in_training_and_by_test_alike(
     trained: tuple[Path, str], run_command: Command, tmp_path: Path
 ) -> None:

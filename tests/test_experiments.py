@@ -33,15 +33,24 @@ def built(composed: Compose, name: str, *overrides: str) -> Experiment:
     return build(composed(f"experiment={name}", "data=demo", "data.path.faces=240", "data.path.seed=1", *short))
 
 
+def a_teacher(composed: Compose, folder: Path) -> str:
+    """The override that names one, which has learnt next to nothing."""
+    teacher = built(composed, "quick")
+    teacher.trainer.fit(teacher.model, teacher.datamodule)
+    teacher.trainer.save_checkpoint(folder / "teacher.ckpt")
+    return f"loss.teacher={folder / 'teacher.ckpt'}"
+
+
 def test_the_five_systems_are_there() -> None:
     assert set(NAMES) >= FIVE
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_experiment_trains_and_tests_for_a_moment(
-    name: str, composed: Compose, weights: dict[str, torch.Tensor]
+    name: str, composed: Compose, weights: dict[str, torch.Tensor], tmp_path: Path
 ) -> None:
-    experiment = built(composed, name)
+    needs = ["debug=one_batch", a_teacher(composed, tmp_path)] if name == "deep_emotion_best" else []
+    experiment = built(composed, name, *needs)
     assert experiment.datamodule.image_size == (224 if name in PRETRAINED else 48)
     experiment.trainer.fit(experiment.model, experiment.datamodule)
     experiment.trainer.test(experiment.model, experiment.datamodule, verbose=False)

@@ -17,7 +17,7 @@ import pandas as pd
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
-PATHS = ("data.path", "data.votes.path", "model.weights_path")
+PATHS = ("data.path", "data.votes.path", "model.weights_path", "loss.teacher")
 """Whose folders these are is no part of the recipe."""
 
 REPEATS = ("seed", "data.fold")

@@ -1,0 +1,91 @@
+"""Knowledge distillation: a network learns from what a larger one, trained before, makes of the same faces."""
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fer_lightning.checkpoint_content import checkpoint_content
+from fer_lightning.data import FERDataModule
+from fer_lightning.data.splits import digests
+from fer_lightning.losses import ClassWeights, CrossEntropy
+from fer_lightning.models import load_model
+
+
+class Distillation(CrossEntropy):
+    """Cross-entropy with the labels, and in training with the probabilities that a teacher gives the same faces too.
+
+    Hinton, Vinyals, Dean: Distilling the Knowledge in a Neural Network, 2015. The teacher sees each face as the network
+    does, augmented; it does not learn.
+
+    Args:
+        teacher: the folder of a finished run, for its best checkpoint, or a checkpoint.
+        weight: share of the teacher in the loss, above 0 and at most 1; the labels have the rest.
+        temperature: above 0; what the logits of both are divided by: the higher, the more the classes count that the
+            teacher holds for unlikely.
+        label_smoothing: see `CrossEntropy`; of the labels.
+        class_weights: likewise.
+        beta: likewise.
+
+    Raises:
+        ValueError: an argument outside its range.
+    """
+
+    def __init__(
+        self,
+        teacher: str,
+        weight: float = 0.7,
+        temperature: float = 2.0,
+        label_smoothing: float = 0.0,
+        class_weights: ClassWeights = "none",
+        beta: float = 0.999,
+    ) -> None:
+        super().__init__(label_smoothing, class_weights, beta)
+        if not 0 < weight <= 1:
+            raise ValueError(f"weight is {weight}; it must be above 0 and at most 1")
+        if temperature <= 0:
+            raise ValueError(f"temperature is {temperature}; it must be above 0")
+        self.checkpoint = Path(teacher).expanduser()
+        if self.checkpoint.is_dir():
+            self.checkpoint = self.checkpoint / "checkpoints" / "best.ckpt"
+        self.weight, self.temperature = weight, temperature
+
+    def prepare(self, data: FERDataModule) -> None:
+        """Loads the teacher for the faces that it is to teach with; to measure a network, nobody needs it.
+
+        Raises:
+            ValueError: a file that is no checkpoint, or a teacher that knows other classes, takes images of another
+                size, or has learnt faces of the test split.
+        """
+        if not self.checkpoint.is_file():
+            raise ValueError(f"teacher {self.checkpoint} does not exist: give the folder of a finished run")
+        known = checkpoint_content(self.checkpoint).data
+        self.teacher = load_model(self.checkpoint)
+        if self.teacher.class_names != data.class_names:
+            names = (", ".join(names) for names in (self.teacher.class_names, data.class_names))
+            raise ValueError("teacher {} knows the classes {}; the data has {}".format(self.checkpoint, *names))
+        if known.image_size != data.image_size:
+            raise ValueError(
+                f"teacher {self.checkpoint} takes images of {known.image_size}×{known.image_size}, and data.image_size "
+                f"is {data.image_size}: give the same"
+            )
+        assert data.faces is not None
+        for split, copied in data.also_in_train.items():
+            learnt = torch.isin(digests(data.faces.images[data.rows[split]]), known.trained_on) & ~copied
+            if learnt.any():
+                raise ValueError(
+                    f"teacher {self.checkpoint} has learnt {int(learnt.sum()):,} faces of {split}, which is "
+                    f"{data.origins[split]}, and would pass on what they are: train it by the same data.splits"
+                )
+        self._shift, self._scale = (data.mean - known.mean) / known.std, data.std / known.std
+
+    def of_training(self, logits: Tensor, targets: Tensor, weights: Tensor, images: Tensor) -> Tensor:
+        with torch.no_grad():
+            self.teacher.to(images.device)
+            of_teacher = self.teacher(images * self._scale + self._shift).float()
+        told = (of_teacher / self.temperature).log_softmax(1)
+        heard = (logits.float() / self.temperature).log_softmax(1)
+        # Times the temperature's square, since its gradients shrink by that.
+        from_teacher = F.kl_div(heard, told, reduction="batchmean", log_target=True) * self.temperature**2
+        return (1 - self.weight) * self(logits, targets, weights) + self.weight * from_teacher
