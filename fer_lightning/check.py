@@ -6,6 +6,7 @@ import lightning as L
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
+from fer_lightning.checkpoints import CHECKPOINTS
 from fer_lightning.classifier import METRICS, EmotionClassifier
 from fer_lightning.command_line import ConfigError
 from fer_lightning.nets.weights import Start
@@ -22,10 +23,6 @@ APART = {
 
 AUTO = {"trainer": "precision", "optimizer": "fused"}
 """The keys that may be "auto", which build.py resolves."""
-
-
-TESTED = ("best", "last")
-"""The checkpoints that ckpt may name."""
 
 
 def check(cfg: DictConfig) -> None:
@@ -47,11 +44,11 @@ def check(cfg: DictConfig) -> None:
         raise ConfigError(problem)
     if not 0 <= cfg.seed < 2**32:
         raise ConfigError(f"seed is {cfg.seed}; it must be at least 0 and below 2**32")
-    if not cfg.get("instead") and "checkpoint" not in (cfg.callbacks or {}):
+    if not cfg.get("instead") and not (cfg.callbacks or {}).get("checkpoint"):
         raise ConfigError("callbacks keep no checkpoint: name default too, as in 'callbacks=[default,early_stopping]'")
-    if (ckpt := cfg.get("ckpt", "best")) not in TESTED:
-        raise ConfigError(f"ckpt is {ckpt}; it is one of {', '.join(TESTED)}")
-    if ckpt == "last" and "last_checkpoint" not in (cfg.callbacks or {}):
+    if (ckpt := cfg.get("ckpt", "best")) not in CHECKPOINTS:
+        raise ConfigError(f"ckpt is {ckpt}; it is one of {', '.join(CHECKPOINTS)}")
+    if not cfg.get("instead") and ckpt == "last" and not (cfg.callbacks or {}).get("last_checkpoint"):
         raise ConfigError("ckpt is last, but callbacks keep no last_checkpoint: name default too")
     if not isinstance(cfg.get("compile", False), bool):
         raise ConfigError(f"compile is {cfg.compile}; it is true or false")

@@ -53,6 +53,7 @@ class LastState(BaseModel):
     seconds: float
     max_epochs: int | None
     finished: bool
+    score: float | None = None
 
 
 class CallbackStates(BaseModel):

@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 
 LAST, ONE_BEFORE = "last.ckpt", "one_before_last.ckpt"
 
+CHECKPOINTS = ("best", "last")
+"""What ckpt may name: the best by monitor, or that of the last epoch."""
+
 
 class WholeCheckpoints(TorchCheckpointIO):
     """Lightning's way to the disk: a checkpoint gets its name once all of it is there; reading one executes nothing.
@@ -85,6 +88,7 @@ class LastCheckpoint(Callback):
         self.seconds = 0.0  # of training, before this process
         self.max_epochs: int | None = None  # of the run that wrote what was loaded
         self.finished = False
+        self.score: float | None = None  # by monitor, at the end of training
         self._signals = StopSignals()
         self._begun = self._saved = time.monotonic()
         self._saving_between_epochs: bool | None = None
@@ -120,6 +124,9 @@ class LastCheckpoint(Callback):
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.finished = True
+        score = trainer.callback_metrics.get(getattr(trainer.checkpoint_callback, "monitor", None) or "")
+        if score is not None and score.isfinite():
+            self.score = float(score)
         self._save(trainer, between_epochs=True)
         self._end_if_asked(trainer)
         self._signals.leave()
@@ -142,11 +149,11 @@ class LastCheckpoint(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         seconds = self.seconds + time.monotonic() - self._begun
-        return {"seconds": seconds, "max_epochs": self.max_epochs, "finished": self.finished}
+        return {"seconds": seconds, "max_epochs": self.max_epochs, "finished": self.finished, "score": self.score}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.seconds, self.max_epochs = state_dict["seconds"], state_dict["max_epochs"]
-        self.finished = state_dict["finished"]
+        self.finished, self.score = state_dict["finished"], state_dict.get("score")
 
     def _save(self, trainer: L.Trainer, between_epochs: bool) -> None:
         if trainer.fast_dev_run:  # type: ignore[attr-defined]

@@ -11,16 +11,19 @@ from fer_lightning.data import FERDataModule
 from fer_lightning.data.splits import digests
 from fer_lightning.losses import ClassWeights, CrossEntropy
 from fer_lightning.models import load_model
+from fer_lightning.nets.torchvision import refusal
+from fer_lightning.run_config import checkpoint_of
 
 
 class Distillation(CrossEntropy):
     """Cross-entropy with the labels, and in training with the probabilities that a teacher gives the same faces too.
 
     Hinton, Vinyals, Dean: Distilling the Knowledge in a Neural Network, 2015. The teacher sees each face as the network
-    does, augmented; it does not learn.
+    does, augmented; it does not learn. The loss of val and test is that of the labels alone, and so not to be compared
+    with that of train.
 
     Args:
-        teacher: the folder of a finished run, for its best checkpoint, or a checkpoint.
+        teacher: the folder of a finished run, for the checkpoint that it tested, or a checkpoint.
         weight: share of the teacher in the loss, above 0 and at most 1; the labels have the rest.
         temperature: above 0; what the logits of both are divided by: the higher, the more the classes count that the
             teacher holds for unlikely.
@@ -46,37 +49,39 @@ class Distillation(CrossEntropy):
             raise ValueError(f"weight is {weight}; it must be above 0 and at most 1")
         if temperature <= 0:
             raise ValueError(f"temperature is {temperature}; it must be above 0")
-        self.checkpoint = Path(teacher).expanduser()
-        if self.checkpoint.is_dir():
-            self.checkpoint = self.checkpoint / "checkpoints" / "best.ckpt"
-        self.weight, self.temperature = weight, temperature
+        self.path, self.weight, self.temperature = Path(teacher).expanduser(), weight, temperature
 
     def prepare(self, data: FERDataModule) -> None:
-        """Loads the teacher for the faces that it is to teach with; to measure a network, nobody needs it.
+        """Loads the teacher, for the faces that it is to teach with; testing a network does not need it.
 
         Raises:
             ValueError: a file that is no checkpoint, or a teacher that knows other classes, takes images of another
                 size, or has learnt faces of the test split.
         """
-        if not self.checkpoint.is_file():
-            raise ValueError(f"teacher {self.checkpoint} does not exist: give the folder of a finished run")
-        known = checkpoint_content(self.checkpoint).data
-        self.teacher = load_model(self.checkpoint)
+        checkpoint = checkpoint_of(self.path) if self.path.is_dir() else self.path
+        if not checkpoint.is_file():
+            raise ValueError(f"teacher {checkpoint} does not exist: give the folder of a finished run")
+        known = checkpoint_content(checkpoint).data
+        self.teacher = load_model(checkpoint)
         if self.teacher.class_names != data.class_names:
             names = (", ".join(names) for names in (self.teacher.class_names, data.class_names))
-            raise ValueError("teacher {} knows the classes {}; the data has {}".format(self.checkpoint, *names))
+            raise ValueError("teacher {} knows the classes {}; the data has {}".format(self.path, *names))
         if known.image_size != data.image_size:
             raise ValueError(
-                f"teacher {self.checkpoint} takes images of {known.image_size}×{known.image_size}, and data.image_size "
-                f"is {data.image_size}: give the same"
+                f"teacher {self.path} takes images of {known.image_size}×{known.image_size}, and data.image_size is "
+                f"{data.image_size}: give the same"
             )
+        for size in data.progressive_sizes:
+            if refusal(self.teacher, size):
+                raise ValueError(f"teacher {self.path} does not run on images of {size}×{size}: data.progressive_sizes")
         assert data.faces is not None
         for split, copied in data.also_in_train.items():
             learnt = torch.isin(digests(data.faces.images[data.rows[split]]), known.trained_on) & ~copied
             if learnt.any():
                 raise ValueError(
-                    f"teacher {self.checkpoint} has learnt {int(learnt.sum()):,} faces of {split}, which is "
-                    f"{data.origins[split]}, and would pass on what they are: train it by the same data.splits"
+                    f"teacher {self.path} has learnt {int(learnt.sum()):,} faces of {split}, which is "
+                    f"{data.origins[split]}, and would pass on what they are: train it with the same data.splits, "
+                    f"val_fraction, split_seed and fold"
                 )
         self._shift, self._scale = (data.mean - known.mean) / known.std, data.std / known.std
 

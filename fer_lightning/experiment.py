@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 import lightning as L
-import pandas as pd
 import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -20,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from safetensors.torch import save_file
 
 from fer_lightning.build import build, rebuild
-from fer_lightning.check import TESTED
+from fer_lightning.checkpoints import CHECKPOINTS, LastCheckpoint
 from fer_lightning.classifier import EmotionClassifier
 from fer_lightning.command_line import ConfigError, as_typed, give_up, latest_runs
 from fer_lightning.data.cache import written_whole
@@ -30,7 +29,7 @@ from fer_lightning.report.figures import Results
 from fer_lightning.report.provenance import provenance
 from fer_lightning.report.report import write_report
 from fer_lightning.resume import StoppedRun
-from fer_lightning.run_config import hydras_file, run_config
+from fer_lightning.run_config import checkpoint_of, hydras_file, run_config
 from fer_lightning.run_folder import gone_if_refused
 from fer_lightning.stopping import Stopped, stopping_at_once
 from fer_lightning.sweep.jobs import FAILED, PRUNED, job
@@ -132,12 +131,13 @@ def _train(cfg: DictConfig) -> float:
     for callback in trainer.early_stopping_callbacks:
         if callback.stopping_reason_message:
             log.info("stopped early: %s", callback.stopping_reason_message)
-    tested = run_dir / "checkpoints" / f"{cfg.ckpt}.ckpt"
+    best = getattr(trainer.checkpoint_callback, "best_model_path", "")
+    tested = Path(best) if cfg.ckpt == "best" else checkpoint_of(run_dir, "last")
     kept = tested.is_file()  # not with trainer.fast_dev_run
     if kept:
         # Not by trainer.test(ckpt_path=…): EMAWeightAveraging would put the weights that are not averaged in place.
         model.load_state_dict(torch.load(tested, map_location="cpu", weights_only=True)["state_dict"])
-    score = _score(cfg, trainer, run_dir)
+    score = _score(cfg, trainer)
     trainer.test(model, datamodule, verbose=False)
     results = Results.of(model, trainer)
     if not trainer.is_global_zero:  # of several processes, the first writes what follows
@@ -163,16 +163,13 @@ def _train(cfg: DictConfig) -> float:
     return score
 
 
-def _score(cfg: DictConfig, trainer: L.Trainer, run_dir: Path) -> float:
+def _score(cfg: DictConfig, trainer: L.Trainer) -> float:
     """What monitor says of the tested checkpoint."""
     best = getattr(trainer.checkpoint_callback, "best_model_score", None)
-    if cfg.ckpt == "best" and best is not None:
-        return float(best)
-    if cfg.monitor in trainer.callback_metrics:  # of the last epoch
-        return float(trainer.callback_metrics[cfg.monitor])
-    curves = run_dir / "metrics.csv"  # of a run that had only to be tested when it was resumed
-    scores = pd.read_csv(curves).get(cfg.monitor, pd.Series()) if curves.is_file() else pd.Series()
-    return float(scores.dropna().iloc[-1]) if len(scores.dropna()) else math.nan
+    last = [callback.score for callback in trainer.callbacks if isinstance(callback, LastCheckpoint)]  # type: ignore[attr-defined]
+    score = best if cfg.ckpt == "best" else last[0]
+    # callback_metrics holds the last epoch; a run without checkpoints (trainer.fast_dev_run) has nothing else.
+    return float(trainer.callback_metrics.get(cfg.monitor, math.nan) if score is None else score)
 
 
 def _stopped(cfg: DictConfig, run_dir: Path) -> StoppedRun | None:
@@ -206,16 +203,13 @@ def _finished_run(cfg: DictConfig) -> tuple[Path, Path]:
     latest = latest_runs()
     if OmegaConf.is_missing(cfg, "run_dir") or cfg.run_dir is None:
         raise ConfigError(f"run_dir is missing: say which run, as in run_dir=outputs/train/….{latest}")
-    for key, choices in (("ckpt", (None, *TESTED)), ("tta", get_args(Tta))):
+    for key, choices in (("ckpt", (None, *CHECKPOINTS)), ("tta", get_args(Tta))):
         if cfg[key] not in choices:
             raise ConfigError(f"{key} is {cfg[key]}; it is one of {', '.join(filter(None, choices))}")
     run_dir = Path(str(cfg.run_dir)).expanduser()
     if not (run_dir / ".hydra" / "config.yaml").is_file():
         raise ConfigError(f"run_dir {run_dir} is not the folder of a run: it has no .hydra/config.yaml.{latest}")
-    tested = cfg.ckpt or run_config(run_dir).get("ckpt", "best")
-    if tested not in TESTED:
-        raise ConfigError(f"{run_dir / '.hydra' / 'config.yaml'}: ckpt is {tested}; it is one of {', '.join(TESTED)}")
-    checkpoint = run_dir / "checkpoints" / f"{tested}.ckpt"
+    checkpoint = checkpoint_of(run_dir, cfg.ckpt)
     if not checkpoint.is_file():
         raise ConfigError(f"{checkpoint} does not exist: that run has not finished an epoch")
     return run_dir, checkpoint

@@ -57,6 +57,7 @@ class StoppedRun:
                 f"Start anew with what {run_dir / '.hydra' / 'overrides.yaml'} says"
             )
         refuse_foreign(run)
+        run.ckpt = run.get("ckpt", "best")  # there are runs from before there was the key
         if state:
             tested = state.callbacks.last.finished and (run_dir / "report" / "metrics.json").exists()
             if tested and "trainer.max_epochs" not in given:
@@ -65,7 +66,7 @@ class StoppedRun:
                     f"with trainer.max_epochs=…; to test it again: python test.py run_dir={cfg.resume}"
                 )
             _take_from_checkpoint(run, state)
-            _find_weights(run, run_dir)
+            _complete_paths(run, run_dir)
         if "data.path" in given:
             run.data.path = cfg.data.path
         if "trainer.max_epochs" in given:
@@ -148,9 +149,9 @@ def _take_from_checkpoint(run: DictConfig, state: StoppedState) -> None:
         OmegaConf.update(run, "logger.tensorboard.purge_step", state.global_step, force_add=True)
 
 
-def _find_weights(run: DictConfig, run_dir: Path) -> None:
+def _complete_paths(run: DictConfig, run_dir: Path) -> None:
     """Paths relative to where the run was started."""
     for group, key in (("model", "weights_path"), ("loss", "teacher")):
         if path := run[group].get(key):
             started = OmegaConf.select(hydras_file(run_dir, "hydra.yaml"), "hydra.runtime.cwd", default="")
-            run[group][key] = str(Path(str(started)) / Path(path).expanduser())
+            run[group][key] = str(Path(str(started)) / Path(str(path)).expanduser())

@@ -20,6 +20,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from fer_lightning.augment import Augmentation
+from fer_lightning.checkpoints import CHECKPOINTS
 from fer_lightning.classifier import EmotionClassifier
 from fer_lightning.command_line import ConfigError
 from fer_lightning.data import FERDataModule
@@ -69,6 +70,22 @@ def run_config(run_dir: Path) -> DictConfig:
     if not isinstance(cfg, DictConfig):
         raise ConfigError(f"{run_dir / '.hydra' / 'config.yaml'} is a list, not the config of a run")
     return cfg
+
+
+def checkpoint_of(run_dir: Path, name: str | None = None) -> Path:
+    """Of a run, the checkpoint of this name, best or last; without one, that which train.py tested.
+
+    Raises:
+        ConfigError: a run whose config cannot be read, or names foreign code or another checkpoint.
+    """
+    if name is None:
+        run = run_config(run_dir)
+        refuse_foreign(run)
+        name = run.get("ckpt", "best")  # there are runs from before there was the key
+        if name not in CHECKPOINTS:
+            file = run_dir / ".hydra" / "config.yaml"
+            raise ConfigError(f"{file}: ckpt is {name}; it is one of {', '.join(CHECKPOINTS)}")
+    return run_dir / "checkpoints" / f"{name}.ckpt"
 
 
 def hydras_file(run_dir: Path, name: str) -> DictConfig | ListConfig:

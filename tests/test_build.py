@@ -20,6 +20,7 @@ from fer_lightning.nets.deep_emotion import DeepEmotion
 from fer_lightning.signature import misfit
 
 NEEDS_A_PACKAGE_OF_ITS_OWN = {("logger", "wandb"), ("logger", "mlflow")}
+NEEDS_A_TEACHER = {("loss", "distillation")}  # test_distillation.py
 NOT_A_CHOICE_OF_ONE = {"hydra", "experiment"}  # experiments: test_experiments.py
 
 
@@ -27,7 +28,7 @@ def choices() -> list[tuple[str, str]]:
     files = sorted((REPOSITORY / "conf").glob("*/*.yaml"))
     found = [(file.parent.name, file.stem) for file in files if file.parent.name not in NOT_A_CHOICE_OF_ONE]
     assert len(found) > 30
-    return [choice for choice in found if choice not in NEEDS_A_PACKAGE_OF_ITS_OWN]
+    return [choice for choice in found if choice not in NEEDS_A_PACKAGE_OF_ITS_OWN | NEEDS_A_TEACHER]
 
 
 @pytest.mark.parametrize(("group", "name"), choices())
@@ -83,7 +84,7 @@ def test_keys_that_the_help_page_names_exist(composed: Compose) -> None:
     footer = OmegaConf.load(REPOSITORY / "conf" / "hydra" / "train.yaml").help.footer
     keys = [line.split()[0] for line in footer.splitlines() if line.startswith("  ")]
     assert "optimizer.lr" in keys
-    cfg = composed("data=fer2013")
+    cfg = composed("data=fer2013", "loss=distillation", "loss.teacher=run")
     for key in keys:
         assert OmegaConf.select(cfg, key, throw_on_missing=True) is not None or key == "data.path"
 
@@ -144,6 +145,7 @@ TWO = "trainer=ddp trainer.accelerator=cpu trainer.devices=2"
         ),
         ("finetune.unfreeze_at_epoch=-1", r"^finetune: unfreeze_at_epoch is -1"),
         ("ckpt=newest", r"^ckpt is newest; it is one of best, last$"),
+        ("ckpt=last callbacks.last_checkpoint=null", r"^ckpt is last, but callbacks keep no last_checkpoint"),
         ("ckpt=last ~callbacks.last_checkpoint", r"^ckpt is last, but callbacks keep no last_checkpoint"),
         ("finetune.head_lr_scale=0", r"^model: head_lr_scale is 0"),
         ("model=deep_emotion model.transformer_lr_scale=0", r"^model: transformer_lr_scale is 0"),

@@ -19,13 +19,15 @@ from fer_lightning.models import DeepEmotionClassifier, ResNet18Classifier, load
 
 
 @pytest.fixture
-def teacher(few_faces: Path, tmp_path: Path) -> Path:
+def teacher(composed: Compose, few_faces: Path, tmp_path: Path) -> Path:
     """The folder of a run of one step, on the faces that the convention trains on."""
     model = ResNet18Classifier(width=8, optimizer=partial(torch.optim.SGD, lr=0.1))
     data = FERDataModule(few_faces, batch_size=64, image_size=48, normalize="fixed", mean=0.4, std=0.2)
     fitting = trainer(tmp_path / "fitted", max_steps=1)
     fitting.fit(model, data)
     fitting.save_checkpoint(tmp_path / "teacher/checkpoints/best.ckpt")
+    (tmp_path / "teacher/.hydra").mkdir()
+    OmegaConf.save(composed(), tmp_path / "teacher/.hydra/config.yaml")
     return tmp_path / "teacher"
 
 
@@ -78,6 +80,15 @@ def test_a_network_comes_to_say_what_its_teacher_says(few_faces: Path, teacher: 
     trainer(tmp_path, max_epochs=5, limit_val_batches=0).fit(model, data)
     assert apart() < 0.5 * before
     assert not any("teacher" in name for name in model.state_dict())
+
+
+def test_the_teacher_is_the_checkpoint_that_its_run_tested(few_faces: Path, teacher: Path, composed: Compose) -> None:
+    (teacher / "checkpoints/best.ckpt").rename(teacher / "checkpoints/last.ckpt")
+    OmegaConf.save(composed("ckpt=last"), teacher / ".hydra/config.yaml")
+    Distillation(str(teacher)).prepare(data_of(few_faces))
+    OmegaConf.save(composed("ckpt=best"), teacher / ".hydra/config.yaml")
+    with pytest.raises(ValueError, match=r"checkpoints/best\.ckpt does not exist: give the folder of a finished run"):
+        Distillation(str(teacher)).prepare(data_of(few_faces))
 
 
 @pytest.mark.parametrize(

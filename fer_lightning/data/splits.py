@@ -75,7 +75,7 @@ def split_rows(
     rows |= _cut(rows["train"], faces.labels, cut, split_seed)
     origins = {split: " + ".join(names) for split, names in named.items()}
     if both:
-        origins["test"] += ", by which the checkpoint is chosen"
+        origins["test"] += ", which is val too"
     for split, share in cut.items():
         origins[split] = f"{share:.0%} of {origins['train']}"
     if cut:

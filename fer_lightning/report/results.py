@@ -17,7 +17,7 @@ import pandas as pd
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
-PATHS = ("data.path", "data.votes.path", "model.weights_path", "loss.teacher")
+PATHS = ("data.path", "data.votes.path", "model.weights_path")
 """Whose folders these are is no part of the recipe."""
 
 REPEATS = ("seed", "data.fold")
@@ -68,7 +68,8 @@ def _run(file: Path) -> dict[str, Any]:
         if key in REPEATS:
             repeats[key] = value
         else:
-            shown.append(f"{key}=…" if key in PATHS else shlex.quote(word))
+            teacher = f"{key}=…/{Path(value).name}"  # which of them is part of the recipe
+            shown.append(teacher if key == "loss.teacher" else f"{key}=…" if key in PATHS else shlex.quote(word))
     fold = repeats.get("data.fold")
     return run | {"command": " ".join(shown), "repeat": repeats["seed"] + (f" (fold {fold})" if fold else "")}
 

@@ -79,10 +79,10 @@ def test_choosing_on_the_part_that_is_reported_is_warned_of(caplog: pytest.LogCa
     assert "val and test share PublicTest" in caplog.text
 
 
-def test_a_figure_that_was_chosen_by_says_so_wherever_it_is_shown() -> None:
+def test_a_test_part_that_is_val_too_says_so_wherever_it_is_shown() -> None:
     faces = faces_of(USAGES, (100, 40, 40))
     _, origins = split_rows(faces, {"val": "PublicTest", "test": "PublicTest"}, 0.1, 0.1, 0)
-    assert origins["test"] == "PublicTest, by which the checkpoint is chosen"
+    assert origins["test"] == "PublicTest, which is val too"
     _, origins = split_rows(faces, {"val": "PrivateTest", "test": "PublicTest"}, 0.1, 0.1, 0)
     assert origins["test"] == "PublicTest"
 
