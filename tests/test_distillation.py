@@ -51,7 +51,7 @@ def test_the_loss_is_that_of_its_paper(few_faces: Path, teacher: Path) -> None:
     kl = (told * (told.log() - (logits / 3).log_softmax(1))).sum(1).mean()
     of_batch = loss.of_training(logits, labels, weights, images)
     torch.testing.assert_close(of_batch, 0.4 * F.cross_entropy(logits, labels) + 0.6 * 9 * kl)
-    assert float(loss(logits, labels, weights)) == pytest.approx(float(F.cross_entropy(logits, labels)))
+    assert float(loss(logits, labels, weights).detach()) == pytest.approx(float(F.cross_entropy(logits, labels)))
     of_batch.backward()
     assert all(parameter.grad is None for parameter in loss.teacher.parameters())
 
