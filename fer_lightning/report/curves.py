@@ -105,7 +105,9 @@ def _draw_rates(axes: Axes, metrics: pd.DataFrame) -> None:
         lines.setdefault(tuple(rates), rates)
     for rates, colour in zip(lines.values(), COLOURS, strict=False):
         marker = "o" if len(rates) < 20 else None
-        rates.plot(ax=axes, color=colour, marker=marker, markersize=3, label=str(rates.name).removeprefix("lr-"))
+        optimizer = str(rates.name).removeprefix("lr-").partition("/")[0]  # and "pg1", which tells nobody anything
+        label = f"{optimizer}, up to {rates.max():.3g}"
+        rates.plot(ax=axes, color=colour, marker=marker, markersize=3, label=label)
     if len(lines) > 1:
         axes.legend()
     axes.set(xlabel="step", ylabel="learning rate")
