@@ -25,6 +25,13 @@ AUTO = {"trainer": "precision", "optimizer": "fused"}
 """The keys that may be "auto", which build.py resolves."""
 
 
+WHAT_IS_MISSING = {
+    "loss.teacher": ", the folder of a finished run of a larger network (as experiment=quick_65 trains one), or do "
+    "without by loss=cross_entropy"
+}
+"""Of keys that must be given, what they are."""
+
+
 def check(cfg: DictConfig) -> None:
     """Refuses what no later step would, or only after hours: what is missing, types, ranges across groups.
 
@@ -32,7 +39,7 @@ def check(cfg: DictConfig) -> None:
         ConfigError: names the first key that is wrong, what it is and what it should be.
     """
     if missing := sorted(OmegaConf.missing_keys(cfg)):
-        raise ConfigError(f"{missing[0]} is missing: give {missing[0]}=…")
+        raise ConfigError(f"{missing[0]} is missing: give {missing[0]}=…{WHAT_IS_MISSING.get(missing[0], '')}")
     trainer = cfg.trainer
     if trainer.max_epochs == 0:
         raise ConfigError("trainer.max_epochs is 0: nothing would be trained; -1 is without end")

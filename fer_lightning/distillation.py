@@ -1,5 +1,6 @@
 """Knowledge distillation: a network learns from what a larger one, trained before, makes of the same faces."""
 
+import logging
 from pathlib import Path
 
 import torch
@@ -13,6 +14,8 @@ from fer_lightning.losses import ClassWeights, CrossEntropy
 from fer_lightning.models import load_model
 from fer_lightning.nets.torchvision import refusal
 from fer_lightning.run_config import checkpoint_of
+
+log = logging.getLogger(__name__)
 
 
 class Distillation(CrossEntropy):
@@ -83,6 +86,11 @@ class Distillation(CrossEntropy):
                     f"{data.origins[split]}, and would pass on what they are: train it with the same data.splits, "
                     f"val_fraction, split_seed and fold"
                 )
+        shared = int(torch.isin(data.trained_on, known.trained_on).sum())
+        log.info("teacher: %s, which has learnt %s of the faces to train on", checkpoint, f"{shared:,}")
+        log.info("the loss of train counts what it says; that of val and test does not")
+        if shared == 0:
+            log.warning("teacher %s has learnt none of these faces, but those of %s", self.path, known.source)
         self._shift, self._scale = (data.mean - known.mean) / known.std, data.std / known.std
 
     def of_training(self, logits: Tensor, targets: Tensor, weights: Tensor, images: Tensor) -> Tensor:

@@ -105,7 +105,10 @@ def test_the_teacher_is_the_checkpoint_that_its_run_tested(few_faces: Path, teac
         (("loss.teacher=nowhere",), r"^loss: teacher nowhere does not exist: give the folder of a finished run"),
         (("loss.weight=0",), r"^loss: weight is 0; it must be above 0 and at most 1$"),
         (("loss.temperature=0",), r"^loss: temperature is 0; it must be above 0$"),
-        (("loss.teacher=???",), r"^loss\.teacher is missing: give loss\.teacher=…$"),
+        (
+            ("loss.teacher=???",),
+            r"^loss\.teacher is missing: give loss\.teacher=…, the folder of a finished run",
+        ),
     ],
 )
 def test_a_teacher_that_cannot_teach_is_refused(

@@ -71,13 +71,15 @@ def _run(file: Path) -> dict[str, Any]:
             teacher = f"{key}=…/{Path(value).name}"  # which of them is part of the recipe
             shown.append(teacher if key == "loss.teacher" else f"{key}=…" if key in PATHS else shlex.quote(word))
     fold = repeats.get("data.fold")
-    return run | {"command": " ".join(shown), "repeat": repeats["seed"] + (f" (fold {fold})" if fold else "")}
+    repeat = repeats["seed"] + (f" (fold {fold})" if fold else "")
+    return run | {"folder": str(file.parent.parent), "command": " ".join(shown), "repeat": repeat}
 
 
 def _row(runs: pd.DataFrame) -> dict[str, str]:
     first = runs.iloc[0]
-    if runs["repeat"].duplicated().any():
-        raise ValueError(f"two runs of {first['command']} have the same seed and fold: give the folder of one of them")
+    if (same := runs["repeat"].duplicated(keep=False)).any():
+        folders = ", ".join(runs["folder"][same])
+        raise ValueError(f"two runs of {first['command']} have the same seed and fold: give one of {folders}")
     experiment = re.search(r"experiment=(\S+)", first["command"])
     accuracy = runs["test/accuracy"]
     new = runs["test/accuracy_new"]

@@ -87,7 +87,7 @@ def test_what_cannot_be_is_one_message(tmp_path: Path) -> None:
         main([str(run(tmp_path, "a")), str(tmp_path / "b")])
     for name in ("twice", "again"):
         run(tmp_path / "same_seed", name)
-    with pytest.raises(SystemExit, match=r"error: two runs of python train\.py .* have the same seed"):
+    with pytest.raises(SystemExit, match=r"have the same seed and fold: give one of \S+/again, \S+/twice$"):
         main([str(tmp_path / "same_seed")])
     file = tmp_path / "RESULTS.md"
     file.write_text("# Results\n", "utf-8")
