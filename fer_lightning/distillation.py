@@ -59,7 +59,7 @@ class Distillation(CrossEntropy):
 
         Raises:
             ValueError: a file that is no checkpoint, or a teacher that knows other classes, takes images of another
-                size, or has learnt faces of the test split.
+                size, or has learnt faces of val or test.
         """
         checkpoint = checkpoint_of(self.path) if self.path.is_dir() else self.path
         if not checkpoint.is_file():

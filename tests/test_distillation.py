@@ -102,6 +102,10 @@ def test_the_teacher_is_the_checkpoint_that_its_run_tested(few_faces: Path, teac
             ("data.splits.train=PublicTest", "data.splits.test=Training"),
             r"^loss: teacher .* has learnt 192 faces of test, which is Training, and would pass on what they are",
         ),
+        (
+            ("data.splits.train=PublicTest", "data.splits.val=Training", "data.splits.test=PrivateTest"),
+            r"^loss: teacher .* has learnt 192 faces of val, which is Training, and would pass on what they are",
+        ),
         (("loss.teacher=nowhere",), r"^loss: teacher nowhere does not exist: give the folder of a finished run"),
         (("loss.weight=0",), r"^loss: weight is 0; it must be above 0 and at most 1$"),
         (("loss.temperature=0",), r"^loss: temperature is 0; it must be above 0$"),
@@ -117,6 +121,25 @@ def test_a_teacher_that_cannot_teach_is_refused(
     given = ("model=deep_emotion", "data=fer2013", f"data.path={few_faces}", "loss=distillation")
     with pytest.raises(ConfigError, match=says):
         build(composed(*given, f"loss.teacher={teacher}", *options))
+
+
+def test_a_teacher_of_other_faces_is_warned_of(
+    composed: Compose, teacher: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    others = ("data=demo", "data.path.faces=240", "data.path.seed=2", "data.image_size=48")
+    with caplog.at_level("WARNING"):
+        build(composed("model=deep_emotion", *others, "loss=distillation", f"loss.teacher={teacher}"))
+    assert f"teacher {teacher} has learnt none of these faces, but those of " in caplog.text
+
+
+def test_a_teacher_that_takes_no_smaller_images_is_refused(few_faces: Path, teacher: Path) -> None:
+    model, data = DeepEmotionClassifier(optimizer=partial(torch.optim.SGD, lr=0.1)), data_of(few_faces)
+    fitting = trainer(teacher / "fitted", max_steps=1)
+    fitting.fit(model, data)
+    fitting.save_checkpoint(teacher / "checkpoints/best.ckpt")
+    data.progressive_sizes = (36, 48)
+    with pytest.raises(ValueError, match=r"^teacher .* does not run on images of 36×36: data\.progressive_sizes$"):
+        Distillation(str(teacher)).prepare(data)
 
 
 def test_teachers_of_other_classes_are_refused(few_faces: Path, teacher: Path) -> None:

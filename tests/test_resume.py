@@ -115,7 +115,9 @@ def test_run_from_before_there_was_ckpt_ends_with_its_best(composed: Compose, tm
     with pytest.raises(Killed):
         fitted(cfg, KilledAt("on_train_epoch_end", 1))
     file = tmp_path / "run/.hydra/config.yaml"
-    file.write_text(file.read_text().replace("ckpt: best\n", ""))
+    text = file.read_text()
+    assert "ckpt: best\n" in text
+    file.write_text(text.replace("ckpt: best\n", ""))
     assert StoppedRun.of(resuming(cfg, tmp_path / "run"), []).config.ckpt == "best"
 
 
