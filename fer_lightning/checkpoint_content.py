@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
+import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
@@ -32,6 +33,7 @@ class DataState(BaseModel):
     std: Annotated[float, Field(gt=0)]
     image_size: Annotated[int, Field(ge=1)]
     trained_on: Tensor
+    chosen_on: Tensor = torch.empty(0, dtype=torch.int64)  # a checkpoint without is from before this was kept
 
 
 class CheckpointContent(BaseModel):

@@ -113,7 +113,7 @@ class FERDataModule(L.LightningDataModule):
         self.image_size: int | Literal["auto"] = image_size
         self.progressive_sizes, self.batch_size, self.seed = tuple(progressive_sizes), batch_size, seed
         self.source = Path()  # where the faces were read
-        self.trained_on = torch.empty(0, dtype=torch.int64)  # digests of the training faces
+        self.trained_on = self.chosen_on = torch.empty(0, dtype=torch.int64)  # digests of train's faces, and of val's
         self.origins: dict[str, str] = {}  # of each split: the part of the source that it is, in words
         self.faces: Faces | None = None
         self.rows: dict[str, Tensor] = {}
@@ -135,8 +135,9 @@ class FERDataModule(L.LightningDataModule):
         known = digests(faces.images)
         if stage == "test":
             rows = {"test": rows["test"]}
+            self._warn_of_chosen(known[rows["test"]])
         else:
-            self.trained_on = known[rows["train"]]
+            self.trained_on, self.chosen_on = known[rows["train"]], known[rows["val"]]
         copies = self._copies(known, rows)
         counts = {split: int(copied.sum()) for split, copied in copies.items()}
         log.info("faces in each split:\n%s", split_table(faces, rows, self.origins, counts))
@@ -218,11 +219,13 @@ class FERDataModule(L.LightningDataModule):
             "std": self.std,
             "image_size": self.image_size,
             "trained_on": self.trained_on,
+            "chosen_on": self.chosen_on,
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.mean, self.std, self.trained_on = state_dict["mean"], state_dict["std"], state_dict["trained_on"]
-        self.image_size = state_dict["image_size"]
+        self.mean, self.std, self.image_size = state_dict["mean"], state_dict["std"], state_dict["image_size"]
+        self.trained_on = state_dict["trained_on"]
+        self.chosen_on = state_dict.get("chosen_on", self.chosen_on)
 
     @property
     def _processes(self) -> tuple[int, int]:
@@ -241,6 +244,16 @@ class FERDataModule(L.LightningDataModule):
         if epochs is None or epochs < 1:
             raise ValueError("progressive_sizes shares out the run's epochs: the trainer needs max_epochs")
         return sizes[min(self.trainer.current_epoch * len(sizes) // epochs, len(sizes) - 1)]
+
+    def _warn_of_chosen(self, tested: Tensor) -> None:
+        chosen = torch.isin(tested, self.chosen_on).sum().item()
+        if chosen > 0.1 * len(tested):  # FER2013 has some copies in every pair of its parts
+            log.warning(
+                "%s of the %s faces of test are those that the network and its settings were chosen on, the run's val: "
+                "such a figure is too high by as much as the choice was luck",
+                f"{chosen:,}",
+                f"{len(tested):,}",
+            )
 
     def _copies(self, known: Tensor, rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {split: torch.isin(known[r], self.trained_on) for split, r in rows.items() if split != "train"}

@@ -116,6 +116,17 @@ def test_other_data_is_held_against_the_faces_that_the_network_was_trained_on(
     assert (other.mean, other.std) == (trained.mean, trained.std)
 
 
+@pytest.mark.parametrize(("part", "warns"), [("PublicTest", True), ("PrivateTest", False)])
+def test_a_test_on_the_faces_that_the_network_was_chosen_on_is_told(
+    csv: Path, part: str, warns: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    trained = ready(csv)
+    other = FERDataModule(csv, splits={"test": part})
+    other.load_state_dict(trained.state_dict())
+    other.setup("test")
+    assert ("12 of the 12 faces of test are those that the network" in caplog.text) == warns
+
+
 def test_copies_can_be_taken_out_of_training(csv: Path) -> None:
     with_a_copy(csv)
     assert len(ready(csv).rows["train"]) == 40
