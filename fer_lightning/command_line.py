@@ -124,7 +124,7 @@ def message(error: Exception) -> str:
         return f"{str(error).rpartition('full_key: ')[2]}: {cause}"
     origin = cause if isinstance(cause, OmegaConfBaseException) else error
     if isinstance(origin, OmegaConfBaseException) and (choices := _choices(origin)):
-        return f"there is no key {origin.full_key}{choices}"
+        return f"there is no key {origin.full_key}{choices}{_choices_that_have(origin.full_key)}"
     # Below the choices of a group, Hydra lists the folders that it searched.
     text = str(error).partition("\nConfig search path")[0].strip()
     text = re.sub(r"^In '\w+': |\nSee https\S+$", "", text)
@@ -152,6 +152,15 @@ def _files_of_group(group: str, name: str) -> str:
     choices = sorted(file.stem for file in (Path(sys.argv[0]).parent / "conf" / group).glob("*.yaml"))
     near = difflib.get_close_matches(name, choices, n=1)
     return (f"\nDid you mean {near[0]}?" if near else "") + f"\nChoices of {group}: {', '.join(choices)}"
+
+
+def _choices_that_have(key: str) -> str:
+    """The choices of the key's group in whose file it is, as in loss=distillation for loss.teacher."""
+    group, _, name = key.partition(".")
+    files = sorted((Path(sys.argv[0]).parent / "conf" / group).glob("*.yaml"))
+    line = re.compile(rf"^{re.escape(name)}:", re.MULTILINE)
+    having = [f"{group}={file.stem}" for file in files if line.search(file.read_text("utf-8"))]
+    return f"\nIt is a key of {', '.join(having)}" if having else ""
 
 
 def _choices(error: OmegaConfBaseException) -> str:

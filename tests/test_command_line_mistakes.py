@@ -36,6 +36,7 @@ def test_the_learning_rate_finder_refuses_what_it_would_get_wrong(
             ["there is no key optimizer.lrr", "Did you mean lr?", "lr, momentum, nesterov, weight_decay"],
         ),
         ("train.py", ["optimzer=adam"], ["optimzer", "Did you mean optimizer?", "scheduler"]),
+        ("train.py", ["loss.teacher=x"], ["there is no key loss.teacher", "It is a key of loss=distillation"]),
         ("train.py", ["lr=0.1"], ["there is no key lr", "Did you mean optimizer.lr?"]),
         (
             "train.py",
