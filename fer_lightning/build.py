@@ -21,7 +21,6 @@ from fer_lightning.classifier import EmotionClassifier
 from fer_lightning.command_line import ConfigError, message
 from fer_lightning.data import DataError, FERDataModule
 from fer_lightning.devices import EndTogether, refuse_what_devices_cannot_share
-from fer_lightning.distillation import Distillation
 from fer_lightning.models import load_model
 from fer_lightning.nets.torchvision import refusal
 from fer_lightning.nets.weights import Start
@@ -68,11 +67,10 @@ def build(cfg: DictConfig) -> Experiment:
                     f"data.{key} is {size}, and {type(model.net).__name__} does not run on images of {size}×{size}: "
                     f"it is made for {model.image_size}×{model.image_size}"
                 )
-    if isinstance(loss, Distillation):
-        try:
-            loss.prepare(datamodule)
-        except ValueError as error:
-            raise ConfigError(f"loss: {error}") from error
+    try:
+        loss.prepare(datamodule)
+    except ValueError as error:
+        raise ConfigError(f"loss: {error}") from error
     if cfg.compile:
         log.info("compile=true: the first steps take a minute or more, on a CPU several")
         model.net.compile()  # in place, so that the names in its state dict stay

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fer_lightning.data import FERDataModule
+
 ClassWeights = Literal["none", "balanced", "effective-number"]
 
 
@@ -34,6 +36,9 @@ class CrossEntropy:
         if not 0 <= beta < 1:
             raise ValueError(f"beta is {beta}; it must be at least 0 and below 1")
         self.label_smoothing, self.class_weights, self.beta = label_smoothing, class_weights, beta
+
+    def prepare(self, data: FERDataModule) -> None:
+        """Called once before training, with what it will be on; a network is tested without. Here nothing is needed."""
 
     def weights(self, class_counts: Tensor) -> Tensor:
         """float (C,) from the number of training faces of each class; a class without any weighs nothing."""

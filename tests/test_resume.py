@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
 
 from fer_lightning.build import build
 from fer_lightning.checkpoints import newest_whole
@@ -202,6 +203,18 @@ def test_what_a_resumed_run_cannot_change_is_refused(
     cfg = composed(*BASE, f"resume={finished}", *overrides[1:])
     with pytest.raises(ConfigError, match=said):
         StoppedRun.of(cfg, overrides)
+
+
+@pytest.mark.parametrize("key", ["loss.teacher", "model.weights_path"])
+def test_what_was_typed_relative_to_where_a_run_began_is_found_from_elsewhere(
+    key: str, finished: Path, composed: Compose
+) -> None:
+    run = OmegaConf.load(finished / ".hydra/config.yaml")
+    OmegaConf.update(run, key, "kept/there", force_add=True)
+    OmegaConf.save(run, finished / ".hydra/config.yaml")
+    (finished / ".hydra/hydra.yaml").write_text("hydra: {runtime: {cwd: /began}}")
+    stopped = StoppedRun.of(composed(*BASE, f"resume={finished}"), ["resume=x"])
+    assert OmegaConf.select(stopped.config, key) == "/began/kept/there"
 
 
 def test_damaged_last_checkpoint_is_recognised_and_the_one_before_it_taken(
