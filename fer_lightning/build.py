@@ -21,6 +21,7 @@ from fer_lightning.classifier import EmotionClassifier
 from fer_lightning.command_line import ConfigError, message
 from fer_lightning.data import DataError, FERDataModule
 from fer_lightning.devices import EndTogether, refuse_what_devices_cannot_share
+from fer_lightning.losses import CrossEntropy
 from fer_lightning.models import load_model
 from fer_lightning.nets.torchvision import refusal
 from fer_lightning.nets.weights import Start
@@ -50,7 +51,7 @@ def build(cfg: DictConfig) -> Experiment:
     finetuning, of_head = _apart("finetune", cfg.finetune)
     own = [_made("finetune", finetuning)] if cfg.finetune.unfreeze_at_epoch != 0 else []
     trainer = _trainer(cfg, own, callbacks=list(cfg.callbacks or {}), loggers=list(cfg.logger or {}))
-    loss = _made("loss", cfg.loss)
+    loss: CrossEntropy = _made("loss", cfg.loss)
     optimizer = _optimizer(cfg)
     schedule = _schedule(cfg, optimizer)
     datamodule = build_data(cfg)

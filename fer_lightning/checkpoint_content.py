@@ -22,6 +22,15 @@ def _no_reference(text: str) -> str:
 Literally = Annotated[str, AfterValidator(_no_reference)]
 
 
+def _whole_digests(digests: Tensor) -> Tensor:
+    if not is_plain(digests) or digests.dtype != torch.int64 or digests.ndim != 1:
+        raise ValueError("no digests")
+    return digests
+
+
+Digests = Annotated[Tensor, AfterValidator(_whole_digests)]
+
+
 class DataState(BaseModel):
     """What `FERDataModule.state_dict` gives."""
 
@@ -32,8 +41,8 @@ class DataState(BaseModel):
     mean: float
     std: Annotated[float, Field(gt=0)]
     image_size: Annotated[int, Field(ge=1)]
-    trained_on: Tensor
-    chosen_on: Tensor = torch.empty(0, dtype=torch.int64)  # a checkpoint without is from before this was kept
+    trained_on: Digests
+    chosen_on: Digests = torch.empty(0, dtype=torch.int64)  # a checkpoint without is from before this was kept
 
 
 class CheckpointContent(BaseModel):

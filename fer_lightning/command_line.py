@@ -149,17 +149,23 @@ def _raised_by_hydra(error: Exception) -> bool:
 
 def _files_of_group(group: str, name: str) -> str:
     """Hydra lists the choices of a group itself, but not where several can be made at once."""
-    choices = sorted(file.stem for file in (Path(sys.argv[0]).parent / "conf" / group).glob("*.yaml"))
+    choices = [file.stem for file in _group(group)]
     near = difflib.get_close_matches(name, choices, n=1)
     return (f"\nDid you mean {near[0]}?" if near else "") + f"\nChoices of {group}: {', '.join(choices)}"
 
 
-def _choices_that_have(key: str) -> str:
+def _group(name: str) -> list[Path]:
+    return sorted((Path(sys.argv[0]).parent / "conf" / name).glob("*.yaml"))
+
+
+def _choices_that_have(full_key: str) -> str:
     """The choices of the key's group in whose file it is, as in loss=distillation for loss.teacher."""
-    group, _, name = key.partition(".")
-    files = sorted((Path(sys.argv[0]).parent / "conf" / group).glob("*.yaml"))
-    line = re.compile(rf"^{re.escape(name)}:", re.MULTILINE)
-    having = [f"{group}={file.stem}" for file in files if line.search(file.read_text("utf-8"))]
+    group, _, key = full_key.partition(".")
+    if Path(sys.argv[0]).name != "train.py":  # test.py has no groups: a run brings its own
+        return ""
+    as_typed = "callbacks=[default,{}]" if group == "callbacks" else group + "={}"
+    line = re.compile(rf"^{re.escape(key)}:", re.MULTILINE)
+    having = [as_typed.format(file.stem) for file in _group(group) if line.search(file.read_text("utf-8"))]
     return f"\nIt is a key of {', '.join(having)}" if having else ""
 
 

@@ -38,7 +38,11 @@ class CrossEntropy:
         self.label_smoothing, self.class_weights, self.beta = label_smoothing, class_weights, beta
 
     def prepare(self, data: FERDataModule) -> None:
-        """Called once before training, with what it will be on; a network is tested without. Here nothing is needed."""
+        """Called once before training, with its data; not for testing.
+
+        Raises:
+            ValueError: data that the loss cannot be used with.
+        """
 
     def weights(self, class_counts: Tensor) -> Tensor:
         """float (C,) from the number of training faces of each class; a class without any weighs nothing."""

@@ -58,6 +58,7 @@ class StoppedRun:
             )
         refuse_foreign(run)
         run.ckpt = run.get("ckpt", "best")  # there are runs from before there was the key
+        _complete_paths(run, run_dir)
         if state:
             tested = state.callbacks.last.finished and (run_dir / "report" / "metrics.json").exists()
             if tested and "trainer.max_epochs" not in given:
@@ -66,7 +67,6 @@ class StoppedRun:
                     f"with trainer.max_epochs=…; to test it again: python test.py run_dir={cfg.resume}"
                 )
             _take_from_checkpoint(run, state)
-            _complete_paths(run, run_dir)
         if "data.path" in given:
             run.data.path = cfg.data.path
         if "trainer.max_epochs" in given:
@@ -151,7 +151,8 @@ def _take_from_checkpoint(run: DictConfig, state: StoppedState) -> None:
 
 def _complete_paths(run: DictConfig, run_dir: Path) -> None:
     """Paths relative to where the run was started."""
-    for group, key in (("model", "weights_path"), ("loss", "teacher")):
-        if path := run[group].get(key):
+    for key in ("data.path", "data.votes.path", "model.weights_path", "loss.teacher"):
+        typed = OmegaConf.select(run, key)
+        if isinstance(typed, str) and not (path := Path(typed).expanduser()).is_absolute():
             started = OmegaConf.select(hydras_file(run_dir, "hydra.yaml"), "hydra.runtime.cwd", default="")
-            run[group][key] = str(Path(str(started)) / Path(str(path)).expanduser())
+            OmegaConf.update(run, key, str(Path(str(started)) / path))

@@ -36,7 +36,13 @@ def test_the_learning_rate_finder_refuses_what_it_would_get_wrong(
             ["there is no key optimizer.lrr", "Did you mean lr?", "lr, momentum, nesterov, weight_decay"],
         ),
         ("train.py", ["optimzer=adam"], ["optimzer", "Did you mean optimizer?", "scheduler"]),
-        ("train.py", ["loss.teacher=x"], ["there is no key loss.teacher", "It is a key of loss=distillation"]),
+        ("train.py", ["loss.teacher=x"], ["there is no key loss.teacher", "It is a key of loss=distillation\n"]),
+        ("train.py", ["callbacks.early_stopping.patience=3"], ["It is a key of callbacks=[default,early_stopping]\n"]),
+        (
+            "test.py",
+            ["run_dir=x", "trainer.max_epochs=3"],
+            ["there is no key trainer.max_epochs\nKeys here: accelerator,"],
+        ),
         ("train.py", ["lr=0.1"], ["there is no key lr", "Did you mean optimizer.lr?"]),
         (
             "train.py",

@@ -185,7 +185,7 @@ def checkpoint_bytes() -> bytes:
     if not CHECKPOINT.getvalue():
         data = {"source": "x", "votes": None, "mean": 0.5, "std": 0.25, "image_size": 48}
         content = {
-            "FERDataModule": {**data, "trained_on": torch.zeros(3, dtype=torch.int64)},
+            "FERDataModule": {**data, **dict.fromkeys(("trained_on", "chosen_on"), torch.zeros(3, dtype=torch.int64))},
             "model_class": "DeepEmotionClassifier",
             "hyper_parameters": dict(MODEL.hparams),
             "state_dict": MODEL.state_dict(),

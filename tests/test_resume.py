@@ -206,15 +206,20 @@ def test_what_a_resumed_run_cannot_change_is_refused(
 
 
 @pytest.mark.parametrize("key", ["loss.teacher", "model.weights_path"])
-def test_what_was_typed_relative_to_where_a_run_began_is_found_from_elsewhere(
-    key: str, finished: Path, composed: Compose
+@pytest.mark.parametrize("killed_early", [False, True])
+def test_paths_are_completed_from_where_the_run_was_started(
+    key: str, killed_early: bool, finished: Path, composed: Compose
 ) -> None:
     run = OmegaConf.load(finished / ".hydra/config.yaml")
     OmegaConf.update(run, key, "kept/there", force_add=True)
     OmegaConf.save(run, finished / ".hydra/config.yaml")
     (finished / ".hydra/hydra.yaml").write_text("hydra: {runtime: {cwd: /began}}")
+    if killed_early:
+        for checkpoint in finished.glob("checkpoints/*.ckpt"):
+            checkpoint.unlink()
     stopped = StoppedRun.of(composed(*BASE, f"resume={finished}"), ["resume=x"])
-    assert OmegaConf.select(stopped.config, key) == "/began/kept/there"
+    assert (stopped.checkpoint is None) == killed_early
+    assert OmegaConf.select(stopped.config, key) == str(Path("/began/kept/there"))
 
 
 def test_damaged_last_checkpoint_is_recognised_and_the_one_before_it_taken(

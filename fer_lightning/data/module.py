@@ -17,7 +17,7 @@ from fer_lightning.data.ferplus import Votes
 from fer_lightning.data.pixels import mean_and_std, resized
 from fer_lightning.data.shares import shares
 from fer_lightning.data.source import find_fer2013, read_faces
-from fer_lightning.data.splits import digests, split_rows, split_table
+from fer_lightning.data.splits import digests, split_rows, split_table, warn_of_known
 
 log = logging.getLogger(__name__)
 
@@ -135,9 +135,9 @@ class FERDataModule(L.LightningDataModule):
         known = digests(faces.images)
         if stage == "test":
             rows = {"test": rows["test"]}
-            self._warn_of_chosen(known[rows["test"]])
         else:
             self.trained_on, self.chosen_on = known[rows["train"]], known[rows["val"]]
+        warn_of_known(known[rows["test"]], self.trained_on, self.chosen_on)
         copies = self._copies(known, rows)
         counts = {split: int(copied.sum()) for split, copied in copies.items()}
         log.info("faces in each split:\n%s", split_table(faces, rows, self.origins, counts))
@@ -244,16 +244,6 @@ class FERDataModule(L.LightningDataModule):
         if epochs is None or epochs < 1:
             raise ValueError("progressive_sizes shares out the run's epochs: the trainer needs max_epochs")
         return sizes[min(self.trainer.current_epoch * len(sizes) // epochs, len(sizes) - 1)]
-
-    def _warn_of_chosen(self, tested: Tensor) -> None:
-        chosen = torch.isin(tested, self.chosen_on).sum().item()
-        if chosen > 0.1 * len(tested):  # FER2013 has some copies in every pair of its parts
-            log.warning(
-                "%s of the %s faces of test are those that the network and its settings were chosen on, the run's val: "
-                "such a figure is too high by as much as the choice was luck",
-                f"{chosen:,}",
-                f"{len(tested):,}",
-            )
 
     def _copies(self, known: Tensor, rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {split: torch.isin(known[r], self.trained_on) for split, r in rows.items() if split != "train"}

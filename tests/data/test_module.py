@@ -116,15 +116,30 @@ def test_other_data_is_held_against_the_faces_that_the_network_was_trained_on(
     assert (other.mean, other.std) == (trained.mean, trained.std)
 
 
-@pytest.mark.parametrize(("part", "warns"), [("PublicTest", True), ("PrivateTest", False)])
-def test_a_test_on_the_faces_that_the_network_was_chosen_on_is_told(
-    csv: Path, part: str, warns: bool, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("splits", "warns"),
+    [
+        ({"test": "PublicTest"}, ["12 of the 12 faces of test are those that it may have been chosen on"]),
+        (
+            {"train": "PublicTest", "val": "PrivateTest", "test": "Training"},
+            ["40 of the 40 faces of test are those that the network has learnt from"],
+        ),
+        ({"test": "PrivateTest"}, []),
+    ],
+)
+def test_a_test_on_faces_that_the_network_knows_is_warned_of(
+    csv: Path, splits: dict[str, str], warns: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    trained = ready(csv)
-    other = FERDataModule(csv, splits={"test": part})
-    other.load_state_dict(trained.state_dict())
+    other = FERDataModule(csv, splits=splits)
+    other.load_state_dict(ready(csv).state_dict())
     other.setup("test")
-    assert ("12 of the 12 faces of test are those that the network" in caplog.text) == warns
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert [message.startswith(start) for message, start in zip(warned, warns, strict=True)] == [True] * len(warns)
+
+
+def test_choosing_on_the_faces_that_are_reported_is_warned_of(csv: Path, caplog: pytest.LogCaptureFixture) -> None:
+    ready(csv, splits={"val": "PublicTest", "test": "PublicTest"})
+    assert "12 of the 12 faces of test are those that it may have been chosen on" in caplog.text
 
 
 def test_copies_can_be_taken_out_of_training(csv: Path) -> None:

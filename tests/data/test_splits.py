@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from fer_lightning.data.faces import DataError, Faces
-from fer_lightning.data.splits import digests, split_rows, split_table
+from fer_lightning.data.splits import digests, split_rows, split_table, warn_of_known
 
 USAGES = ("Training", "PublicTest", "PrivateTest")
 
@@ -72,11 +72,16 @@ def test_several_parts_can_make_one_split() -> None:
     assert rows["test"].tolist() == list(range(100, 180))
 
 
-def test_choosing_on_the_part_that_is_reported_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING):
-        rows = split(faces_of(USAGES, (100, 40, 40)), {"val": "PublicTest", "test": "PublicTest"})
-    assert torch.equal(rows["val"], rows["test"])
-    assert "val and test share PublicTest" in caplog.text
+@pytest.mark.parametrize(("count", "warns"), [(25, False), (26, True)])
+def test_more_than_a_quarter_of_faces_that_the_network_knows_are_warned_of(
+    count: int, warns: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    tested, none = torch.arange(100), torch.arange(0)
+    warn_of_known(tested, tested[:count], none)
+    assert ("those that the network has learnt from" in caplog.text) == warns
+    caplog.clear()
+    warn_of_known(tested, none, tested[:count])
+    assert ("those that it may have been chosen on" in caplog.text) == warns
 
 
 def test_a_test_part_that_is_val_too_says_so_wherever_it_is_shown() -> None:
