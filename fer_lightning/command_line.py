@@ -124,7 +124,7 @@ def message(error: Exception) -> str:
         return f"{str(error).rpartition('full_key: ')[2]}: {cause}"
     origin = cause if isinstance(cause, OmegaConfBaseException) else error
     if isinstance(origin, OmegaConfBaseException) and (choices := _choices(origin)):
-        return f"there is no key {origin.full_key}{choices}{_choices_that_have(origin.full_key)}"
+        return f"there is no key {origin.full_key}{choices}{_choices_that_have(str(origin.full_key))}"
     # Below the choices of a group, Hydra lists the folders that it searched.
     text = str(error).partition("\nConfig search path")[0].strip()
     text = re.sub(r"^In '\w+': |\nSee https\S+$", "", text)
@@ -163,7 +163,7 @@ def _choices_that_have(full_key: str) -> str:
     group, _, key = full_key.partition(".")
     if Path(sys.argv[0]).name != "train.py":  # test.py has no groups: a run brings its own
         return ""
-    as_typed = "callbacks=[default,{}]" if group == "callbacks" else group + "={}"
+    as_typed = "'callbacks=[default,gradient_clipping,{}]'" if group == "callbacks" else group + "={}"
     line = re.compile(rf"^{re.escape(key)}:", re.MULTILINE)
     having = [as_typed.format(file.stem) for file in _group(group) if line.search(file.read_text("utf-8"))]
     return f"\nIt is a key of {', '.join(having)}" if having else ""

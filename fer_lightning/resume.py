@@ -153,6 +153,6 @@ def _complete_paths(run: DictConfig, run_dir: Path) -> None:
     """Paths relative to where the run was started."""
     for key in ("data.path", "data.votes.path", "model.weights_path", "loss.teacher"):
         typed = OmegaConf.select(run, key)
-        if isinstance(typed, str) and not (path := Path(typed).expanduser()).is_absolute():
+        if typed and isinstance(typed, str) and not (path := Path(typed).expanduser()).is_absolute():
             started = OmegaConf.select(hydras_file(run_dir, "hydra.yaml"), "hydra.runtime.cwd", default="")
             OmegaConf.update(run, key, str(Path(str(started)) / path))

@@ -205,8 +205,17 @@ def test_what_a_resumed_run_cannot_change_is_refused(
         StoppedRun.of(cfg, overrides)
 
 
-@pytest.mark.parametrize("key", ["loss.teacher", "model.weights_path"])
-@pytest.mark.parametrize("killed_early", [False, True])
+@pytest.mark.parametrize(
+    ("key", "killed_early"),
+    [
+        ("loss.teacher", False),
+        ("model.weights_path", False),
+        ("loss.teacher", True),
+        ("model.weights_path", True),
+        ("data.path", True),
+        ("data.votes.path", True),
+    ],
+)
 def test_paths_are_completed_from_where_the_run_was_started(
     key: str, killed_early: bool, finished: Path, composed: Compose
 ) -> None:

@@ -247,6 +247,13 @@ def lists_of_lists(depth: int) -> list[Any]:
         (lambda content: content["FERDataModule"].update(votes={"_target_": "os.system"}), "votes is no plain value"),
         (lambda content: content["FERDataModule"].update(std=0.0), "FERDataModule.std is no plain value"),
         (
+            lambda content: content["FERDataModule"].update(
+                trained_on=torch.zeros(1, dtype=torch.int64).expand(10**12)
+            ),
+            "FERDataModule.trained_on is no plain value",
+        ),
+        (lambda content: content["FERDataModule"].update(chosen_on=torch.zeros(3)), "chosen_on is no plain value"),
+        (
             lambda content: content["state_dict"].update({"net.x": torch.zeros(1).expand(10**12)}),
             r"net\.x is no plain tensor",
         ),

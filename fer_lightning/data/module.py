@@ -137,7 +137,6 @@ class FERDataModule(L.LightningDataModule):
             rows = {"test": rows["test"]}
         else:
             self.trained_on, self.chosen_on = known[rows["train"]], known[rows["val"]]
-        warn_of_known(known[rows["test"]], self.trained_on, self.chosen_on)
         copies = self._copies(known, rows)
         counts = {split: int(copied.sum()) for split, copied in copies.items()}
         log.info("faces in each split:\n%s", split_table(faces, rows, self.origins, counts))
@@ -149,6 +148,7 @@ class FERDataModule(L.LightningDataModule):
                 copies = self._copies(known, rows)
             if self.normalize == "dataset":
                 self.mean, self.std = mean_and_std(faces.images, rows["train"])
+        warn_of_known(known[rows["test"]], self.trained_on, self.chosen_on)
         self.faces, self.rows, self.also_in_train = faces, rows, copies
 
     @property

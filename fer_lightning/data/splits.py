@@ -100,7 +100,7 @@ def digests(images: Tensor) -> Tensor:
 def warn_of_known(tested: Tensor, trained_on: Tensor, chosen_on: Tensor) -> None:
     """Says where a figure is no honest one: if more than a quarter of test are faces that the network knows.
 
-    Less than that is no mistake of the user's: 8% of FER2013's test faces are in its training part too.
+    FER2013's parts share some as it is: 8% of its test faces are in its training part too.
 
     Args:
         tested: digests of test's faces, int64 (N,).
@@ -108,7 +108,7 @@ def warn_of_known(tested: Tensor, trained_on: Tensor, chosen_on: Tensor) -> None
         chosen_on: of those of its run's val.
     """
     for known, why in (
-        (trained_on, "the network has learnt from: the figure says nothing about faces that are new to it"),
+        (trained_on, "the network learns from: the figure says nothing about faces that are new to it"),
         (chosen_on, "it may have been chosen on, as its run's val: the figure leans to the high side"),
     ):
         count = int(torch.isin(tested, known).sum())

@@ -122,7 +122,7 @@ def test_other_data_is_held_against_the_faces_that_the_network_was_trained_on(
         ({"test": "PublicTest"}, ["12 of the 12 faces of test are those that it may have been chosen on"]),
         (
             {"train": "PublicTest", "val": "PrivateTest", "test": "Training"},
-            ["40 of the 40 faces of test are those that the network has learnt from"],
+            ["40 of the 40 faces of test are those that the network learns from"],
         ),
         ({"test": "PrivateTest"}, []),
     ],

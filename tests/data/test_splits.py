@@ -78,7 +78,7 @@ def test_more_than_a_quarter_of_faces_that_the_network_knows_are_warned_of(
 ) -> None:
     tested, none = torch.arange(100), torch.arange(0)
     warn_of_known(tested, tested[:count], none)
-    assert ("those that the network has learnt from" in caplog.text) == warns
+    assert ("those that the network learns from" in caplog.text) == warns
     caplog.clear()
     warn_of_known(tested, none, tested[:count])
     assert ("those that it may have been chosen on" in caplog.text) == warns
