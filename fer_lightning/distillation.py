@@ -78,19 +78,23 @@ class Distillation(CrossEntropy):
             if refusal(self.teacher, size):
                 raise ValueError(f"teacher {self.path} does not run on images of {size}×{size}: data.progressive_sizes")
         assert data.faces is not None
-        for split, copied in data.also_in_train.items():
-            learnt = torch.isin(digests(data.faces.images[data.rows[split]]), known.trained_on) & ~copied
-            if learnt.any():
-                raise ValueError(
-                    f"teacher {self.path} has learnt {int(learnt.sum()):,} faces of {split}, which is "
-                    f"{data.origins[split]}, and would pass on what they are: train it with the same data.splits, "
-                    f"val_fraction, split_seed and fold"
-                )
+        learnt = {
+            split: int((torch.isin(digests(data.faces.images[data.rows[split]]), known.trained_on) & ~copied).sum())
+            for split, copied in data.also_in_train.items()
+        }
+        if any(learnt.values()):
+            split = max(learnt, key=lambda name: learnt[name])
+            raise ValueError(
+                f"teacher {self.path} has learnt {learnt[split]:,} faces of {split}, which is {data.origins[split]}, "
+                f"and would pass on what they are: give both runs the same data.splits, val_fraction, split_seed and "
+                f"fold"
+            )
         shared = int(torch.isin(data.trained_on, known.trained_on).sum())
         log.info("teacher: %s, which has learnt %s of the faces to train on", checkpoint, f"{shared:,}")
-        log.info("the loss of train counts what it says; that of val and test does not")
+        log.info("the loss of train counts what the teacher says; that of val and test does not")
         if shared == 0:
-            log.warning("teacher %s has learnt none of these faces, but those of %s", self.path, known.source)
+            message = "teacher %s has learnt none of these faces, but those of %s: is that the data.path you mean?"
+            log.warning(message, self.path, known.source)
         self._shift, self._scale = (data.mean - known.mean) / known.std, data.std / known.std
 
     def of_training(self, logits: Tensor, targets: Tensor, weights: Tensor, images: Tensor) -> Tensor:

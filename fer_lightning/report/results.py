@@ -32,7 +32,7 @@ def results_table(folders: Sequence[Path]) -> str:
     """
     found = {folder: [*folder.glob("**/report/metrics.json")] for folder in folders}
     if none_in := [str(folder) for folder, files in found.items() if not files]:
-        raise ValueError(f"no report/metrics.json of a finished run in {', '.join(none_in)}")
+        raise ValueError(f"no report/metrics.json of a finished run in {', '.join(none_in)}: leave it out")
     runs = [_run(file) for file in sorted({file for files in found.values() for file in files})]
     table = pd.DataFrame([{"test/accuracy_new": None} | run for run in runs])
     return markdown_table([_row(group) for _, group in table.groupby(["command", "machine", "test_split"], sort=False)])

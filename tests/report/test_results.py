@@ -83,7 +83,7 @@ def test_the_table_goes_between_the_markers_and_leaves_the_rest(tmp_path: Path) 
 
 
 def test_what_cannot_be_is_one_message(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match=r"error: no report/metrics\.json of a finished run in \S+/b$"):
+    with pytest.raises(SystemExit, match=r"error: no report/metrics\.json of a finished run in \S+/b: leave it out$"):
         main([str(run(tmp_path, "a")), str(tmp_path / "b")])
     for name in ("twice", "again"):
         run(tmp_path / "same_seed", name)
