@@ -78,16 +78,15 @@ class Distillation(CrossEntropy):
             if refusal(self.teacher, size):
                 raise ValueError(f"teacher {self.path} does not run on images of {size}×{size}: data.progressive_sizes")
         assert data.faces is not None
-        learnt = {
-            split: int((torch.isin(digests(data.faces.images[data.rows[split]]), known.trained_on) & ~copied).sum())
-            for split, copied in data.also_in_train.items()
-        }
-        if any(learnt.values()):
-            split = max(learnt, key=lambda name: learnt[name])
+        leaks = []
+        for split, copied in data.also_in_train.items():
+            learnt = torch.isin(digests(data.faces.images[data.rows[split]]), known.trained_on) & ~copied
+            if learnt.any():
+                leaks.append(f"{int(learnt.sum()):,} faces of {split}, which is {data.origins[split]}")
+        if leaks:
             raise ValueError(
-                f"teacher {self.path} has learnt {learnt[split]:,} faces of {split}, which is {data.origins[split]}, "
-                f"and would pass on what they are: give both runs the same data.splits, val_fraction, split_seed and "
-                f"fold"
+                f"teacher {self.path} has learnt {', and '.join(leaks)}, and would pass on what they are: give both "
+                f"runs the same data.splits, val_fraction, split_seed and fold"
             )
         shared = int(torch.isin(data.trained_on, known.trained_on).sum())
         log.info("teacher: %s, which has learnt %s of the faces to train on", checkpoint, f"{shared:,}")
