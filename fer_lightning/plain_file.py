@@ -1,5 +1,6 @@
 """Files that torch.save wrote, read so that nothing in them is executed, damaged or larger than it says."""
 
+import re
 import warnings
 import zipfile
 from pathlib import Path
@@ -28,7 +29,8 @@ def plain_values(path: Path) -> Any:
             warnings.simplefilter("ignore")  # about pickles that are then refused
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a pickle can be broken in any way; torch's message says how to have it executed
-        raise ValueError(f"{path} {REFUSED}") from error
+        named = re.search(r"GLOBAL ([\w.]{1,120}) was not an allowed global", str(error))
+        raise ValueError(f"{path} {REFUSED}{f' (it names {named[1]})' if named else ''}") from error
 
 
 def is_plain(value: Any) -> bool:

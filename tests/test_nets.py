@@ -16,6 +16,7 @@ ARCHITECTURES = (
     "efficientnet_b0",
     "googlenet",
     "inception_v3",
+    "mnasnet0_5",
     "mobilenet_v3_small",
     "regnet_y_400mf",
     "squeezenet1_1",

@@ -2,6 +2,8 @@
 
 import pickle
 import re
+from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torchvision.models import get_model, get_model_weights, resnet18, resnet34
 
+from fer_lightning.models import ResNet18Classifier
 from fer_lightning.nets.grey import first_convolution
 from fer_lightning.nets.resnet18 import ResNet18
 from fer_lightning.nets.torchvision import torchvision_net
-from fer_lightning.nets.weights import Start, load_start
+from fer_lightning.nets.weight_files import with_names_of
+from fer_lightning.nets.weights import Start, head_of, load_start, load_weights
 
 MEAN, STD = 0.5, 0.25
 
@@ -67,22 +71,128 @@ def test_the_whole_network_is_the_same_function_too(tmp_path: Path) -> None:
         torch.testing.assert_close(grey((pixels - MEAN) / STD), expected, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("arch", "new", "old"),
-    [
-        ("densenet121", r"(denselayer\d+\.)(norm|conv)([12])\.", r"\1\2.\3."),
-        ("vit_b_32", r"\.mlp\.(0|3)\.", lambda match: f".mlp.linear_{1 if match[1] == '0' else 2}."),
-    ],
+FAMILIES = (
+    "alexnet",
+    "convnext_tiny",
+    "densenet121",
+    "efficientnet_b0",
+    "efficientnet_v2_s",
+    "googlenet",
+    "inception_v3",
+    "maxvit_t",
+    "mnasnet0_5",
+    "mobilenet_v2",
+    "mobilenet_v3_small",
+    "regnet_x_400mf",
+    "resnet18",
+    "resnext50_32x4d",
+    "shufflenet_v2_x0_5",
+    "squeezenet1_1",
+    "swin_t",
+    "swin_v2_t",
+    "vgg11",
+    "vgg11_bn",
+    "vit_b_32",
+    "wide_resnet50_2",
 )
-def test_weight_files_with_the_older_names_of_layers_are_read(arch: str, new: str, old: Any, tmp_path: Path) -> None:
-    net = get_model(arch, weights=None)
-    older = {re.sub(new, old, name): value for name, value in net.state_dict().items()}
-    assert older.keys() != net.state_dict().keys()
-    torch.save(older, tmp_path / "older.pth")
-    grey = torchvision_net(arch)
-    load_start(grey, arch, Start(weights_path=str(tmp_path / "older.pth")))
-    deep = next(name for name in net.state_dict() if re.search(new, name))
-    assert torch.equal(grey.state_dict()[deep], net.state_dict()[deep])
+SMALL = (
+    "densenet",
+    "efficientnet_b",
+    "googlenet",
+    "mnasnet",
+    "mobilenet",
+    "regnet",
+    "resnet18",
+    "shufflenet",
+    "squeeze",
+)
+"""Of which files are written; the weights of the others take some hundred megabytes."""
+
+OLDER_NAMES = (
+    (r"(denselayer\d+\.(?:norm|conv))([12])\.", r"\1.\2."),
+    (r"\.mlp\.0\.", ".mlp.linear_1."),
+    (r"\.mlp\.3\.", ".mlp.linear_2."),
+)
+
+
+def as_older_releases_wrote(arch: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """By torch 0.4 and before: parameters as such, no counters of batch norm, other names in DenseNet and ViT."""
+    state = {name: value for name, value in state.items() if not name.endswith("num_batches_tracked")}
+    for new, old in OLDER_NAMES:
+        if arch.startswith(("densenet", "vit")):  # other networks have an mlp.0 of their own
+            state = {re.sub(new, old, name): value for name, value in state.items()}
+    return {n: nn.Parameter(v) if n.endswith("weight") else v for n, v in state.items()}
+
+
+def empty_nets(arch: str) -> tuple[nn.Module, nn.Module]:
+    """torchvision's network and our grey one, neither of them initialised, which takes longer than to load them."""
+    with torch.device("cpu" if arch.startswith("regnet") else "meta"):
+        rgb = get_model(
+            arch, weights=None, **({"init_weights": False} if arch in ("googlenet", "inception_v3") else {})
+        )
+        return rgb, torchvision_net(arch)
+
+
+@pytest.mark.parametrize("arch", FAMILIES)
+def test_files_of_old_torchvision_releases_are_read(arch: str, tmp_path: Path) -> None:
+    rgb, grey = empty_nets(arch)
+    own = grey.state_dict()
+    if not arch.startswith(SMALL):
+        older = as_older_releases_wrote(arch, rgb.state_dict())
+        named = with_names_of(own, older, "older.pth")
+        assert named.keys() == own.keys()
+        assert {id(value) for value in older.values()} >= {id(named[name]) for name in named if "num_ba" not in name}
+        assert load_weights(grey, arch, older, "older.pth", Start())
+        return
+    rgb.to_empty(device="cpu"), grey.to_empty(device="cpu")
+    with torch.no_grad():
+        for number, value in enumerate(rgb.state_dict().values()):
+            value.fill_(number % 100)
+        for value in grey.state_dict().values():
+            value.fill_(0)
+    older = as_older_releases_wrote(arch, rgb.state_dict())
+    torch.save(older, tmp_path / "older.pth", _use_new_zipfile_serialization=False)
+    assert load_start(grey, arch, Start(weights_path=str(tmp_path / "older.pth")))
+    theirs, (first, _), (head, _) = rgb.state_dict(), first_convolution(grey), head_of(grey)
+    for name, value in grey.state_dict().items():
+        if name.endswith("num_batches_tracked"):
+            assert value == 0, name
+        elif not name.startswith((f"{first}.", f"{head}.")):
+            assert torch.equal(value, theirs[name]), name
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        lambda state: {f"module.{name}": value for name, value in state.items()},
+        lambda state: {f"_orig_mod.module.{name}": value for name, value in state.items()},
+        lambda state: {"epoch": 3, "state_dict": state},
+        lambda state: {"model": {f"module.{n}": v for n, v in state.items()}, "optimizer": {"state": {}}},
+        lambda state: {"n_averaged": torch.tensor(3)} | {f"module.{name}": value for name, value in state.items()},
+        lambda state: {name: value for name, value in state.items() if "num_batches" not in name},
+        lambda state: {name: value.half() if value.is_floating_point() else value for name, value in state.items()},
+    ],
+    ids=["module", "compiled", "state_dict", "model", "averaged", "no counters", "half"],
+)
+def test_checkpoints_of_training_scripts_are_read(
+    packed: Callable[[dict[str, Tensor]], dict[str, Any]], tmp_path: Path
+) -> None:
+    rgb = resnet18(num_classes=7)
+    torch.save(packed(rgb.state_dict()), tmp_path / "theirs.pth.tar")
+    grey = torchvision_net("resnet18")
+    load_start(grey, "resnet18", Start(weights_path=str(tmp_path / "theirs.pth.tar")))
+    torch.testing.assert_close(grey.state_dict()["fc.weight"], rgb.fc.weight.detach(), atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(
+        grey.state_dict()["layer4.1.conv2.weight"], rgb.layer4[1].conv2.weight.detach(), atol=1e-4, rtol=1e-3
+    )
+
+
+def test_a_checkpoint_of_this_program_is_read_as_weights(tmp_path: Path) -> None:
+    model = ResNet18Classifier(width=8)
+    torch.save({"epoch": 1, "state_dict": model.state_dict(), "model_class": "x"}, tmp_path / "best.ckpt")
+    net = ResNet18(width=8)
+    load_start(net, "resnet18", Start(weights_path=str(tmp_path / "best.ckpt")))
+    assert all(torch.equal(value, model.net.state_dict()[name]) for name, value in net.state_dict().items())
 
 
 def test_the_stock_resnet18_takes_the_same_weights_as_torchvisions(tmp_path: Path) -> None:
@@ -135,10 +245,14 @@ def test_auxiliary_heads_in_a_state_dict_are_left_out(tmp_path: Path) -> None:
 
 def test_weights_of_another_network_are_refused_with_the_keys_that_do_not_fit(tmp_path: Path) -> None:
     torch.save(resnet34().state_dict(), tmp_path / "resnet34.pth")
-    with pytest.raises(ValueError, match=r"resnet34\.pth does not fit resnet18: layer1\.2\.bn1\.bias is not"):
+    why = (
+        r"resnet34\.pth does not fit resnet18: 96 of the file's 218 tensors not in the network \(layer1\.2\.conv1\.w"
+        r".*, …\)\. By its number of weights it is torchvision's resnet34$"
+    )
+    with pytest.raises(ValueError, match=why):
         load_start(ResNet18(), "resnet18", Start(weights_path=str(tmp_path / "resnet34.pth")))
     torch.save(resnet18(num_classes=7).state_dict(), tmp_path / "resnet18.pth")
-    with pytest.raises(ValueError, match=r"fit resnet18: .*conv1\.weight is \(64, 1, 7, 7\), not \(64, 1, 3, 3\)"):
+    with pytest.raises(ValueError, match=r"fit resnet18: 1 of another shape \(conv1\.weight is \(64, 1, 7, 7\), not"):
         load_start(ResNet18(stem="small"), "resnet18", Start(weights_path=str(tmp_path / "resnet18.pth")))
 
 
@@ -155,9 +269,17 @@ def test_weights_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     torch.save({"epoch": 3}, tmp_path / "other.pth")
     with pytest.raises(ValueError, match=r"other\.pth holds no state dict .* but epoch"):
         load_start(ResNet18(), "resnet18", Start(weights_path=str(tmp_path / "other.pth")))
-    torch.save({"epoch": 3, "state_dict": state}, tmp_path / "checkpoint.pth")
-    with pytest.raises(ValueError, match=r"checkpoint\.pth is a checkpoint: give the model\.safetensors"):
-        load_start(ResNet18(), "resnet18", Start(weights_path=str(tmp_path / "checkpoint.pth")))
+    torch.save({"model": state, "args": Namespace(lr=0.1)}, tmp_path / "options.pth")
+    with pytest.raises(ValueError, match=r"options\.pth is damaged, or holds more .* \(it names argparse\.Namespace\)"):
+        load_start(ResNet18(), "resnet18", Start(weights_path=str(tmp_path / "options.pth")))
+    two = {f"{one}.{key}": value for one in ("student", "teacher") for key, value in state.items()}
+    torch.save(two, tmp_path / "two.pth")
+    with pytest.raises(ValueError, match=r"two\.pth holds 2 networks that fit, below student\., teacher\.: give one"):
+        load_start(ResNet18(), "resnet18", Start(weights_path=str(tmp_path / "two.pth")))
+    torch.save({f"{'k' * 10**4}{key}": value for key, value in state.items()}, tmp_path / "long.pth")
+    with pytest.raises(ValueError, match="122 of the network's 122 tensors missing") as refused:
+        load_start(ResNet18(), "resnet18", Start(weights_path=str(tmp_path / "long.pth")))
+    assert len(str(refused.value)) < 2000
 
 
 class Malicious:
@@ -199,7 +321,8 @@ def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_pretrained_takes_the_file_that_lies_in_torchs_cache(cached: Path) -> None:
     state = resnet18().state_dict()
-    torch.save(state, cached)
+    older = as_older_releases_wrote("resnet18", state)
+    torch.save(older, cached, _use_new_zipfile_serialization=False)
     net = torchvision_net("resnet18")
     assert load_start(net, "resnet18", Start(pretrained=True))
     assert torch.equal(net.state_dict()["layer1.0.conv1.weight"], state["layer1.0.conv1.weight"])

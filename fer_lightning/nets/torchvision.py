@@ -6,7 +6,7 @@ from typing import Any
 import torch
 import torchvision.models
 from torch import nn
-from torchvision.models import get_model, get_model_weights, list_models
+from torchvision.models import MNASNet, get_model, get_model_weights, list_models
 
 from fer_lightning.nets.grey import make_grey
 
@@ -19,8 +19,7 @@ def torchvision_net(arch: str, num_classes: int = 7) -> nn.Module:
     Raises:
         ValueError: torchvision has no such classification network; the message lists near names.
     """
-    # A MNASNet only loads state dicts that carry a version beside their tensors, which plain weights do not.
-    known = [name for name in list_models(module=torchvision.models) if not name.startswith("mnasnet")]
+    known = list_models(module=torchvision.models)
     if arch not in known:
         near = difflib.get_close_matches(arch.lower(), known, n=5, cutoff=0.5)
         names = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(known)}"
@@ -30,9 +29,22 @@ def torchvision_net(arch: str, num_classes: int = 7) -> nn.Module:
         options = {"aux_logits": False, "init_weights": True}
     elif arch.startswith("vit_"):
         options = {"image_size": colour_size(arch)}  # as torchvision does with weights: for some of them it is not 224
-    net: nn.Module = get_model(arch, weights=None, num_classes=num_classes, **options)
+    net: nn.Module
+    if arch.startswith("mnasnet"):
+        net = PlainMNASNet(float(arch.removeprefix("mnasnet").replace("_", ".")), num_classes=num_classes)
+    else:
+        net = get_model(arch, weights=None, num_classes=num_classes, **options)
     make_grey(net)
     return net
+
+
+class PlainMNASNet(MNASNet):
+    """torchvision's MNASNet, also for state dicts that do not name their version of the network: it is this one."""
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, local_metadata: dict[str, Any], *rest: Any
+    ) -> None:
+        super()._load_from_state_dict(state_dict, prefix, {"version": self._version} | local_metadata, *rest)
 
 
 def colour_size(arch: str) -> int:

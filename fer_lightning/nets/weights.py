@@ -1,33 +1,17 @@
 """Weights to start from: torchvision's ImageNet weights, or a state dict in a file. Nothing in a file is executed."""
 
 import logging
-import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.models import get_model_weights
 
 from fer_lightning.nets.grey import GreyConv2d, first_convolution, fold_colours
-from fer_lightning.plain_file import REFUSED, is_plain, plain_values
-
-SHOWN = 5
-"""How many keys that do not fit an error names; it counts them all."""
-
-AUXILIARY = ("AuxLogits.", "aux1.", "aux2.")
-"""The heads that Inception and GoogLeNet train with, and that our networks leave out."""
-
-RENAMED = (
-    (re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\."), r"\1\2."),  # DenseNet
-    (re.compile(r"\.mlp\.linear_1\."), ".mlp.0."),  # ViT
-    (re.compile(r"\.mlp\.linear_2\."), ".mlp.3."),
-)
-"""Layers that have other names in torchvision's older weight files than in its networks."""
+from fer_lightning.nets.weight_files import likely_archs, misfits, read_weights, state_dict_in, with_names_of
+from fer_lightning.plain_file import REFUSED
 
 log = logging.getLogger(__name__)
 
@@ -61,20 +45,29 @@ def load_start(net: nn.Module, arch: str, start: Start) -> bool:
         ValueError: weights that do not fit, cannot be read safely, or cannot be had.
     """
     if start.weights_path:
-        state, source = _read(Path(start.weights_path).expanduser()), f"weights_path {start.weights_path}"
+        state, source = read_weights(Path(start.weights_path).expanduser()), f"weights_path {start.weights_path}"
     elif start.pretrained:
         state, source = _imagenet(arch), "the ImageNet weights"
     else:
         return False
+    return load_weights(net, arch, state, source, start)
+
+
+def load_weights(net: nn.Module, arch: str, state: dict[str, Tensor], source: str, start: Start) -> bool:
+    """`load_start` for a state dict that has been read; `source` is what messages call it."""
     own = net.state_dict()
-    state = {_renamed(key): value for key, value in state.items() if not key.startswith(AUXILIARY)}
+    named = with_names_of(own, state, source)
+    state = dict(named)
     in_colour = _fold(net, state, arch, start)
     head, _ = head_of(net)
     for key in (f"{head}.weight", f"{head}.bias"):
         if key in state and key in own and _is_of_other_classes(state[key], own[key]):
             log.info("%s starts anew: %s has %s classes, not %s", key, source, len(state[key]), len(own[key]))
             state[key] = own[key]
-    _refuse_misfits(own, state, source, arch)
+    if problems := misfits(own, state):
+        likely = [name for name in likely_archs(named) if name != arch]
+        seems = f". By its number of weights it is torchvision's {' or '.join(likely)}" if likely else ""
+        raise ValueError(f"{source} does not fit {arch}: {'; '.join(problems)}{seems}")
     net.load_state_dict(state)
     return in_colour
 
@@ -99,42 +92,8 @@ def _fold(net: nn.Module, state: dict[str, Tensor], arch: str, start: Start) -> 
     return True
 
 
-def _refuse_misfits(own: dict[str, Tensor], state: dict[str, Tensor], source: str, arch: str) -> None:
-    extra = {key for key in state.keys() - own.keys() if not key.endswith(".offset")}
-    misfits = [f"{key} is missing" for key in own.keys() - state.keys()]
-    misfits += [f"{key} is not a layer of it" for key in extra]
-    misfits += [
-        f"{key} is {tuple(state[key].shape)}, not {tuple(own[key].shape)}"
-        for key in own.keys() & state.keys()
-        if own[key].shape != state[key].shape
-    ]
-    if misfits:
-        more = f" and {len(misfits) - SHOWN} more" if len(misfits) > SHOWN else ""
-        raise ValueError(f"{source} does not fit {arch}: {'; '.join(sorted(misfits)[:SHOWN])}{more}")
-
-
 def _is_of_other_classes(theirs: Tensor, ours: Tensor) -> bool:
     return theirs.ndim == ours.ndim and theirs.shape[1:] == ours.shape[1:] and len(theirs) != len(ours)
-
-
-def _renamed(key: str) -> str:
-    for pattern, name in RENAMED:
-        key = pattern.sub(name, key)
-    return key
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise ValueError(f"weights_path {path} does not exist, or is no file")
-    what = f"weights_path {path}"
-    try:
-        state: Any = load_file(path) if path.suffix == ".safetensors" else plain_values(path)
-    except (ValueError, SafetensorError, OSError) as error:
-        hint = "Expected a state dict: torch.save(net.state_dict(), path), or a .safetensors file"
-        raise ValueError(f"{what} {REFUSED}. {hint}") from error
-    if isinstance(state, dict) and "state_dict" in state:
-        raise ValueError(f"{what} is a checkpoint: give the model.safetensors in the folder of its run instead")
-    return _checked(state, what)
 
 
 def _imagenet(arch: str) -> dict[str, Tensor]:
@@ -152,12 +111,4 @@ def _imagenet(arch: str) -> dict[str, Tensor]:
             f"and put it into {file.parent}, or name it with model.weights_path=…; model.pretrained=false "
             f"finetune=full starts from random weights"
         ) from error
-    return _checked(state, str(file))
-
-
-def _checked(state: Any, what: str) -> dict[str, Tensor]:
-    if not isinstance(state, dict) or not all(isinstance(k, str) and is_plain(v) for k, v in state.items()):
-        names = list(state)[:SHOWN] if isinstance(state, dict) else []
-        found = ", ".join(name for name in names if isinstance(name, str)) or type(state).__name__
-        raise ValueError(f"{what} holds no state dict (a dict of plain tensors) but {found}")
-    return dict(state)
+    return state_dict_in(state, str(file))
