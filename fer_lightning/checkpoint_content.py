@@ -8,6 +8,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from torch import Tensor
 
 from fer_lightning.plain_file import is_plain, plain_values
+from fer_lightning.transforms.preprocessing import LARGEST, Preprocessing
+
+FORMAT_VERSION = 1
+"""Of checkpoints and model.safetensors; a program reads its own and those before."""
 
 Plain = str | int | float | bool | list[str] | tuple[str, ...] | None
 
@@ -40,9 +44,13 @@ class DataState(BaseModel):
     votes: Literally | None
     mean: float
     std: Annotated[float, Field(gt=0)]
-    image_size: Annotated[int, Field(ge=1)]
+    image_size: Annotated[int, Field(ge=1, le=LARGEST)]
     trained_on: Digests
     chosen_on: Digests = torch.empty(0, dtype=torch.int64)  # a checkpoint without is from before this was kept
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        return Preprocessing(self.image_size, self.mean, self.std)
 
 
 class CheckpointContent(BaseModel):
@@ -50,10 +58,15 @@ class CheckpointContent(BaseModel):
 
     model_config = ConfigDict(strict=True, arbitrary_types_allowed=True, protected_namespaces=())
 
+    format_version: Annotated[int, Field(ge=1, le=FORMAT_VERSION)] = 1  # those before had none
     model_class: str
     hyper_parameters: dict[str, Plain]
     state_dict: dict[str, Tensor]
     data: Annotated[DataState, Field(alias="FERDataModule")]
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        return self.data.preprocessing
 
 
 class LastState(BaseModel):
@@ -100,11 +113,16 @@ def checkpoint_content(path: Path) -> CheckpointContent:
     content = validated(CheckpointContent, path, values)
     if odd := [name for name, value in content.state_dict.items() if not is_plain(value)]:
         raise ValueError(f"{_no_checkpoint(path)}: {odd[0]} is no plain tensor. Give one that train.py wrote")
-    sizes = [size for value in content.state_dict.values() for size in value.shape]
-    for name, size in content.hyper_parameters.items():
-        if type(size) is int and size > max(sizes, default=0):  # which would fill the memory, before it fits nothing
-            raise ValueError(f"{_no_checkpoint(path)}: {name} is {size}, but no weight in it is as large. Train again")
+    refuse_sizes_without_weights(path, content.hyper_parameters, content.state_dict)
     return content
+
+
+def refuse_sizes_without_weights(path: Path, hyper_parameters: dict[str, Plain], state: dict[str, Tensor]) -> None:
+    """Refuses hyperparameters that would fill the memory with a network before its weights turn out not to fit."""
+    sizes = [size for value in state.values() for size in value.shape]
+    for name, size in hyper_parameters.items():
+        if type(size) is int and size > max(sizes, default=0):
+            raise ValueError(f"{_no_checkpoint(path)}: {name} is {size}, but no weight in it is as large. Train again")
 
 
 def validated(kind: type[Content], path: Path, values: Any) -> Content:
@@ -120,7 +138,9 @@ def validated(kind: type[Content], path: Path, values: Any) -> Content:
         first = error.errors(include_input=False, include_url=False)[0]
         names = first["loc"][: 3 if "callbacks" in first["loc"] else 2]  # what follows is pydantic's
         where = ".".join(map(str, names)) or "all of it"
-        if first["type"] == "missing":
+        if where == "format_version":
+            why = f"its format_version is above {FORMAT_VERSION}: it was made by a newer version of this program"
+        elif first["type"] == "missing":
             why = f"it has no {where}, or was made by an older version. Train again"
         else:
             why = f"{where} is no plain value of the kind that train.py writes. Give one that train.py wrote"

@@ -19,12 +19,14 @@ from torchmetrics.classification import (
 )
 from torchmetrics.utilities.distributed import gather_all_tensors
 
+from fer_lightning.checkpoint_content import FORMAT_VERSION
 from fer_lightning.data import FERDataModule
 from fer_lightning.data.batches import seeds_of_step
 from fer_lightning.data.faces import SIDE
 from fer_lightning.losses import CrossEntropy
 from fer_lightning.nets.weights import head_of
 from fer_lightning.optimization import Schedule, catch_up, parameter_groups, steps_of_run
+from fer_lightning.transforms.preprocessing import Preprocessing
 from fer_lightning.tta import Tta, views
 
 METRICS = ("loss", "accuracy", "precision", "recall", "f1")
@@ -53,6 +55,9 @@ class EmotionClassifier(L.LightningModule):
 
     image_size: int = SIDE
     """Height and width of the images that the network does best with: what `data.image_size=auto` takes."""
+
+    preprocessing: Preprocessing
+    """How any picture becomes what the network takes, once `load_model` has loaded it."""
 
     def __init__(
         self,
@@ -148,6 +153,7 @@ class EmotionClassifier(L.LightningModule):
         return of_views.logsumexp(0) - math.log(len(of_views))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["format_version"] = FORMAT_VERSION
         checkpoint["model_class"] = type(self).__name__
         # Of an epoch that has begun, over all processes; torchmetrics keeps them out of the state dict.
         checkpoint["train_metrics"] = {}

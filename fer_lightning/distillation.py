@@ -69,10 +69,11 @@ class Distillation(CrossEntropy):
         if self.teacher.class_names != data.class_names:
             names = (", ".join(names) for names in (self.teacher.class_names, data.class_names))
             raise ValueError("teacher {} knows the classes {}; the data has {}".format(self.path, *names))
-        if known.image_size != data.image_size:
+        size = data.preprocessing.image_size
+        if known.image_size != size:
             raise ValueError(
                 f"teacher {self.path} takes images of {known.image_size}×{known.image_size}, and data.image_size is "
-                f"{data.image_size}: give the same"
+                f"{size}: give the same"
             )
         for size in data.progressive_sizes:
             if refusal(self.teacher, size):
@@ -94,7 +95,7 @@ class Distillation(CrossEntropy):
         if shared == 0:
             message = "teacher %s has learnt none of these faces, but those of %s: is that the data.path you mean?"
             log.warning(message, self.path, known.source)
-        self._shift, self._scale = (data.mean - known.mean) / known.std, data.std / known.std
+        self._scale, self._shift = known.preprocessing.scale_and_shift(data.preprocessing)
 
     def of_training(self, logits: Tensor, targets: Tensor, weights: Tensor, images: Tensor) -> Tensor:
         with torch.no_grad():

@@ -16,14 +16,12 @@ from hydra.types import RunMode
 from hydra.utils import instantiate
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
-from safetensors.torch import save_file
 
 from fer_lightning.build import build, rebuild
 from fer_lightning.checkpoints import CHECKPOINTS, LastCheckpoint
-from fer_lightning.classifier import EmotionClassifier
 from fer_lightning.command_line import ConfigError, as_typed, give_up, latest_runs
-from fer_lightning.data.cache import written_whole
 from fer_lightning.failures import in_one_message
+from fer_lightning.model_file import save_model
 from fer_lightning.processes import process_rank
 from fer_lightning.report.figures import Results
 from fer_lightning.report.provenance import provenance
@@ -144,7 +142,7 @@ def _train(cfg: DictConfig) -> float:
         return score
     log.info(results.table())
     figures = {cfg.monitor: score, "minutes": minutes, "epochs": trainer.current_epoch}
-    _save_weights(model, run_dir)
+    save_model(model, datamodule.preprocessing, run_dir)
     _log_hyperparameters(cfg, trainer, run_dir, figures | results.metrics)
     overrides = _overrides(run_dir, trainer.max_epochs)
     accelerator = trainer.strategy.root_device.type
@@ -187,15 +185,6 @@ def _overrides(run_dir: Path, max_epochs: int | None) -> list[str]:
     return [one for one in overrides if not one.startswith("trainer.max_epochs=")] + [
         f"trainer.max_epochs={max_epochs}"
     ]
-
-
-def _save_weights(model: EmotionClassifier, run_dir: Path) -> None:
-    """The state dict of the tested network alone, twice: for whoever wants it without this program."""
-    state = {name: value.cpu().contiguous() for name, value in model.net.state_dict().items()}
-    for name, save in (("model.safetensors", save_file), ("model.pth", torch.save)):
-        with written_whole(run_dir / name) as unfinished:
-            save(state, unfinished)
-            unfinished.chmod(0o644)  # safetensors makes files that only their owner reads
 
 
 def _finished_run(cfg: DictConfig) -> tuple[Path, Path]:

@@ -6,11 +6,11 @@ from pathlib import Path
 from torch import nn
 from torch.optim import Optimizer
 
-from fer_lightning.checkpoint_content import checkpoint_content
 from fer_lightning.classifier import EmotionClassifier
 from fer_lightning.data import EMOTIONS
 from fer_lightning.data.faces import SIDE
 from fer_lightning.losses import CrossEntropy
+from fer_lightning.model_file import network_content
 from fer_lightning.nets.deep_emotion import DeepEmotion
 from fer_lightning.nets.resnet18 import ResNet18, Stem
 from fer_lightning.nets.torchvision import colour_size, refusal, torchvision_net
@@ -121,16 +121,19 @@ class DeepEmotionClassifier(EmotionClassifier):
         return [*super().lr_scales, (self.net.transformer, self.transformer_lr_scale)]
 
 
-def load_model(checkpoint: Path | str, loss: CrossEntropy | None = None) -> EmotionClassifier:
-    """The network of a checkpoint that train.py wrote, on the CPU, ready to predict; nothing in it is executed.
+def load_model(source: Path | str, loss: CrossEntropy | None = None) -> EmotionClassifier:
+    """Returns a trained network on the CPU, ready to predict; nothing in a file is executed.
 
-    It has `class_names`, and gives the logits of images normalised as its data was: see `FERDataModule.state_dict`.
-    The loss is needed only to measure it.
+    `model.preprocessing(picture)` is what it takes, and `model.class_names` are its classes.
+
+    Args:
+        source: the folder of a finished run (for its tested network), a checkpoint, or a model.safetensors.
+        loss: needed only to measure the network.
 
     Raises:
-        ValueError: a file that is no such checkpoint.
+        ValueError: a file that holds no such network.
     """
-    content = checkpoint_content(Path(checkpoint))
+    content = network_content(Path(source))
     kinds = {kind.__name__: kind for kind in EmotionClassifier.__subclasses__()}
     try:
         if (kind := kinds.get(content.model_class)) is None:
@@ -140,5 +143,6 @@ def load_model(checkpoint: Path | str, loss: CrossEntropy | None = None) -> Emot
         model: EmotionClassifier = kind(**content.hyper_parameters, loss=loss)  # type: ignore[arg-type]
         model.load_state_dict(content.state_dict)
     except (ValueError, TypeError, RuntimeError) as error:
-        raise ValueError(f"{checkpoint} is not a checkpoint of this program: {error}") from error
+        raise ValueError(f"{source} is not a checkpoint of this program: {error}") from error
+    model.preprocessing = content.preprocessing
     return model.eval()

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-SIDE = 48
-"""Height and width of a FER2013 face, in pixels."""
+from fer_lightning.transforms.preprocessing import SIDE as SIDE
 
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """FER2013's seven classes, in the order of its labels 0 to 6."""

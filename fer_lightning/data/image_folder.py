@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from fer_lightning.data.archive import is_visible
 from fer_lightning.data.faces import EMOTIONS, SHOWN, SIDE, SPLITS, USAGES, DataError, Faces, Reading
+from fer_lightning.transforms.preprocessing import grey_face
 
 log = logging.getLogger(__name__)
 
@@ -156,13 +157,7 @@ def _grey_face(path: Path) -> NDArray[np.uint8]:
     with Image.open(path, formats=IMAGE_FORMATS) as image:
         if image.width * image.height > MOST_PIXELS:
             raise ValueError(f"{image.width}x{image.height}: more than {MOST_PIXELS:,} pixels")
-        if image.mode == "L" and image.size == (SIDE, SIDE):
-            return np.asarray(image)
-        if image.mode.startswith(("I", "F")):
-            raise ValueError(f"mode {image.mode}: more than 8 bits per channel")
-        upright: Image.Image = ImageOps.exif_transpose(image)  # cameras store the turn beside the pixels
-        grey = upright.convert("L")
-        return np.asarray(grey if grey.size == (SIDE, SIDE) else grey.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+        return grey_face(image)
 
 
 def _printable(path: str) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,10 +15,11 @@ from fer_lightning.augment import Augmentation
 from fer_lightning.data.batches import Batch, Batches, EpochOrder, loader, loader_of, seeds_of_step
 from fer_lightning.data.faces import SPLITS, DataError, Faces
 from fer_lightning.data.ferplus import Votes
-from fer_lightning.data.pixels import mean_and_std, resized
 from fer_lightning.data.shares import shares
 from fer_lightning.data.source import find_fer2013, read_faces
 from fer_lightning.data.splits import digests, split_rows, split_table, warn_of_known
+from fer_lightning.transforms.pixels import mean_and_std, resized
+from fer_lightning.transforms.preprocessing import LARGEST, SIDE, Preprocessing, scaled
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +97,9 @@ class FERDataModule(L.LightningDataModule):
         ):
             if choice not in choices:
                 raise ValueError(f"{name} is {choice!r}; it is one of {', '.join(choices)}")
+        for name, size in (("image_size", image_size), *sizes):
+            if isinstance(size, int) and size > LARGEST:
+                raise ValueError(f"{name} is {size}; it must be at most {LARGEST}")
         if split_seed < 0:
             raise ValueError(f"split_seed is {split_seed}; it must be at least 0")
         if (folds is None) != (fold is None):
@@ -152,6 +157,11 @@ class FERDataModule(L.LightningDataModule):
         self.faces, self.rows, self.also_in_train = faces, rows, copies
 
     @property
+    def preprocessing(self) -> Preprocessing:
+        """How faces, and any pictures, become what the network takes outside of training."""
+        return Preprocessing(SIDE if self.image_size == "auto" else self.image_size, self.mean, self.std)
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         return self._read().class_names
 
@@ -188,17 +198,16 @@ class FERDataModule(L.LightningDataModule):
         Targets are labels, int64 (B,), or the share of each class, float (B, C), where faces are mixed.
         """
         pixels, targets = batch
-        images = pixels.unsqueeze(1).float().div_(255)
+        images = scaled(pixels)
         if not (self.trainer and self.trainer.training):
-            return resized(images, self.image_size).sub_(self.mean).div_(self.std), targets
-        size = self._training_size()
-        if size != "auto" and size < images.shape[-1]:  # to augment fewer pixels
-            images = resized(images, size)
+            return self.preprocessing.normalized(images), targets
+        preprocessing = replace(self.preprocessing, image_size=self._training_size())
         if self.augmentation is None:
-            return resized(images, size).sub_(self.mean).div_(self.std), targets
+            return preprocessing.normalized(images), targets
+        if preprocessing.image_size < images.shape[-1]:  # to augment fewer pixels
+            images = resized(images, preprocessing.image_size)
         generator = Generator().manual_seed(seeds_of_step(self.seed, self.trainer)[0])
-        images = self.augmentation(images, generator)
-        images = resized(images, size).sub_(self.mean).div_(self.std)
+        images = preprocessing.normalized(self.augmentation(images, generator))
         return self.augmentation.mix(images, targets, len(self.class_names), generator)
 
     def source_rows(self, batch: int) -> Tensor:
@@ -217,7 +226,7 @@ class FERDataModule(L.LightningDataModule):
             "votes": votes or None,
             "mean": self.mean,
             "std": self.std,
-            "image_size": self.image_size,
+            "image_size": self.preprocessing.image_size,
             "trained_on": self.trained_on,
             "chosen_on": self.chosen_on,
         }
@@ -236,9 +245,9 @@ class FERDataModule(L.LightningDataModule):
         faces = self._read()
         return loader_of(Batches(faces.images, faces.labels, self.rows[split]), self.measured(split))
 
-    def _training_size(self) -> int | Literal["auto"]:
+    def _training_size(self) -> int:
         if not self.progressive_sizes:
-            return self.image_size
+            return self.preprocessing.image_size
         assert self.trainer is not None
         epochs, sizes = self.trainer.max_epochs, self.progressive_sizes
         if epochs is None or epochs < 1:

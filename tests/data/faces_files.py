@@ -86,3 +86,33 @@ def assert_same_faces(faces: Faces, others: Faces) -> None:
         assert one is None or (one.dtype == other.dtype and one.tolist() == other.tolist()), name
     assert faces.part_names == others.part_names
     assert faces.class_names == others.class_names
+
+
+def written_pictures(folder: Path, sizes: int = 4) -> list[Path]:
+    """Files of noise and edges in every mode that people have, of several sizes, some turned by their EXIF."""
+    folder.mkdir(parents=True, exist_ok=True)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    rng, files = np.random.default_rng(3), []
+    for number, (width, height) in enumerate(((48, 48), (131, 77), (20, 64), (300, 224))[:sizes]):
+        smooth = rng.integers(0, 256, (5, 4, 3), dtype=np.uint8)
+        colour = Image.fromarray(smooth).resize((width, height), Image.Resampling.BICUBIC)
+        grey, clear = colour.convert("L"), colour.copy()
+        clear.putalpha(grey)
+        for name, picture, options in (
+            ("grey.png", grey, {}),
+            ("grey.jpg", grey, {}),
+            ("turned_grey.jpg", grey, {"exif": exif}),
+            ("turned_grey.png", grey, {"exif": exif}),
+            ("rgb.jpg", colour, {}),
+            ("turned_rgb.jpg", colour, {"exif": exif}),
+            ("rgb.bmp", colour, {}),
+            ("rgba.png", clear, {}),
+            ("grey_alpha.png", clear.convert("LA"), {}),
+            ("cmyk.jpg", colour.convert("CMYK"), {}),
+            ("palette.png", colour.convert("P"), {}),
+            ("bilevel.png", grey.convert("1"), {}),
+        ):
+            files.append(folder / f"{number}_{name}")
+            picture.save(files[-1], **options)
+    return files

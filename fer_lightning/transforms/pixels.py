@@ -1,15 +1,13 @@
 """What whole batches of pixels need: their size, their mean and deviation."""
 
-from typing import Literal
-
 import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
 
-def resized(images: Tensor, size: int | Literal["auto"]) -> Tensor:
-    """images, float (B, 1, H, W), at this height and width, antialiased; "auto" leaves them."""
-    if size == "auto" or size == images.shape[-1]:
+def resized(images: Tensor, size: int) -> Tensor:
+    """Returns images, float (B, 1, H, W), at this height and width, antialiased."""
+    if size == images.shape[-1] == images.shape[-2]:
         return images
     return F.interpolate(images, size, mode="bilinear", antialias=True)
 

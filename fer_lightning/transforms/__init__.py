@@ -1,0 +1,1 @@
+"""From pictures and whole batches of pixels to what a network takes."""

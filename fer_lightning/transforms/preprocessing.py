@@ -1,0 +1,94 @@
+"""How a picture becomes what a network takes: one way for its training data, for photographs and for its students."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from fer_lightning.transforms.pixels import resized
+
+SIDE = 48
+"""Height and width of a FER2013 face, in pixels."""
+
+LARGEST = 4096
+"""Height and width that a network's images may have at most."""
+
+Picture = Image.Image | NDArray[np.uint8]
+"""Of any size and mode; as an array (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA."""
+
+MAY_TURN = {"exif", "xmp", "Raw profile type exif", "XML:com.adobe.xmp"}
+"""Where Pillow keeps what says which way up a picture is, but for TIFF."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How pictures become the images of one network. A checkpoint and model.safetensors hold it.
+
+    Args:
+        image_size: height and width that the 48×48 faces are resized to, in pixels, at most `LARGEST`.
+        mean: what pixel / 255 is normalised by.
+        std: likewise, above 0.
+
+    Raises:
+        ValueError: an argument outside its range.
+    """
+
+    image_size: int
+    mean: float
+    std: float
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.image_size <= LARGEST:
+            raise ValueError(f"image_size is {self.image_size}; it must be at least 1 and at most {LARGEST}")
+        if not (math.isfinite(self.mean) and math.isfinite(self.std) and self.std > 0):
+            raise ValueError(f"mean is {self.mean} and std is {self.std}; std must be above 0")
+
+    def __call__(self, *pictures: Picture) -> Tensor:
+        """Returns what the network takes of some pictures: float (B, 1, S, S).
+
+        Raises:
+            TypeError, ValueError: no picture, or one of more than 8 bits per channel.
+        """
+        if not pictures:
+            raise ValueError("no picture is given")
+        faces = np.stack([grey_face(picture) for picture in pictures])
+        return self.normalized(scaled(torch.from_numpy(faces)))
+
+    def normalized(self, images: Tensor) -> Tensor:
+        """Returns images, float (B, 1, H, W) in 0…1, resized and normalised: in place, where they have that size."""
+        return resized(images, self.image_size).sub_(self.mean).div_(self.std)
+
+    def scale_and_shift(self, other: "Preprocessing") -> tuple[float, float]:
+        """Returns a and b, with which a · x + b is normalised like this if x is normalised like the other."""
+        return other.std / self.std, (other.mean - self.mean) / self.std
+
+
+def scaled(faces: Tensor) -> Tensor:
+    """Returns faces, uint8 (B, H, W), as float (B, 1, H, W) in 0…1."""
+    return faces.unsqueeze(1).float().div_(255)
+
+
+def grey_face(picture: Picture) -> NDArray[np.uint8]:
+    """Returns a picture as uint8 (48, 48): upright as its EXIF says, grey by ITU-R 601, stretched to that size.
+
+    Transparency is dropped.
+
+    Raises:
+        TypeError, ValueError: no picture, or one of more than 8 bits per channel.
+    """
+    if not isinstance(picture, Image.Image):
+        if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8:
+            found = f"an array of {picture.dtype}" if isinstance(picture, np.ndarray) else type(picture).__name__
+            raise TypeError(f"a picture is {found}; it must be a PIL image, or a uint8 array (H, W), (H, W, 3 or 4)")
+        picture = Image.fromarray(picture)
+    if picture.mode.startswith(("I", "F")):
+        raise ValueError(f"mode {picture.mode}: more than 8 bits per channel")
+    picture.load()  # what turns a PNG can stand behind its pixels
+    if picture.format == "TIFF" or MAY_TURN & picture.info.keys():
+        picture = ImageOps.exif_transpose(picture)
+    grey = picture.convert("L")
+    return np.asarray(grey if grey.size == (SIDE, SIDE) else grey.resize((SIDE, SIDE), Image.Resampling.BILINEAR))

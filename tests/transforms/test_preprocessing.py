@@ -1,0 +1,90 @@
+"""A picture is given to a network as its training data was, whatever its size and mode."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fer_lightning.data import FERDataModule
+from fer_lightning.data.source import read_faces
+from fer_lightning.transforms.preprocessing import Preprocessing, grey_face
+from tests.data.faces_files import written_pictures
+
+MEAN, STD = 0.5, 0.25
+
+
+def test_a_picture_becomes_what_its_file_becomes_in_training_data(tmp_path: Path) -> None:
+    files = written_pictures(tmp_path / "train" / "happy")
+    data = FERDataModule(tmp_path, image_size=60, normalize="fixed", mean=MEAN, std=STD)
+    faces = read_faces(tmp_path)
+    of_training, _ = data.on_after_batch_transfer((faces.images, faces.labels), 0)
+    pictures = [Image.open(tmp_path / name) for name in faces.files]
+    assert len(pictures) == len(files)
+    assert torch.equal(data.preprocessing(*pictures), of_training)
+    for picture, expected in zip(pictures, of_training, strict=True):
+        assert torch.equal(Preprocessing(60, MEAN, STD)(picture)[0], expected)
+
+
+@pytest.mark.parametrize("shape", [(48, 48), (48, 48, 3), (90, 61), (90, 61, 3), (20, 30, 4)])
+def test_an_array_becomes_what_its_picture_becomes(shape: tuple[int, ...]) -> None:
+    array = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    assert np.array_equal(grey_face(array), grey_face(Image.fromarray(array)))
+
+
+@pytest.mark.parametrize("side", [48, 96])
+def test_a_small_grey_face_is_turned_upright_as_a_large_one(side: int, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    half = np.zeros((side, side), np.uint8)
+    half[: side // 2] = 255
+    for name in ("face.png", "face.jpg", "face.tif"):
+        Image.fromarray(half).save(tmp_path / name, exif=exif)
+        with Image.open(tmp_path / name) as picture:
+            face = grey_face(picture)
+        assert (face[:20].max() < 10, face[28:].min() > 245) == (True, True), name
+
+
+def test_a_picture_is_left_as_it_was() -> None:
+    picture = Image.fromarray(np.full((48, 48), 7, np.uint8))
+    Preprocessing(48, MEAN, STD)(picture)
+    assert np.asarray(picture).tolist() == [[7] * 48] * 48
+
+
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        ("face.png", "a picture is str; it must be a PIL image, or a uint8 array"),
+        (np.zeros((48, 48)), "a picture is an array of float64; it must be"),
+        (torch.zeros(48, 48, dtype=torch.uint8), "a picture is Tensor; it must be"),
+        (Image.new("I;16", (48, 48)), "mode I;16: more than 8 bits per channel"),
+        (Image.new("F", (48, 48)), "mode F: more than 8 bits per channel"),
+    ],
+    ids=["a path", "a float array", "a tensor", "16 bits", "floats"],
+)
+def test_what_is_no_picture_of_8_bits_is_refused(picture: object, message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        Preprocessing(48, MEAN, STD)(picture)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((0, MEAN, STD), "image_size is 0; it must be at least 1 and at most 4096"),
+        ((10**9, MEAN, STD), "image_size is 1000000000; it must be"),
+        ((48, MEAN, 0.0), r"std is 0\.0; std must be above 0"),
+        ((48, float("nan"), STD), "mean is nan"),
+        ((48, MEAN, float("inf")), "std is inf"),
+    ],
+)
+def test_numbers_that_no_network_has_are_refused(arguments: tuple[int, float, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Preprocessing(*arguments)
+
+
+def test_images_of_one_preprocessing_can_be_made_those_of_another() -> None:
+    student, teacher = Preprocessing(48, 0.5, 0.25), Preprocessing(48, 0.4, 0.2)
+    scale, shift = teacher.scale_and_shift(student)
+    pixels = torch.rand(2, 1, 48, 48)
+    torch.testing.assert_close(student.normalized(pixels.clone()) * scale + shift, teacher.normalized(pixels.clone()))
