@@ -163,7 +163,7 @@ def _choices_that_have(full_key: str) -> str:
     group, _, key = full_key.partition(".")
     if Path(sys.argv[0]).name != "train.py":  # test.py has no groups: a run brings its own
         return ""
-    as_typed = "'callbacks=[default,gradient_clipping,{}]'" if group == "callbacks" else group + "={}"
+    as_typed = "'callbacks=[default,{}]'" if group == "callbacks" else group + "={}"
     line = re.compile(rf"^{re.escape(key)}:", re.MULTILINE)
     having = [as_typed.format(file.stem) for file in _group(group) if line.search(file.read_text("utf-8"))]
     return f"\nIt is a key of {', '.join(having)}" if having else ""

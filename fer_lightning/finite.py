@@ -60,6 +60,6 @@ class FiniteLoss(Callback):
         return (
             f"the loss is {float(self._losses[-1 - back])} at step {trainer.global_step}, batch {batch} of epoch "
             f"{trainer.current_epoch}: the step was not taken. Its faces are the rows {', '.join(map(str, rows))} of "
-            f"{data.source}. Start again with a lower optimizer.lr, with gradient clipping, which is in the default "
-            f"callbacks, or with trainer.precision=32-true"
+            f"{data.source}. Start again with a lower optimizer.lr, with gradients clipped to a lower norm, as by "
+            f"trainer.gradient_clip_val=1, or with trainer.precision=32-true"
         )

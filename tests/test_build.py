@@ -210,9 +210,11 @@ def test_a_compiled_network_keeps_the_names_of_its_layers(composed: Compose) -> 
     assert list(compiled.state_dict()) == list(plain.state_dict())
 
 
-def test_gradient_clipping_is_on_by_default_and_off_without_its_word(composed: Compose) -> None:
-    assert composed().trainer.gradient_clip_val == 5.0
-    assert composed("callbacks=[default]").trainer.gradient_clip_val is None
+@pytest.mark.parametrize(
+    "overrides", [(), ("callbacks=[default,early_stopping]",), ("trainer=ddp",), ("debug=lr_find",)]
+)
+def test_gradients_are_clipped_whatever_callbacks_are_named(overrides: tuple[str, ...], composed: Compose) -> None:
+    assert composed(*overrides).trainer.gradient_clip_val == 5.0
 
 
 def test_an_argument_of_the_demo_faces_is_checked_too(composed: Compose) -> None:

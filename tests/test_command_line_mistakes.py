@@ -40,7 +40,7 @@ def test_the_learning_rate_finder_refuses_what_it_would_get_wrong(
         (
             "train.py",
             ["callbacks.early_stopping.patience=3"],
-            ["'callbacks=[default,gradient_clipping,early_stopping]'\n"],
+            ["'callbacks=[default,early_stopping]'\n"],
         ),
         ("train.py", ["lr=0.1"], ["there is no key lr", "Did you mean optimizer.lr?"]),
         (

@@ -41,6 +41,11 @@ def a_teacher(composed: Compose, folder: Path) -> str:
     return f"loss.teacher={folder / 'teacher.ckpt'}"
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recipe_clips_gradients_as_it_did_when_measured(name: str, composed: Compose) -> None:
+    assert composed(f"experiment={name}").trainer.gradient_clip_val == (0.1 if name == "one_cycle_resnet18" else None)
+
+
 def test_the_five_systems_are_there() -> None:
     assert set(NAMES) >= FIVE
 
