@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torchmetrics import MeanMetric, Metric, MetricCollection
+from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import (
     MulticlassAccuracy,
     MulticlassConfusionMatrix,
@@ -23,7 +23,7 @@ from fer_lightning.checkpoint_content import FORMAT_VERSION
 from fer_lightning.data import FERDataModule
 from fer_lightning.data.batches import seeds_of_step
 from fer_lightning.data.faces import SIDE
-from fer_lightning.losses import CrossEntropy
+from fer_lightning.losses import CrossEntropy, EpochLoss, warn_of_weightless
 from fer_lightning.nets.weights import head_of
 from fer_lightning.optimization import Schedule, catch_up, parameter_groups, steps_of_run
 from fer_lightning.transforms.preprocessing import Preprocessing
@@ -94,8 +94,7 @@ class EmotionClassifier(L.LightningModule):
         self.train_metrics, self.val_metrics, self.test_metrics = (
             metrics.clone(prefix=f"{stage}/") for stage in ("train", "val", "test")
         )
-        # Other strategies than "disable" hide NaN, and look for it, which is to wait for the device.
-        self.train_loss, self.val_loss, self.test_loss = (MeanMetric(nan_strategy="disable") for _ in range(3))
+        self.train_loss, self.val_loss, self.test_loss = (EpochLoss() for _ in range(3))
         self.val_confusion, self.test_confusion = MulticlassConfusionMatrix(c), MulticlassConfusionMatrix(c)
         self.test_flip_accuracy = MulticlassAccuracy(c, average="micro")
         self._steps_behind = 0  # that the schedule of a longer run must be taken to, when it is resumed
@@ -123,20 +122,23 @@ class EmotionClassifier(L.LightningModule):
 
     def setup(self, stage: str) -> None:
         if stage == "fit" and self.loss.class_weights != "none":
-            self.class_weights.copy_(self.loss.weights(self._datamodule().class_counts))
+            data = self._datamodule()
+            self.class_weights.copy_(self.loss.weights(data.class_counts))
+            warn_of_weightless(data.class_names, data.class_counts)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         images, targets = batch
         logits = self(images)
         loss = self.loss.of_training(logits, targets, self.class_weights, images)
-        self._measure(logits, targets, loss, "train", batch_idx)
+        weights = self.loss.face_weights(targets, self.class_weights)
+        self._measure(logits, targets, ((loss.detach() * weights).sum(), weights.sum()), "train", batch_idx)
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         images, targets = batch
         logits = self(images)
         self.val_confusion.update(logits, targets)
-        self._measure(logits, targets, self.loss(logits, targets, self.class_weights), "val", batch_idx)
+        self._measure(logits, targets, self.loss.summed(logits, targets, self.class_weights), "val", batch_idx)
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         images, labels = batch
@@ -145,7 +147,7 @@ class EmotionClassifier(L.LightningModule):
         if self.tta == "none":  # what flip averaging would give is always told
             self.test_flip_accuracy.update(self.log_probabilities(images, "flip"), labels)
         self.test_confusion.update(log_p, labels)
-        self._measure(log_p, labels, self.loss(log_p, labels, self.class_weights), "test", batch_idx)
+        self._measure(log_p, labels, self.loss.summed(log_p, labels, self.class_weights), "test", batch_idx)
 
     def log_probabilities(self, images: Tensor, tta: Tta = "none") -> Tensor:
         """Of the classes, float (B, C), for normalised images (B, 1, S, S); probabilities are the mean over views."""
@@ -213,16 +215,18 @@ class EmotionClassifier(L.LightningModule):
         scheduler = self.schedule.of(optimizer, self._steps_of_schedule())
         return {"optimizer": optimizer, "lr_scheduler": scheduler}  # type: ignore[return-value]
 
-    def _measure(self, logits: Tensor, targets: Tensor, loss: Tensor, stage: str, batch_idx: int) -> None:
+    def _measure(
+        self, logits: Tensor, targets: Tensor, summed_loss: tuple[Tensor, Tensor], stage: str, batch_idx: int
+    ) -> None:
         labels = targets.argmax(1) if targets.is_floating_point() else targets  # soft ones: of FER+ votes, or mixed
-        metrics, mean_loss = getattr(self, f"{stage}_metrics"), getattr(self, f"{stage}_loss")
+        metrics, epoch_loss = getattr(self, f"{stage}_metrics"), getattr(self, f"{stage}_loss")
         metrics.update(logits.detach(), labels)
-        mean_loss.update(loss.detach().expand(len(labels)))  # with "disable", torchmetrics 1.9 ignores a weight
+        epoch_loss.update(*summed_loss)
         if batch_idx == 0 or (stage == "train" and self.trainer.is_last_batch):
             # To name them once an epoch is enough, and Lightning takes its time for each name; in the last batch too,
             # since an epoch that is resumed has no first one. They are computed at the end of the epoch: to read a
             # metric at a step is to wait for the device at that step.
-            self.log(f"{stage}/loss", mean_loss, on_step=False, on_epoch=True)
+            self.log(f"{stage}/loss", epoch_loss, on_step=False, on_epoch=True)
             self.log_dict(metrics, on_step=False, on_epoch=True)
 
     def _steps_of_schedule(self) -> int:

@@ -23,7 +23,8 @@ class Distillation(CrossEntropy):
 
     Hinton, Vinyals, Dean: Distilling the Knowledge in a Neural Network, 2015. The teacher sees each face as the network
     does, augmented; it does not learn. The loss of val and test is that of the labels alone, and so not to be compared
-    with that of train.
+    with that of train. Where classes are weighted, an epoch's loss of train weighs the teacher's part of each batch by
+    its labels too.
 
     Args:
         teacher: the folder of a finished run, for the checkpoint that it tested, or a checkpoint.

@@ -1,12 +1,17 @@
-"""Losses: what a batch of logits costs, and what each class weighs in it."""
+"""Losses: what a batch of logits costs, what each class weighs in it, and what an epoch of batches costs."""
 
+import logging
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torchmetrics import Metric
 
 from fer_lightning.data import FERDataModule
+
+log = logging.getLogger(__name__)
 
 ClassWeights = Literal["none", "balanced", "effective-number"]
 
@@ -14,8 +19,11 @@ ClassWeights = Literal["none", "balanced", "effective-number"]
 class CrossEntropy:
     """Cross-entropy with label smoothing (Szegedy et al., CVPR 2016) and optional class weights.
 
-    With class weights, a batch's mean is over its weights, and an epoch's over its batches: so the loss of an epoch
-    depends a little on the batch size. With soft targets the mean is over the faces.
+    With class weights, a mean is the sum of the faces' losses over the sum of what their classes weigh, in a batch as
+    in an epoch, however that is cut into batches. With soft targets the mean is over the faces.
+
+    A loss of one's own derives from this class and defines `__call__`; if its mean is over something else than the
+    faces, `face_weights` too.
 
     Args:
         label_smoothing: share of the target that is spread over all classes, in [0, 1).
@@ -69,6 +77,56 @@ class CrossEntropy:
     def of_training(self, logits: Tensor, targets: Tensor, weights: Tensor, images: Tensor) -> Tensor:
         """What a training batch costs, a scalar; images, float (B, 1, S, S), are what gave the logits."""
         return self(logits, targets, weights)
+
+    def face_weights(self, targets: Tensor, weights: Tensor) -> Tensor:
+        """Returns float (B,): what each face weighs in the mean of its batch; arguments as in `__call__`."""
+        soft = targets.is_floating_point()
+        return weights.new_ones(len(targets)).float() if soft else weights.float()[targets]
+
+    def summed(self, logits: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns the sum of the faces' losses and that of their weights; `__call__` gives the one over the other.
+
+        Arguments as in `__call__`. Both can be added up over batches: see `EpochLoss`.
+        """
+        of_faces = self.face_weights(targets, weights)
+        if self.class_weights == "none" or targets.is_floating_point():
+            return (self(logits, targets, weights) * of_faces).sum(), of_faces.sum()
+        # As soft targets, since their mean is over the faces: that of a batch whose classes all weigh nothing is 0 / 0.
+        shares = F.one_hot(targets, logits.shape[1]).float()
+        return len(targets) * self(logits, shares, weights), of_faces.sum()
+
+
+class EpochLoss(Metric):
+    """The mean loss over all faces of an epoch, from the sums of its batches, and of all processes.
+
+    torchmetrics' MeanMetric (1.9) ignores weights unless it looks for NaN, which is to wait for the device.
+    """
+
+    mean_value: Tensor  # MeanMetric's names: checkpoints have them
+    weight: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        for state in ("mean_value", "weight"):
+            self.add_state(state, torch.tensor(0.0), dist_reduce_fx="sum")
+
+    def update(self, total: Tensor, weight: Tensor) -> None:
+        """Adds a batch: the sum of its faces' losses and that of their weights, as `CrossEntropy.summed` gives them."""
+        self.mean_value += total
+        self.weight += weight
+
+    def compute(self) -> Tensor:
+        """Returns the mean; not a number of faces that all weigh nothing."""
+        return self.mean_value / self.weight
+
+
+def warn_of_weightless(class_names: Sequence[str], counts: Tensor) -> None:
+    """Logs which classes weigh nothing, since train has none of their faces: counts, int64 (C,), are those of train."""
+    if names := [name for name, count in zip(class_names, counts.tolist(), strict=True) if count == 0]:
+        log.warning(
+            "loss.class_weights: train has no face of %s, so that these faces weigh nothing in val/loss and test/loss",
+            ", ".join(names),
+        )
 
 
 class Focal(CrossEntropy):

@@ -16,6 +16,7 @@ from fer_lightning.data import EMOTIONS, FERDataModule
 from fer_lightning.losses import CrossEntropy
 from fer_lightning.models import DeepEmotionClassifier, ResNet18Classifier, TorchvisionClassifier
 from fer_lightning.nets.weights import Start
+from tests.without_batch_norm import WithoutBatchNorm
 
 
 @pytest.mark.parametrize(
@@ -120,6 +121,26 @@ def test_class_weights_of_the_training_split_reach_the_loss(few_faces: Path, tmp
         assert torch.equal(model.class_weights, loss.weights(data.class_counts))
     assert data.class_counts.tolist() == [26, 3, 28, 48, 32, 22, 33]
     assert abs(losses["none"] - losses["balanced"]) > 1e-3
+
+
+@pytest.mark.parametrize("batch_size", [8, 24, 192])
+def test_train_loss_is_the_weighted_mean_over_all_faces(batch_size: int, few_faces: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    data = FERDataModule(few_faces, batch_size=batch_size)
+    loss = CrossEntropy(0.1, class_weights="balanced")
+    model = WithoutBatchNorm(dropout=0.0, loss=loss, optimizer=partial(torch.optim.SGD, lr=0.0))
+    torch.nn.init.normal_(model.head.weight)  # type: ignore[arg-type]  # else each face has much the same loss
+    fitting = trainer(tmp_path, max_epochs=1, limit_val_batches=0)
+    fitting.fit(model, data)
+    assert data.faces is not None
+    rows = data.rows["train"]
+    images, labels = data.faces.images[rows].unsqueeze(1).float() / 255, data.faces.labels[rows]
+    counts = labels.bincount(minlength=7)
+    weights = len(labels) / (7 * counts)
+    with torch.no_grad():
+        logits = model((images - data.mean) / data.std)
+    expected = torch.nn.functional.cross_entropy(logits, labels, weights, label_smoothing=0.1)
+    assert float(fitting.callback_metrics["train/loss"]) == pytest.approx(float(expected), rel=1e-5)
 
 
 def test_averaged_weights_are_what_is_kept(few_faces: Path, tmp_path: Path) -> None:

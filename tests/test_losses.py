@@ -1,11 +1,18 @@
-"""What a batch costs is what the papers' formulas say."""
+"""What a batch costs is what the papers' formulas say, and an epoch what all its faces cost at once."""
+
+from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
+from conftest import trainer
 from torch import Tensor
+from torch.utils.data import DataLoader, TensorDataset
+from torchmetrics import MeanMetric
 
-from fer_lightning.losses import CrossEntropy, Focal
+from fer_lightning.classifier import EmotionClassifier
+from fer_lightning.distillation import Distillation
+from fer_lightning.losses import CrossEntropy, EpochLoss, Focal
 
 
 def test_balanced_weights_are_inverse_to_the_class_counts() -> None:
@@ -63,3 +70,48 @@ def test_focal_loss_with_gamma_0_is_cross_entropy(smoothing: float, soft: bool) 
     expected = F.cross_entropy(logits, targets, weights, label_smoothing=smoothing)
     torch.testing.assert_close(Focal(0.0, smoothing)(logits, targets, weights), expected)
     torch.testing.assert_close(CrossEntropy(smoothing)(logits, targets, weights), expected)
+
+
+def at_once(loss: CrossEntropy, logits: Tensor, labels: Tensor, weights: Tensor) -> float:
+    """The weighted mean over all faces, from the formula: in double precision, without the classes of this package."""
+    log_p = logits.double().log_softmax(1)
+    shares = (1 - loss.label_smoothing) * torch.eye(3)[labels] + loss.label_smoothing / 3
+    unsure = (1 - log_p.exp()) ** loss.gamma if isinstance(loss, Focal) else 1.0
+    return float((-shares * weights * unsure * log_p).sum() / weights[labels].sum())
+
+
+LOSSES = [CrossEntropy(0.1, "balanced"), CrossEntropy(0.0, "balanced"), Focal(2.0, 0.1, "balanced"),
+          Distillation("none", class_weights="effective-number", label_smoothing=0.1)]  # fmt: skip
+
+
+@pytest.mark.parametrize("batch_size", [1, 8, 35, 100])
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: f"{type(loss).__name__} {loss.label_smoothing}")
+def test_val_and_test_loss_are_the_weighted_mean_over_all_faces(
+    loss: CrossEntropy, batch_size: int, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    logits, labels, weights = 3 * torch.randn(100, 3), torch.randint(0, 3, (100,)), torch.tensor([3.0, 0.5, 0.0])
+    in_order = labels.sort().indices  # so that there are batches whose faces all weigh nothing
+    model = EmotionClassifier(torch.nn.Flatten(), ("a", "b", "c"), loss, None, None, 1.0, False, False)
+    model.class_weights = weights
+    measuring = trainer(tmp_path)
+    faces = TensorDataset(logits[in_order].view(-1, 1, 1, 3), labels[in_order])
+    expected = pytest.approx(at_once(loss, logits, labels, weights), rel=1e-5)
+    assert measuring.validate(model, DataLoader(faces, batch_size), verbose=False)[0]["val/loss"] == expected
+    assert measuring.test(model, DataLoader(faces, batch_size), verbose=False)[0]["test/loss"] == expected
+
+
+def test_the_loss_of_all_faces_at_once_is_torchs_own() -> None:
+    logits, labels, weights = torch.randn(100, 3), torch.randint(0, 3, (100,)), torch.tensor([3.0, 0.5, 0.0])
+    torchs = float(F.cross_entropy(logits, labels, weights, label_smoothing=0.1))
+    assert at_once(CrossEntropy(0.1), logits, labels, weights) == pytest.approx(torchs, rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", [CrossEntropy(0.1), CrossEntropy(), Focal(2.0)])
+def test_an_unweighted_epoch_has_the_bits_of_a_mean_over_its_faces(loss: CrossEntropy) -> None:
+    mean, epoch, ones = MeanMetric(nan_strategy="disable"), EpochLoss(), torch.ones(7)
+    for faces in (128, 128, 37, 1):
+        logits, labels = 3 * torch.randn(faces, 7), torch.randint(0, 7, (faces,))
+        mean.update(loss(logits, labels, ones).expand(faces))
+        epoch.update(*loss.summed(logits, labels, ones))
+    assert torch.equal(epoch.compute(), mean.compute())

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed
 from conftest import Command, Compose
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import read_write
@@ -19,8 +20,10 @@ from safetensors.torch import load_file
 from fer_lightning import processes
 from fer_lightning.build import build
 from fer_lightning.command_line import ConfigError
+from fer_lightning.losses import EpochLoss
 from fer_lightning.processes import end_with, process_rank, processes_started
 from fer_lightning.report.figures import Results
+from tests.commands import SERVER
 from tests.conftest import REPOSITORY
 from tests.runs import SHORT
 from tests.stopped_runs import assert_same, left_behind
@@ -106,6 +109,22 @@ def test_two_processes_train_and_measure_as_one_with_the_double_batch(
     assert sum(map(sum, of_metrics[0]["confusion"])) == 17
     for name in ("confusion", "test/accuracy", "test/accuracy_flip", "test/f1", "test/top2_accuracy"):
         assert of_metrics[0][name] == of_metrics[1][name], name
+
+
+def measured_by(rank: int, folder: Path) -> None:
+    torch.distributed.init_process_group("gloo", f"file://{folder / 'meeting'}", rank=rank, world_size=2)
+    epoch = EpochLoss()
+    epoch.update(torch.tensor([6.0, 1.0][rank]), torch.tensor([2.0, 5.0][rank]))
+    (folder / str(rank)).write_text(str(float(epoch.compute())))
+
+
+def test_two_processes_have_one_loss_of_an_epoch(tmp_path: Path) -> None:
+    processes = [SERVER.Process(target=measured_by, args=(rank, tmp_path)) for rank in (0, 1)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [(tmp_path / str(rank)).read_text() for rank in (0, 1)] == ["1.0", "1.0"]  # (6 + 1) / (2 + 5)
 
 
 def computes(process: int) -> bool:
