@@ -167,7 +167,8 @@ def _score(cfg: DictConfig, trainer: L.Trainer) -> float:
     last = [callback.score for callback in trainer.callbacks if isinstance(callback, LastCheckpoint)]  # type: ignore[attr-defined]
     score = best if cfg.ckpt == "best" else last[0]
     # callback_metrics holds the last epoch; a run without checkpoints (trainer.fast_dev_run) has nothing else.
-    return float(trainer.callback_metrics.get(cfg.monitor, math.nan) if score is None else score)
+    value = float(trainer.callback_metrics.get(cfg.monitor, math.nan) if score is None else score)
+    return value if math.isfinite(value) else math.nan  # Lightning's best score is infinite if there was none but NaN
 
 
 def _stopped(cfg: DictConfig, run_dir: Path) -> StoppedRun | None:

@@ -1,12 +1,16 @@
-"""Training ends at a loss that is NaN or infinite, before the weights have learnt from it."""
+"""Training ends at a loss that is NaN or infinite, before the weights have learnt from it; such a score is logged."""
 
+import logging
+import math
 from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from torch import Tensor
 from torch.optim import Optimizer
+
+log = logging.getLogger(__name__)
 
 
 class NonFiniteLossError(ArithmeticError):
@@ -14,7 +18,7 @@ class NonFiniteLossError(ArithmeticError):
 
 
 class FiniteLoss(Callback):
-    """Looks at each loss before the optimizer's step.
+    """Looks at each loss before the optimizer's step, and at what val was measured to be.
 
     On a GPU that does not stop the queue of work: the flag is copied behind the forward pass, and waited for while the
     backward pass runs. Several processes agree on it: all raise what the first with such a loss has to tell.
@@ -52,6 +56,20 @@ class FiniteLoss(Callback):
         self._flags.clear()
         self._losses.clear()
 
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.sanity_checking:
+            return
+        for name, value in trainer.callback_metrics.items():
+            if name.startswith("val/") and not value.isfinite():
+                log.warning(
+                    "%s is %s after epoch %d%s. Of val/loss that means that no face of val has a class with a weight "
+                    "(loss.class_weights), or that the network gives NaN (trainer.precision=32-true may help)",
+                    name,
+                    float(value),
+                    trainer.current_epoch + 1,
+                    _meaning(trainer.checkpoint_callback, name),
+                )
+
     def _told(self, trainer: L.Trainer, back: int) -> str:
         """Of the batch that was so many before the running one."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
@@ -63,3 +81,13 @@ class FiniteLoss(Callback):
             f"{data.source}. Start again with a lower optimizer.lr, with gradients clipped to a lower norm, as by "
             f"trainer.gradient_clip_val=1, or with trainer.precision=32-true"
         )
+
+
+def _meaning(checkpoint: object, name: str) -> str:
+    """What a score of this name that is not finite means for best.ckpt: the end of a clause."""
+    if not isinstance(checkpoint, ModelCheckpoint) or checkpoint.monitor != name:
+        return ""
+    best = checkpoint.best_model_score
+    if best is not None and math.isfinite(best):
+        return ", and best.ckpt stays that of an earlier epoch"
+    return f": best.ckpt is not chosen by it, but the first epoch's until {name} is a number"

@@ -7,7 +7,6 @@ agree, and what they reach together.
 
 import argparse
 import itertools
-import json
 import math
 import sys
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from omegaconf import OmegaConf
 
 from fer_lightning.report.charts import COLOURS
 from fer_lightning.report.curves import curves_of_runs
+from fer_lightning.report.metrics_json import metrics_in
 from fer_lightning.report.page import Picture, Section, Table, made, write_page
 
 BARS = 6
@@ -71,7 +71,7 @@ def runs_in(folders: Sequence[Path]) -> list[Run]:
     own = _typed(of_files)
     runs = []
     for file, name, typed in zip(files, _names(of_files, own), own, strict=True):
-        metrics = json.loads((file.parent / "metrics.json").read_text("utf-8"))
+        metrics = metrics_in(file.parent / "metrics.json")
         curves = Path(metrics.get("run", file.parent.parent)) / "metrics.csv"  # "run": which one test.py has tested
         predictions = pd.read_csv(file, index_col=["split", "row"]).sort_index()
         runs.append(Run(name, typed, metrics, predictions, pd.read_csv(curves) if curves.is_file() else None))

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fer_lightning.classifier import METRICS, EmotionClassifier
 from fer_lightning.data.cache import written_whole
+from fer_lightning.report.metrics_json import as_json
 from fer_lightning.report.predictions import Predictions
 
 
@@ -105,7 +106,7 @@ class Results:
         return lines
 
     def write(self, folder: Path, more: Mapping[str, object]) -> Path:
-        """folder/metrics.json: the metrics, each class's, the confusion matrix, and what else is given."""
+        """folder/metrics.json: metrics, those of each class, confusion matrix, and what else is given; null for NaN."""
         content = {
             **self.metrics,
             **more,
@@ -118,7 +119,7 @@ class Results:
         }
         path = folder / "metrics.json"
         with written_whole(path) as unfinished:
-            unfinished.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+            unfinished.write_text(as_json(content), "utf-8")
         return path
 
     def write_tables(self, folder: Path) -> None:

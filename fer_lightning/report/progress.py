@@ -1,6 +1,7 @@
 """What is seen while a network trains."""
 
 import logging
+import math
 import sys
 import time
 from typing import Any
@@ -75,25 +76,44 @@ class NetworkSummary(Callback):
 
 
 class Throughput(Callback):
-    """Logs train/images_per_second, of the whole epoch without its validation."""
+    """Logs train/images_per_second, of the whole epoch without its validations."""
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.on_train_epoch_start(trainer, pl_module)  # a resumed epoch has started before
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._images, self._started = 0, time.perf_counter()
+        self._images, self._seconds, self._since = 0, 0.0, time.perf_counter()
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         self._images += len(batch[1])
-        if trainer.is_last_batch and pl_module.device.type == "cuda":
-            torch.cuda.synchronize()  # steps are only queued on a GPU
-        self._seconds = time.perf_counter() - self._started
+        if trainer.is_last_batch:
+            self._wait(pl_module)
+        self._count()
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if not trainer.sanity_checking:
+            self._wait(pl_module)
+            self._count()
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._wait(pl_module)
+        self._since = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         speed = self._images * trainer.world_size / self._seconds
         pl_module.log("train/images_per_second", speed, rank_zero_only=True)
+
+    def _count(self) -> None:
+        """Adds the time since it was last counted, or since a validation ended."""
+        now = time.perf_counter()
+        self._seconds, self._since = self._seconds + now - self._since, now
+
+    def _wait(self, pl_module: L.LightningModule) -> None:
+        """Steps are only queued on a GPU."""
+        if pl_module.device.type == "cuda":
+            torch.cuda.synchronize()
 
 
 def _is_best(trainer: L.Trainer, metrics: dict[str, float]) -> bool:
@@ -102,6 +122,8 @@ def _is_best(trainer: L.Trainer, metrics: dict[str, float]) -> bool:
     if not isinstance(checkpoint, ModelCheckpoint) or checkpoint.monitor not in metrics:
         return False
     value, best = metrics[checkpoint.monitor], checkpoint.best_model_score
+    if not math.isfinite(value):
+        return False
     return best is None or (value < float(best) if checkpoint.mode == "min" else value > float(best))
 
 

@@ -188,6 +188,8 @@ def _name(model: EmotionClassifier) -> str:
 
 def _told(name: str, value: object) -> str:
     if isinstance(value, float):
+        if math.isnan(value):
+            return "not a number"
         if name.startswith(("val/", "train/")):
             return f"{value:.4f}" if name.endswith("loss") else f"{value:.2%}"
         return f"{value:.1f}"

@@ -1,11 +1,10 @@
 """The table of RESULTS.md, from run folders: python -m fer_lightning.report.results outputs/… [--into RESULTS.md]
 
-One row for each command, machine and test part, over all seeds and folds. With --into, the table replaces what is
-between the two markers in that file; else it is printed.
+One row for each command, machine and test part, over all seeds, folds and split seeds. With --into, the table replaces
+what is between the two markers in that file; else it is printed.
 """
 
 import argparse
-import json
 import re
 import shlex
 import sys
@@ -15,13 +14,16 @@ from typing import Any
 
 import pandas as pd
 
+from fer_lightning.report.metrics_json import metrics_in
+from fer_lightning.report.repeats import repeat_key
+
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
 PATHS = ("data.path", "data.votes.path", "model.weights_path")
 """Whose folders these are is no part of the recipe."""
 
-REPEATS = ("seed", "data.fold")
-"""What the runs of one recipe differ by."""
+OTHER_REPEATS = {"fold": "data.fold", "split": "data.split_seed"}
+"""How the column of seeds calls what runs of one recipe differ by beside it."""
 
 
 def results_table(folders: Sequence[Path]) -> str:
@@ -59,19 +61,19 @@ def write_into(file: Path, table: str) -> None:
 
 
 def _run(file: Path) -> dict[str, Any]:
-    run: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    run = metrics_in(file)
     if "command" not in run:
         raise ValueError(f"{file} does not say which command it is of: it was not written by this version's train.py")
     shown, repeats = [], {"seed": "0"}
     for word in shlex.split(run["command"]):
         key, _, value = word.partition("=")
-        if key in REPEATS:
-            repeats[key] = value
+        if repeated := repeat_key(key):
+            repeats[repeated] = value
         else:
             teacher = f"{key}=…/{Path(value).name}"  # which of them is part of the recipe
             shown.append(teacher if key == "loss.teacher" else f"{key}=…" if key in PATHS else shlex.quote(word))
-    fold = repeats.get("data.fold")
-    repeat = repeats["seed"] + (f" (fold {fold})" if fold else "")
+    others = [f"{word} {repeats[key]}" for word, key in OTHER_REPEATS.items() if key in repeats]
+    repeat = repeats["seed"] + (f" ({', '.join(others)})" if others else "")
     return run | {"folder": str(file.parent.parent), "command": " ".join(shown), "repeat": repeat}
 
 
@@ -79,7 +81,9 @@ def _row(runs: pd.DataFrame) -> dict[str, str]:
     first = runs.iloc[0]
     if (same := runs["repeat"].duplicated(keep=False)).any():
         folders = ", ".join(runs["folder"][same])
-        raise ValueError(f"two runs of {first['command']} have the same seed and fold: give one of {folders}")
+        raise ValueError(
+            f"two runs of {first['command']} have the same seed, fold and split seed: give one of {folders}"
+        )
     experiment = re.search(r"experiment=(\S+)", first["command"])
     accuracy = runs["test/accuracy"]
     new = runs["test/accuracy_new"]

@@ -1,6 +1,5 @@
 """A sweep as a table, one row a job, best first; the mean over repeats of the same job; the best as a command."""
 
-import json
 import shlex
 from pathlib import Path
 from typing import Any
@@ -9,10 +8,9 @@ import pandas as pd
 from omegaconf import OmegaConf
 
 from fer_lightning.command_line import better
+from fer_lightning.report.metrics_json import metrics_in
+from fer_lightning.report.repeats import REPEATS, repeat_key
 from fer_lightning.sweep.jobs import PLAN, outcome, overrides_of
-
-REPEATS = ("seed", "data.fold", "data.split_seed")
-"""Overrides that make a job a repeat of another where they vary: what remains the same is what is measured."""
 
 TEST_COLUMNS = ("test/accuracy", "test/f1")
 
@@ -46,7 +44,8 @@ def overrides_in(table: pd.DataFrame, monitor: str) -> list[str]:
 
 def repeats_in(table: pd.DataFrame) -> list[str]:
     """The columns whose values are repeats of the same job; one of a single value belongs to the job."""
-    return [name for name in REPEATS if name in table and table[name].nunique() > 1]
+    varying = [str(name) for name in table if repeat_key(str(name)) and table[name].nunique() > 1]
+    return sorted(varying, key=lambda name: REPEATS.index(str(repeat_key(name))))
 
 
 def mean_table(table: pd.DataFrame, monitor: str) -> pd.DataFrame | None:
@@ -78,8 +77,8 @@ def best_command(table: pd.DataFrame, monitor: str) -> str | None:
         return None
     of_sweep = ("sweep", "callbacks.pruning")  # and the keys of the latter: nothing of a single run
     typed = [c for c in overrides_in(table, monitor) if c in rows and not c.startswith(of_sweep)]
-    if "data.fold" in repeats_in(table):  # how many folds there were says nothing without one of them
-        typed = [key for key in typed if key != "data.folds"]
+    if "data.fold" in map(repeat_key, repeats_in(table)):  # how many folds there were says nothing without one of them
+        typed = [key for key in typed if key.lstrip("+") != "data.folds"]
     best = rows.iloc[0]
     return shlex.join(["python", "train.py", *(_override(key, best[key]) for key in typed if pd.notna(best[key]))])
 
@@ -87,7 +86,7 @@ def best_command(table: pd.DataFrame, monitor: str) -> str | None:
 def _row(job: Path, monitor: str) -> dict[str, Any]:
     results = job / "report" / "metrics.json"
     came_to = outcome(job, monitor)
-    metrics = json.loads(results.read_text("utf-8")) if came_to.state == "done" else {}
+    metrics = metrics_in(results) if came_to.state == "done" else {}
     row: dict[str, Any] = {"job": int(job.name) if job.name.isdigit() else job.name}
     row |= _by_key(overrides_of(job) or [])
     row |= {name: metrics.get(name) for name in (monitor, *TEST_COLUMNS, "minutes")}

@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 
 from fer_lightning.command_line import ConfigError
+from fer_lightning.report.metrics_json import metrics_in
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ class Outcome:
 def outcome(folder: Path, monitor: str) -> Outcome:
     """Of the job with this folder; its score is what `monitor` names in report/metrics.json."""
     try:
-        metrics = json.loads((folder / "report" / "metrics.json").read_text("utf-8"))
+        metrics = metrics_in(folder / "report" / "metrics.json")
         return Outcome("done", float(metrics.get(monitor, math.nan)))
     except (FileNotFoundError, json.JSONDecodeError):  # the latter: killed while it was written
         pass

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from fer_lightning.report.results import BEGIN, END, main, results_table
+from fer_lightning.report.sweep_table import mean_table, sweep_table
 
 RUN = {
     "test/accuracy": 0.6286,
@@ -74,6 +75,22 @@ def test_folds_of_one_command_are_one_row(tmp_path: Path) -> None:
     assert (row["seeds"], row["accuracy (range of seeds)"][:5]) == ("3 (fold 0), 3 (fold 1)", "62.0%")
 
 
+@pytest.mark.parametrize("key", ["seed", "++seed", "data.fold", "+data.fold", "data.split_seed", "++data.split_seed"])
+def test_results_and_sweeps_average_over_the_same_keys(key: str, tmp_path: Path) -> None:
+    for value, accuracy in (("1", 0.60), ("2", 0.64)):
+        override = f"{key}={value}"
+        folder = run(tmp_path, value, **{"test/accuracy": accuracy, "command": f"{RUN['command']} {override}"})
+        (folder / ".hydra").mkdir()
+        (folder / ".hydra" / "overrides.yaml").write_text(f"- {override}\n")
+    (row,) = cells(results_table([tmp_path]))
+    means = mean_table(sweep_table(tmp_path, "test/accuracy_flip"), "test/accuracy_flip")
+    assert means is not None
+    assert means["jobs"].tolist() == [2]
+    assert means["test/accuracy"].tolist() == pytest.approx([0.62])
+    assert row["accuracy (range of seeds)"].startswith("62.0% ± ")
+    assert override not in row["command"]
+
+
 def test_the_table_goes_between_the_markers_and_leaves_the_rest(tmp_path: Path) -> None:
     file = tmp_path / "RESULTS.md"
     file.write_text(f"# Results\n\n{BEGIN}\nold\n{END}\n\nMore.\n", "utf-8")
@@ -87,7 +104,7 @@ def test_what_cannot_be_is_one_message(tmp_path: Path) -> None:
         main([str(run(tmp_path, "a")), str(tmp_path / "b")])
     for name in ("twice", "again"):
         run(tmp_path / "same_seed", name)
-    with pytest.raises(SystemExit, match=r"have the same seed and fold: give one of \S+/again, \S+/twice$"):
+    with pytest.raises(SystemExit, match=r"have the same seed, fold and split seed: give one of \S+/again, \S+/twice$"):
         main([str(tmp_path / "same_seed")])
     file = tmp_path / "RESULTS.md"
     file.write_text("# Results\n", "utf-8")
