@@ -22,6 +22,7 @@ window.addEventListener("load", () => {
   found.width = innerWidth;
   found.wide = [...document.querySelectorAll("body *")].filter(e => !e.closest(".scroll, figure")
     && e.getBoundingClientRect().right > document.documentElement.clientWidth + 1).length;
+  found.cut = [...document.querySelectorAll(".scroll")].filter(e => e.scrollWidth > e.clientWidth + 1).length;
   found.paper = getComputedStyle(document.body).backgroundColor;
   click(1); found.falling = column(0); found.keys = keys(1);
   click(1); found.rising = column(0);

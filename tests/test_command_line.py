@@ -209,8 +209,8 @@ def test_its_pages_can_be_read_on_a_desk_on_a_phone_in_the_dark_and_on_paper(
     dark, white = "--blink-settings=preferredColorScheme=0", "rgb(255, 255, 255)"
     for page, width, options, paper in (
         (report, 1200, (), white),
-        (report, 390, (dark,), "rgb(22, 22, 22)"),
-        (compared, 390, (), white),
+        (report, 360, (dark,), "rgb(22, 22, 22)"),
+        (compared, 360, (), white),
     ):
         found, console = in_browser(page, width, *options)
         assert "CONSOLE" not in console

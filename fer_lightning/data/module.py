@@ -17,7 +17,7 @@ from fer_lightning.data.faces import SPLITS, DataError, Faces
 from fer_lightning.data.ferplus import Votes
 from fer_lightning.data.shares import shares
 from fer_lightning.data.source import find_fer2013, read_faces
-from fer_lightning.data.splits import digests, split_rows, split_table, warn_of_known
+from fer_lightning.data.splits import digests, split_rows, split_table, warn_of_absent_classes, warn_of_known
 from fer_lightning.transforms.pixels import mean_and_std, resized
 from fer_lightning.transforms.preprocessing import LARGEST, SIDE, Preprocessing, scaled
 
@@ -153,6 +153,7 @@ class FERDataModule(L.LightningDataModule):
                 copies = self._copies(known, rows)
             if self.normalize == "dataset":
                 self.mean, self.std = mean_and_std(faces.images, rows["train"])
+        warn_of_absent_classes(faces.labels, rows, faces.class_names)
         warn_of_known(known[rows["test"]], self.trained_on, self.chosen_on)
         self.faces, self.rows, self.also_in_train = faces, rows, copies
 

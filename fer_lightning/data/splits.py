@@ -1,7 +1,7 @@
 """Which faces are trained on, chosen on and reported on."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 
 import numpy as np
@@ -15,6 +15,9 @@ log = logging.getLogger(__name__)
 
 CONVENTION = {"train": ("Training", "train", "all"), "val": ("PublicTest", "val"), "test": ("PrivateTest", "test")}
 """Train on Training, choose on PublicTest, report PrivateTest: and the same for folders of those names."""
+
+MACRO = "Macro averages leave it out, or count it 0 once another face is taken for it"
+"""What torchmetrics does with a class that no face of a split has."""
 
 
 def split_rows(
@@ -121,6 +124,35 @@ def warn_of_known(tested: Tensor, trained_on: Tensor, chosen_on: Tensor) -> None
             )
 
 
+def warn_of_absent_classes(labels: Tensor, rows: Mapping[str, Tensor], class_names: Sequence[str]) -> None:
+    """Says which classes have no face in which splits, and what that does to the figures.
+
+    Args:
+        labels: of the whole source, int64 (N,).
+        rows: of each split; without train, where a network is only tested.
+        class_names: of the C classes.
+    """
+    counts = {s: torch.bincount(labels[r], minlength=len(class_names)).tolist() for s, r in rows.items()}
+    alike: dict[tuple[str, ...], list[int]] = {}
+    for label in range(len(class_names)):
+        if absent := tuple(split for split in rows if not counts[split][label]):
+            alike.setdefault(absent, []).append(label)
+    for absent, classes in alike.items():
+        names = ", ".join(class_names[label] for label in classes)
+        if "train" not in absent:
+            effect = f"no figure of {_and(absent)} says how well a network knows it. {MACRO}"
+        elif len(absent) == len(rows):
+            effect = f"a network neither learns it nor is measured on it. {MACRO}"
+        else:
+            in_test = sum(counts["test"][label] for label in classes)
+            share = f", {in_test:,} of the {len(rows['test']):,} in test" if in_test else ""
+            effect = (
+                f"a network that is not taught a class gets its faces wrong{share}, and the class counts 0 in the "
+                f"macro precision, recall and F1 of {_and(split for split in rows if split not in absent)}"
+            )
+        log.warning("%s %s no face of %s: %s", _and(absent), "have" if len(absent) > 1 else "has", names, effect)
+
+
 def split_frame(
     faces: Faces, rows: Mapping[str, Tensor], origins: Mapping[str, str], copies: Mapping[str, int]
 ) -> pd.DataFrame:
@@ -137,6 +169,11 @@ def split_table(faces: Faces, rows: Mapping[str, Tensor], origins: Mapping[str, 
     """The same as text."""
     formats = dict.fromkeys((*faces.class_names, "all"), "{:,}".format)
     return split_frame(faces, rows, origins, copies).to_string(formatters=formats)
+
+
+def _and(words: Iterable[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _names(split: str, wanted: str | Sequence[str], present: Mapping[str, int]) -> list[str]:

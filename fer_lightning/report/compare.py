@@ -23,7 +23,7 @@ from omegaconf import OmegaConf
 from fer_lightning.report.charts import COLOURS
 from fer_lightning.report.curves import curves_of_runs
 from fer_lightning.report.metrics_json import metrics_in
-from fer_lightning.report.page import Picture, Section, Table, made, write_page
+from fer_lightning.report.page import Key, Picture, Section, Table, made, write_page
 
 BARS = 6
 """Runs up to which their differences on each class are drawn: of more, the table alone is readable."""
@@ -134,32 +134,33 @@ def _curves(section: Section, runs: Sequence[Run]) -> None:
     if missing := [run.name for run in runs if run.curves is None]:
         section.texts.append(f"Without a metrics.csv: {', '.join(missing)}.")
     if of_runs:
-        figure, divergences = curves_of_runs(of_runs)
+        figure, legend, divergences = curves_of_runs(of_runs)
         section.texts += divergences
-        section.pictures.append(Picture.of(figure, "loss and accuracy of each run on val"))
+        section.pictures.append(Picture.of(figure, "loss and accuracy of each run on val", legend=legend))
 
 
 def _classes(section: Section, runs: Sequence[Run]) -> None:
     recall = pd.DataFrame({run.name: pd.Series(run.right).groupby(_labels(run)).mean() for run in runs})
     recall = recall.reindex([name for name in runs[0].classes if name in recall.index])
-    shown = recall.reset_index(names="class")
-    section.tables = [Table.of(shown, dict.fromkeys(shown.columns[1:], ".1%"), "Recall.")]
+    shown = recall.T.reset_index(names="run")
+    section.tables = [Table.of(shown, dict.fromkeys(recall.index, ".1%"), "Recall.")]
     if len(runs) > BARS:
         return
     difference = recall.sub(recall.iloc[:, 0], axis=0)
     figure = Figure(figsize=(11, 0.3 * (len(runs) - 1) * len(recall) + 1.8), layout="constrained")
     axes = figure.add_subplot()
     height = 0.8 / (len(runs) - 1)
-    for place, name in enumerate(difference.columns[1:]):
+    legend = [Key(str(name), colour) for name, colour in zip(difference.columns[1:], COLOURS[1:], strict=False)]
+    for place, key in enumerate(legend):
         at = np.arange(len(recall)) + (place - (len(runs) - 2) / 2) * height
-        axes.barh(at, 100 * difference[name], height * 0.9, color=COLOURS[(place + 1) % len(COLOURS)], label=name)
+        axes.barh(at, 100 * difference[key.name], height * 0.9, color=key.colour)
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_yticks(range(len(recall)), recall.index)
     axes.invert_yaxis()
-    axes.set_xlabel(f"recall, percentage points more than {recall.columns[0]}")
+    axes.set_xlabel("recall, percentage points more")
     axes.grid(axis="x", alpha=0.3)
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    section.pictures.append(Picture.of(figure, "recall of each class, against the first run"))
+    caption = f"More recall than {recall.columns[0]} has, in percentage points."
+    section.pictures.append(Picture.of(figure, "recall of each class, against the first run", caption, legend))
 
 
 def _pairs(section: Section, runs: Sequence[Run]) -> None:

@@ -10,9 +10,13 @@ from matplotlib.ticker import MaxNLocator
 
 from fer_lightning.command_line import better
 from fer_lightning.report.charts import BLUE, COLOURS, GREY, ORANGE
+from fer_lightning.report.page import Key
 
-STYLES = ("-", "--", ":", "-.")
-"""With charts.COLOURS, they tell 28 runs apart."""
+DASHES = {"-": "", "--": "9 3", ":": "3 3", "-.": "9 3 3 3"}
+"""matplotlib's line styles, and SVG's for the legend. With charts.COLOURS, they tell 28 runs apart."""
+
+FEW = 20
+"""Points up to which each of a line is marked: a line of one point is nothing without its mark."""
 
 DIVERGED = 3
 """Times the highest loss of the calmest run: from there on, the curve of another leaves the picture."""
@@ -50,26 +54,27 @@ def curves_figure(metrics: pd.DataFrame, monitor: str) -> Figure:
     return figure
 
 
-def curves_of_runs(runs: Mapping[str, pd.DataFrame]) -> tuple[Figure, list[str]]:
-    """Val loss and accuracy of runs over each other, by their names; and in words, which of them have diverged."""
-    legend = -(-len(runs) // 3)  # lines
-    figure = Figure(figsize=(11, 4 + 0.22 * legend), layout="constrained")
+def curves_of_runs(runs: Mapping[str, pd.DataFrame]) -> tuple[Figure, list[Key], list[str]]:
+    """Val loss and accuracy of runs over each other, by their names; the legend; in words, which have diverged."""
+    figure = Figure(figsize=(11, 4), layout="constrained")
     panels = figure.subplots(1, 2)
     losses: dict[str, pd.Series] = {}
+    legend = []
     for place, (run, metrics) in enumerate(runs.items()):
         epochs = of_epochs(metrics)
-        colour, style = COLOURS[place % len(COLOURS)], STYLES[place // len(COLOURS) % len(STYLES)]
+        colour, style = COLOURS[place % len(COLOURS)], list(DASHES)[place // len(COLOURS) % len(DASHES)]
+        legend.append(Key(run, colour, DASHES[style]))
         for axes, name in zip(panels, ("loss", "accuracy"), strict=True):
             if f"val/{name}" in epochs:
                 values = epochs[f"val/{name}"].dropna()
-                axes.plot(values.index, values, label=run, color=colour, linestyle=style)
+                marker = "o" if len(values) <= FEW else None
+                axes.plot(values.index, values, color=colour, linestyle=style, marker=marker, markersize=4)
         if {"val/loss", "val/accuracy"} <= set(epochs):
             losses[run] = epochs["val/loss"][epochs["val/accuracy"].notna()]  # of the epochs that were validated
     for axes, name in zip(panels, ("loss", "accuracy"), strict=True):
         axes.set(xlabel="epoch", ylabel=f"val {name}")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(alpha=0.3)
-    figure.legend(*panels[1].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     top = _readable_top(list(losses.values()))
     panels[0].set_ylim(top=top)
     divergences = []
@@ -78,7 +83,7 @@ def curves_of_runs(runs: Mapping[str, pd.DataFrame]) -> tuple[Figure, list[str]]
             divergences.append(f"{run} has diverged: its val loss is no finite number in some epochs.")
         elif top is not None and values.max() > top:
             divergences.append(f"The val loss of {run} leaves the picture: it reaches {values.max():.3g}.")
-    return figure, divergences
+    return figure, legend, divergences
 
 
 def _readable_top(losses: Sequence[pd.Series]) -> float | None:
@@ -104,7 +109,7 @@ def _draw_rates(axes: Axes, metrics: pd.DataFrame) -> None:
         rates = metrics.set_index("step")[column].dropna()
         lines.setdefault(tuple(rates), rates)
     for rates, colour in zip(lines.values(), COLOURS, strict=False):
-        marker = "o" if len(rates) < 20 else None
+        marker = "o" if len(rates) <= FEW else None
         optimizer = str(rates.name).removeprefix("lr-").partition("/")[0]  # and "pg1", which tells nobody anything
         label = f"{optimizer}, up to {rates.max():.3g}"
         rates.plot(ax=axes, color=colour, marker=marker, markersize=3, label=label)

@@ -1,4 +1,4 @@
-"""debug=look: what a network would be fed, and how many faces each class has; no network is made."""
+"""debug=look: faces of each class, how many there are, and what a network would be fed; no network is made."""
 
 import logging
 from pathlib import Path
@@ -8,11 +8,14 @@ from omegaconf import DictConfig
 from fer_lightning.build import build_data
 from fer_lightning.check import check
 from fer_lightning.command_line import as_typed
+from fer_lightning.data import FERDataModule
 from fer_lightning.data.splits import split_frame
 from fer_lightning.report.page import Section, Table, write_page
-from fer_lightning.report.sheets import fed_picture
+from fer_lightning.report.sheets import class_samples, fed_picture
 
 log = logging.getLogger(__name__)
+
+SAMPLES = "Spread evenly over the split. Point at a face for its place in the source."
 
 
 def look(cfg: DictConfig, run_dir: Path) -> None:
@@ -23,6 +26,13 @@ def look(cfg: DictConfig, run_dir: Path) -> None:
     """
     check(cfg)
     data = build_data(cfg)
+    page = run_dir / "report" / "index.html"
+    write_look(data, page)
+    log.info("\nfaces of each class, what a network would be fed, and these counts   %s", as_typed(page))
+
+
+def write_look(data: FERDataModule, page: Path) -> None:
+    """page: the counts of each split, training faces before and after augmentation, faces of each class."""
     assert data.faces is not None
     copies = {split: int(copied.sum()) for split, copied in data.also_in_train.items()}
     table = split_frame(data.faces, data.rows, data.origins, copies).reset_index(names="split")
@@ -30,7 +40,6 @@ def look(cfg: DictConfig, run_dir: Path) -> None:
     sections = [
         Section("Faces in each split", tables=[Table.of(table, counts, f"Of {data.source}.")]),
         Section("What a network would be fed", pictures=[fed_picture(data)]),
+        Section("Faces of each class", texts=[SAMPLES], samples=class_samples(data)),
     ]
-    page = run_dir / "report" / "index.html"
     write_page(page, "Before training", sections)
-    log.info("\ntraining faces before and after augmentation, and these counts   %s", as_typed(page))

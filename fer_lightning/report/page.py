@@ -18,6 +18,15 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class Key:
+    """An entry of a legend below a picture: in a chart, long names are cut and most scripts have no letters."""
+
+    name: str
+    colour: str  # of CSS
+    dashes: str = ""  # as SVG's stroke-dasharray; empty is a solid line
+
+
+@dataclass(frozen=True)
 class Picture:
     """A chart or an image, as a data: address."""
 
@@ -25,12 +34,13 @@ class Picture:
     width: int  # in CSS pixels, where the window has room
     alt: str
     caption: str = ""
+    legend: Sequence[Key] = ()
 
     @classmethod
-    def of(cls, figure: Figure, alt: str, caption: str = "") -> "Picture":
+    def of(cls, figure: Figure, alt: str, caption: str = "", legend: Sequence[Key] = ()) -> "Picture":
         stream = io.BytesIO()
         figure.savefig(stream, format="png", dpi=160, facecolor="white")
-        return cls(_address(stream.getvalue()), round(figure.get_figwidth() * 80), alt, caption)
+        return cls(_address(stream.getvalue()), round(figure.get_figwidth() * 80), alt, caption, legend)
 
 
 @dataclass(frozen=True)
@@ -66,9 +76,17 @@ class Face:
     bars: Sequence[tuple[str, float]]  # classes and their probabilities
 
 
+@dataclass(frozen=True)
+class Sample:
+    """A face as it is in its source."""
+
+    address: str
+    where: str  # "Training, row 17": shown where a mouse points at it
+
+
 @dataclass
 class Section:
-    """A heading and what is below it: texts, pictures, tables, rows of faces."""
+    """A heading and what is below it: texts, pictures, tables, rows of faces, small ones where they have no figures."""
 
     title: str
     texts: list[str] = field(default_factory=list)
@@ -76,6 +94,7 @@ class Section:
     pictures: list[Picture] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     faces: list[tuple[str, list[Face]]] = field(default_factory=list)
+    samples: list[tuple[str, list[tuple[str, list[Sample]]]]] = field(default_factory=list)  # heading, captioned rows
     failures: list[str] = field(default_factory=list)
 
 

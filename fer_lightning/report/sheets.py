@@ -8,11 +8,14 @@ from torch import Generator, Tensor
 
 from fer_lightning.data import FERDataModule
 from fer_lightning.report.charts import ORANGE, WRONG
-from fer_lightning.report.page import Picture
+from fer_lightning.report.page import Picture, Sample, face_address
 from fer_lightning.report.predictions import Predictions
 
 FED = 12
 """Faces of the sheet of training images."""
+
+OF_EACH = 12
+"""Faces of each class and split."""
 
 
 def transformer_figure(images: Tensor, warped: Tensor, boxes: Tensor, names: Sequence[str]) -> Figure:
@@ -44,6 +47,30 @@ def kernels_figure(kernels: Tensor, shown: int = 64) -> Figure:
         if place < len(kernels):
             axes.imshow(kernels[place].numpy(), cmap="gray")
     return figure
+
+
+def class_samples(data: FERDataModule) -> list[tuple[str, list[tuple[str, list[Sample]]]]]:
+    """For each class, faces of each split, spread evenly over it, and how many there are.
+
+    Each split has its own row: parts of a source may number or name their classes in different ways.
+    """
+    faces = data.faces
+    assert faces is not None
+
+    def sample(row: int) -> Sample:
+        file = f", {faces.files[row]}" if faces.files else ""
+        where = f"{faces.part_names[int(faces.parts[row])]}, row {int(faces.numbers[row]):,}{file}"
+        return Sample(face_address(faces.images[row]), where)
+
+    classes = []
+    for label, name in enumerate(faces.class_names):
+        rows = []
+        for split, in_split in data.rows.items():
+            here = in_split[faces.labels[in_split] == label]
+            shown = here[torch.linspace(0, len(here) - 1, min(OF_EACH, len(here))).long()]
+            rows.append((f"{split}, {len(here):,} faces", [sample(row) for row in shown.tolist()]))
+        classes.append((name, rows))
+    return classes
 
 
 def fed_picture(data: FERDataModule) -> Picture:

@@ -5,9 +5,10 @@ import logging
 import pytest
 import torch
 from torch import Tensor
+from torchmetrics.classification import MulticlassF1Score, MulticlassPrecision, MulticlassRecall
 
 from fer_lightning.data.faces import DataError, Faces
-from fer_lightning.data.splits import digests, split_rows, split_table, warn_of_known
+from fer_lightning.data.splits import digests, split_rows, split_table, warn_of_absent_classes, warn_of_known
 
 USAGES = ("Training", "PublicTest", "PrivateTest")
 
@@ -82,6 +83,61 @@ def test_more_than_a_quarter_of_faces_that_the_network_knows_are_warned_of(
     caplog.clear()
     warn_of_known(tested, none, tested[:count])
     assert ("those that it may have been chosen on" in caplog.text) == warns
+
+
+MACRO = " Macro averages leave it out, or count it 0 once another face is taken for it"
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "test", "warned"),
+    [
+        ("abc", "abc", "abc", []),
+        (
+            "ab",
+            "ab",
+            "ab",
+            ["train, val and test have no face of c: a network neither learns it nor is measured on it." + MACRO],
+        ),
+        (
+            "a",
+            "abc",
+            "aabbc",
+            [
+                "train has no face of b, c: a network that is not taught a class gets its faces wrong, 3 of the 5 in "
+                "test, and the class counts 0 in the macro precision, recall and F1 of val and test"
+            ],
+        ),
+        (
+            "abc",
+            "b",
+            "bbc",
+            [
+                "val and test have no face of a: no figure of val and test says how well a network knows it." + MACRO,
+                "val has no face of c: no figure of val says how well a network knows it." + MACRO,
+            ],
+        ),
+        (None, None, "bc", ["test has no face of a: no figure of test says how well a network knows it." + MACRO]),
+    ],
+)
+def test_a_class_that_a_split_lacks_is_warned_of(
+    train: str | None, val: str | None, test: str, warned: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    splits = {name: split for name, split in (("train", train), ("val", val), ("test", test)) if split}
+    labels = torch.tensor(["abc".index(letter) for letter in "".join(splits.values())])
+    rows = torch.arange(len(labels)).split([len(split) for split in splits.values()])
+    warn_of_absent_classes(labels, dict(zip(splits, rows, strict=True)), ("a", "b", "c"))
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [("WARNING", w) for w in warned]
+
+
+def test_macro_averages_are_what_that_warning_says() -> None:
+    labels = torch.tensor([0, 0, 1, 1])
+
+    def macro(predicted: list[int]) -> list[float]:
+        metrics = (MulticlassPrecision, MulticlassRecall, MulticlassF1Score)
+        return [float(metric(3, average="macro")(torch.tensor(predicted), labels)) for metric in metrics]
+
+    assert macro([0, 0, 1, 1]) == [1, 1, 1]  # left out
+    assert macro([0, 0, 1, 2]) == pytest.approx([2 / 3, 1.5 / 3, (1 + 2 / 3) / 3])  # counted 0
 
 
 def test_a_test_part_that_is_val_too_says_so_wherever_it_is_shown() -> None:

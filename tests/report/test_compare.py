@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from browser import in_browser, needs_browser
 
 from fer_lightning.report.compare import ensemble_accuracy, main, mcnemar, runs_in, write_comparison
-from fer_lightning.report.curves import curves_of_runs
+from fer_lightning.report.curves import DASHES, curves_of_runs
 
 CLASSES = ("angry", "happy", "sad")
 
@@ -120,11 +121,46 @@ def test_a_run_that_diverged_is_told_and_leaves_the_others_readable(tmp_path: Pa
     for name, losses in (("wild", (1.5, 7e8)), ("lost", (1.6, None))):
         curves = pd.DataFrame({"epoch": [0, 1], "val/loss": losses, "val/accuracy": [0.4, 0.3]})
         curves.to_csv(tmp_path / name / "metrics.csv", index=False)
-    figure, told = curves_of_runs({run.name: run.curves for run in runs_in([tmp_path]) if run.curves is not None})
+    figure, _, told = curves_of_runs({run.name: run.curves for run in runs_in([tmp_path]) if run.curves is not None})
     assert figure.axes[0].get_ylim()[1] == pytest.approx(3 * 1.5)
     assert told == [
         "lost has diverged: its val loss is no finite number in some epochs.",
         "The val loss of wild leaves the picture: it reaches 7e+08.",
     ]
-    _, told = curves_of_runs({"calm": pd.DataFrame({"epoch": [0, 1], "val/loss": [2.0, 1.0], "val/accuracy": 0.5})})
+    _, _, told = curves_of_runs({"calm": pd.DataFrame({"epoch": [0, 1], "val/loss": [2.0, 1.0], "val/accuracy": 0.5})})
     assert told == []
+
+
+def test_a_run_of_one_epoch_is_a_point_and_a_long_one_a_line() -> None:
+    def curves(count: int) -> pd.DataFrame:
+        return pd.DataFrame({"epoch": range(count), "val/loss": 1.5, "val/accuracy": 0.4})
+
+    figure, legend, _ = curves_of_runs({"one": curves(1), "twenty": curves(20), "many": curves(21)})
+    for axes, value in zip(figure.axes, (1.5, 0.4), strict=True):
+        one, twenty, many = axes.get_lines()
+        assert one.get_xydata().tolist() == [[1, value]]
+        assert [line.get_marker() for line in (one, twenty, many)] == ["o", "o", "None"]
+        assert [line.get_color() for line in (one, twenty, many)] == [key.colour for key in legend]
+    assert [key.name for key in legend] == ["one", "twenty", "many"]
+
+
+def test_each_of_28_runs_has_a_line_of_its_own_as_in_the_legend() -> None:
+    curves = pd.DataFrame({"epoch": [0, 1], "val/loss": 1.5, "val/accuracy": 0.4})
+    figure, legend, _ = curves_of_runs({f"_{number}": curves for number in range(28)})
+    drawn = [(line.get_color(), DASHES[line.get_linestyle()]) for line in figure.axes[0].get_lines()]
+    assert drawn == [(key.colour, key.dashes) for key in legend]
+    assert len(set(drawn)) == 28
+
+
+@needs_browser
+@pytest.mark.parametrize("width", [1000, 360])
+def test_long_names_leave_all_figures_in_the_window(tmp_path: Path, width: int) -> None:
+    for number in range(8):
+        name = "_".join(["long"] * 18) if number % 2 else "表情認識" * 8
+        run_of(tmp_path / f"{name} {number}", [[A, H][number % 2], A, H, H, S, S])
+    found, console = in_browser(write_comparison(runs_in([tmp_path]), tmp_path / "compared"), width)
+    assert "CONSOLE" not in console
+    assert not found["tooWide"]
+    assert found["wide"] == 0
+    if width == 1000:
+        assert found["cut"] == 0
