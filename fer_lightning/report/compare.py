@@ -18,12 +18,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from omegaconf import OmegaConf
 
 from fer_lightning.report.charts import COLOURS
 from fer_lightning.report.curves import curves_of_runs
-from fer_lightning.report.metrics_json import metrics_in
+from fer_lightning.report.metrics_json import Tested, metrics_in
 from fer_lightning.report.page import Key, Picture, Section, Table, made, write_page
+from fer_lightning.report.run_tables import all_read, curves_in, predictions_in
+from fer_lightning.sweep.jobs import overrides_of
 
 BARS = 6
 """Runs up to which their differences on each class are drawn: of more, the table alone is readable."""
@@ -69,12 +70,10 @@ def runs_in(folders: Sequence[Path]) -> list[Run]:
         raise ValueError(f"{tested} been tested, of {', '.join(map(str, folders))}; to compare takes two")
     of_files = [file.parent.parent if file.parent.name == "report" else file.parent for file in files]
     own = _typed(of_files)
-    runs = []
-    for file, name, typed in zip(files, _names(of_files, own), own, strict=True):
-        metrics = metrics_in(file.parent / "metrics.json")
-        curves = Path(metrics.get("run", file.parent.parent)) / "metrics.csv"  # "run": which one test.py has tested
-        predictions = pd.read_csv(file, index_col=["split", "row"]).sort_index()
-        runs.append(Run(name, typed, metrics, predictions, pd.read_csv(curves) if curves.is_file() else None))
+    runs = [
+        Run(name, typed, *contents)
+        for name, typed, contents in zip(_names(of_files, own), own, all_read(files, _contents), strict=True)
+    ]
     for run in runs[1:]:
         if run.classes != runs[0].classes or not run.predictions["label"].equals(runs[0].predictions["label"]):
             raise ValueError(
@@ -83,6 +82,13 @@ def runs_in(folders: Sequence[Path]) -> list[Run]:
                 f"python test.py run_dir=… data.path=… data.splits.test=…"
             )
     return runs
+
+
+def _contents(predictions: Path) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame | None]:
+    """Figures, predictions and curves of the run that predictions.csv is of."""
+    metrics = metrics_in(predictions.with_name("metrics.json"), Tested)
+    curves = Path(metrics.get("run", predictions.parent.parent)) / "metrics.csv"  # "run": which one test.py has tested
+    return metrics, predictions_in(predictions), curves_in(curves) if curves.exists() else None
 
 
 def mcnemar(right: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
@@ -124,7 +130,7 @@ def _table(section: Section, runs: Sequence[Run]) -> None:
     section.tables = [Table.of(frame, {**percent, "minutes": ".1f"}, "With the 95% interval of the accuracy.")]
     section.texts = [
         f"Together, by their mean probability: {ensemble_accuracy(runs):.2%}; the best one alone "
-        f"{max(run.metrics['test/accuracy'] for run in runs):.2%}."
+        f"{max(run.right.mean() for run in runs):.2%}."
     ]
     section.texts += [f"{run.name}: {run.typed}" for run in runs if run.typed not in ("", run.name)]
 
@@ -202,10 +208,7 @@ def _names(folders: Sequence[Path], typed: Sequence[str]) -> list[str]:
 
 def _typed(folders: Sequence[Path]) -> list[str]:
     """What was typed for each run and not for all of them."""
-    words = []
-    for folder in folders:
-        file = folder / ".hydra" / "overrides.yaml"
-        words.append([str(one) for one in OmegaConf.load(file)] if file.is_file() else [])
+    words = all_read(folders, lambda folder: overrides_of(folder) or [])
     common = set(words[0]).intersection(*words)
     return [" ".join(word for word in of_run if word not in common) for of_run in words]
 

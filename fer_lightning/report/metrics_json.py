@@ -1,9 +1,45 @@
-"""metrics.json: written as JSON that every program reads, which knows no NaN. Imports nothing heavy."""
+"""metrics.json: written as JSON that every program reads, which knows no NaN; read with a bound, and refused by its name
+where it is damaged or of another program. Imports no torch."""
 
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+LARGEST = 1 << 26
+"""Bytes of a metrics.json; with the confusion matrix of a thousand classes it has some eight million."""
+
+Share = Annotated[float, Field(ge=0, le=1)] | None
+"""null where a figure is not a number, as one of a class that nobody has."""
+
+Positive = Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
+
+
+class Tested(BaseModel):
+    """What a metrics.json must hold to be compared; there is more in it."""
+
+    model_config = ConfigDict(strict=True)
+
+    accuracy: Share = Field(alias="test/accuracy")
+    low: Share = Field(None, alias="test/accuracy_low")
+    high: Share = Field(None, alias="test/accuracy_high")
+    f1: Share = Field(None, alias="test/f1")
+    flip: Share = Field(None, alias="test/accuracy_flip")
+    new: Share = Field(None, alias="test/accuracy_new")
+    minutes: Positive = None
+    test_split: str
+    run: str | None = None
+
+
+class Trained(Tested):
+    """The same for a row of RESULTS.md."""
+
+    command: str
+    commit: str
+    machine: str
+    epochs: Positive
 
 
 def as_json(content: Any) -> str:
@@ -11,15 +47,72 @@ def as_json(content: Any) -> str:
     return json.dumps(_finite(content), indent=2, allow_nan=False) + "\n"
 
 
-def metrics_in(file: Path) -> dict[str, Any]:
-    """Returns what a metrics.json holds, NaN where it has null.
+def metrics_in(file: Path, kind: type[BaseModel] | None = None) -> dict[str, Any]:
+    """What a metrics.json holds, NaN where it has null.
+
+    Args:
+        file: the metrics.json.
+        kind: what must be in it.
 
     Raises:
-        FileNotFoundError: it is not there.
-        json.JSONDecodeError: it was cut short.
+        FileNotFoundError: there is none.
+        json.JSONDecodeError: it was cut short, or is something else.
+        ValueError: it holds something else than kind.
     """
-    content: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    text = text_in(file, LARGEST)
+    try:
+        content = json.loads(text, parse_constant=lambda name: None)  # NaN, which is no JSON
+    except json.JSONDecodeError as error:
+        raise json.JSONDecodeError(f"{file} is not the JSON that train.py writes: {error.msg}", "", 0) from error
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, lists of lists of lists …
+        raise ValueError(f"{file} is not the JSON that train.py writes") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{file} holds a {type(content).__name__}, not the figures that train.py writes")
+    if kind is not None:
+        _check(kind, content, file)
     return {name: math.nan if value is None else value for name, value in content.items()}
+
+
+def score_in(file: Path, monitor: str) -> float:
+    """A single figure of a metrics.json; NaN where it has null or none.
+
+    Raises:
+        FileNotFoundError, json.JSONDecodeError: as `metrics_in`.
+        ValueError: as well, or that figure is no number.
+    """
+    score = metrics_in(file).get(monitor, math.nan)
+    if isinstance(score, bool) or not isinstance(score, int | float) or math.isinf(score):
+        raise ValueError(f"{file}: {monitor} is no number")
+    return float(score)
+
+
+def text_in(file: Path, largest: int) -> str:
+    """What a file holds.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is no text, no file or larger than this number of bytes.
+    """
+    if not file.is_file() and file.exists():  # to read a pipe or a device might never end
+        raise ValueError(f"{file} is not a file")
+    with file.open("rb") as stream:  # not all of it, whatever its size is said to be
+        content = stream.read(largest + 1) if file.stat().st_size <= largest else None
+    if content is None or len(content) > largest:
+        raise ValueError(f"{file} is larger than {largest:,} bytes: this program has not written it")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} is not text in UTF-8") from error
+
+
+def _check(kind: type[BaseModel], content: dict[str, Any], file: Path) -> None:
+    try:
+        kind.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]  # the input could be of any length
+        where = first["loc"][0] if first["loc"] else "all of it"
+        why = "is missing" if first["type"] == "missing" else f"is of another kind: {first['msg'].lower()}"
+        raise ValueError(f"{file}: {where} {why}") from error
 
 
 def _finite(content: Any) -> Any:

@@ -5,6 +5,7 @@ what is between the two markers in that file; else it is printed.
 """
 
 import argparse
+import math
 import re
 import shlex
 import sys
@@ -14,8 +15,9 @@ from typing import Any
 
 import pandas as pd
 
-from fer_lightning.report.metrics_json import metrics_in
+from fer_lightning.report.metrics_json import LARGEST, Trained, metrics_in, text_in
 from fer_lightning.report.repeats import repeat_key
+from fer_lightning.report.run_tables import all_read
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
@@ -35,25 +37,26 @@ def results_table(folders: Sequence[Path]) -> str:
     found = {folder: [*folder.glob("**/report/metrics.json")] for folder in folders}
     if none_in := [str(folder) for folder, files in found.items() if not files]:
         raise ValueError(f"no report/metrics.json of a finished run in {', '.join(none_in)}: leave it out")
-    runs = [_run(file) for file in sorted({file for files in found.values() for file in files})]
-    table = pd.DataFrame([{"test/accuracy_new": None} | run for run in runs])
+    runs = all_read(sorted({file for files in found.values() for file in files}), _run)
+    table = pd.DataFrame([dict.fromkeys(("test/accuracy_new", "test/accuracy_flip"), math.nan) | run for run in runs])
     return markdown_table([_row(group) for _, group in table.groupby(["command", "machine", "test_split"], sort=False)])
 
 
 def markdown_table(rows: Sequence[Mapping[str, str]]) -> str:
     """Of at least one row, its keys as the heading."""
     names = list(rows[0])
-    lines = [names, ["---"] * len(names), *(list(row.values()) for row in rows)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    cells = [[value.replace("|", r"\|").replace("\n", " ") for value in row.values()] for row in rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in [names, ["---"] * len(names), *cells])
 
 
 def write_into(file: Path, table: str) -> None:
     """Replaces what is between the two markers in a file.
 
     Raises:
-        ValueError: the markers are not both there, in this order.
+        FileNotFoundError: there is no such file.
+        ValueError: it is no text, or the markers are not both there, in this order.
     """
-    before, begin, rest = file.read_text("utf-8").partition(BEGIN)
+    before, begin, rest = text_in(file, LARGEST).partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise ValueError(f"{file} has no line {BEGIN} with a line {END} below it")
@@ -61,11 +64,13 @@ def write_into(file: Path, table: str) -> None:
 
 
 def _run(file: Path) -> dict[str, Any]:
-    run = metrics_in(file)
-    if "command" not in run:
-        raise ValueError(f"{file} does not say which command it is of: it was not written by this version's train.py")
+    run = metrics_in(file, Trained)
+    try:
+        words = shlex.split(run["command"])
+    except ValueError as error:
+        raise ValueError(f"{file}: command is none that a shell reads: {error}") from error
     shown, repeats = [], {"seed": "0"}
-    for word in shlex.split(run["command"]):
+    for word in words:
         key, _, value = word.partition("=")
         if repeated := repeat_key(key):
             repeats[repeated] = value
@@ -87,19 +92,18 @@ def _row(runs: pd.DataFrame) -> dict[str, str]:
     experiment = re.search(r"experiment=(\S+)", first["command"])
     accuracy = runs["test/accuracy"]
     new = runs["test/accuracy_new"]
-    low, high = runs["test/accuracy_low"].mean(), runs["test/accuracy_high"].mean()
-    several = f" ({accuracy.min():.1%} to {accuracy.max():.1%})" if len(runs) > 1 else ""
+    several = f" ({accuracy.min():.1%} to {accuracy.max():.1%})" if len(runs) > 1 and accuracy.notna().all() else ""
     return {
         "experiment": experiment[1] if experiment else "–",
         "command": f"`{first['command']}`",
         "commit": ", ".join(dict.fromkeys(runs["commit"])),
         "machine": first["machine"],
-        "epochs": f"{runs['epochs'].mean():.0f}",
-        "minutes": f"{runs['minutes'].mean():.1f}",
+        "epochs": _mean(runs["epochs"], ".0f"),
+        "minutes": _mean(runs["minutes"], ".1f"),
         "seeds": ", ".join(runs["repeat"]),
         "test part": first["test_split"],
         "accuracy (range of seeds)": _spread(accuracy) + several,
-        "95% interval (of one run)": f"{low:.1%} to {high:.1%}",
+        "95% interval (of one run)": " to ".join(_mean(runs[f"test/accuracy_{end}"], ".1%") for end in ("low", "high")),
         "macro F1": _spread(runs["test/f1"]),
         "flip averaging": _spread(runs["test/accuracy_flip"]),
         "without copies": _spread(new) if new.notna().all() else "none are new",
@@ -108,7 +112,13 @@ def _row(runs: pd.DataFrame) -> dict[str, str]:
 
 def _spread(values: pd.Series) -> str:
     """The mean, and over several runs its standard deviation."""
-    return f"{values.mean():.1%}" + (f" ± {values.std():.1%}" if len(values) > 1 else "")
+    several = len(values) > 1 and values.notna().all()
+    return _mean(values, ".1%") + (f" ± {values.std():.1%}" if several else "")
+
+
+def _mean(values: pd.Series, form: str) -> str:
+    """A mean over some of the runs would be taken for one over all of them."""
+    return f"{values.mean():{form}}" if values.notna().all() else "–"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -12,9 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from fer_lightning.command_line import ConfigError
 from fer_lightning.report.sweep_table import TEST_COLUMNS, best_command, mean_table, repeats_in, sweep_table
 from fer_lightning.sweep.jobs import continuing
 
@@ -31,7 +35,7 @@ class SweepTable(Callback):
                 raise SystemExit(f"error: {failed} jobs failed; their error.txt says why")
             return
         table = show(folder, config)
-        if failed := int(table["state"].isin(["failed", "stopped"]).sum()):
+        if failed := int(table["state"].isin(["failed", "stopped", "damaged"]).sum()):
             # Hydra would take an Exception from a callback for a warning.
             raise SystemExit(f"error: {failed} of {len(table)} jobs failed; the table says why")
 
@@ -77,8 +81,72 @@ def _with_deviations(means: pd.DataFrame, monitor: str) -> pd.DataFrame:
     shown = shown[[c for c in shown if c == "jobs" or shown[c].nunique(dropna=False) > 1]].copy()
     for score in scores:
         pairs = zip(means[score], means[f"{score} ±"], strict=True)
-        shown[score] = [f"{mean:.4f}" + ("" if pd.isna(dev) else f" ± {dev:.4f}") for mean, dev in pairs]
+        shown[score] = [_plus_minus(mean, deviation) for mean, deviation in pairs]
     return shown
+
+
+def _plus_minus(mean: float, deviation: float) -> str:
+    return "" if pd.isna(mean) else f"{mean:.4f}" + ("" if pd.isna(deviation) else f" ± {deviation:.4f}")
+
+
+class _Overrides(BaseModel):
+    task: list[str]
+    hydra: list[str]
+
+
+class _Named(BaseModel):
+    name: str
+
+
+class _Sweeper(BaseModel):
+    n_trials: int = 0
+
+
+class _Hydra(BaseModel):
+    sweep: dict[str, object]
+    sweeper: _Sweeper
+    job: _Named
+    overrides: _Overrides
+
+
+class _Sweep(BaseModel):
+    """What is read of multirun.yaml."""
+
+    model_config = ConfigDict(strict=True)
+
+    monitor: str = Field(pattern=r"^(train|val)/\w+$")
+    hydra: _Hydra
+
+
+def _began_with(file: Path) -> DictConfig:
+    """What a sweep began with.
+
+    Raises:
+        ConfigError: it is not what Hydra writes for a sweep of this program.
+    """
+    try:
+        config = OmegaConf.load(file)
+    except (ValueError, AssertionError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
+        raise ConfigError(f"{file} cannot be read as the config of a sweep: {str(error)[:300]}") from error
+    _refuse_other(file, OmegaConf.to_container(config))
+    assert isinstance(config, DictConfig)
+    config.hydra.sweep.dir = str(file.parent)  # wherever it lies by now
+    return config
+
+
+def _refuse_other(file: Path, values: object) -> None:
+    """Refuses a multirun.yaml whose values are not those of a sweep of this program.
+
+    Raises:
+        ConfigError: names the first key that is missing or of another kind.
+    """
+    try:
+        _Sweep.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(map(str, first["loc"][:3])) or "it"
+        why = f"{where} is {'missing' if first['type'] == 'missing' else 'of another kind'}"
+        raise ConfigError(f"{file} is not what a sweep of this program begins with: {why}") from error
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -88,13 +156,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     file = folder / "multirun.yaml"
     if not file.is_file():
         sys.exit(f"error: {folder} is not the folder of a sweep: it has no multirun.yaml")
-    config = OmegaConf.load(file)
-    assert isinstance(config, DictConfig)
-    config.hydra.sweep.dir = str(folder)  # wherever it lies by now
     try:
-        show(folder, config)
-    except OSError as error:
+        table = show(folder, _began_with(file))
+    except (ConfigError, OSError) as error:
         sys.exit(f"error: {error}")
+    if damaged := int((table["state"] == "damaged").sum()):
+        sys.exit(f"error: {damaged} of {len(table)} jobs are damaged; the table says how")
 
 
 if __name__ == "__main__":

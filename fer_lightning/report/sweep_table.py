@@ -1,16 +1,20 @@
 """A sweep as a table, one row a job, best first; the mean over repeats of the same job; the best as a command."""
 
+import math
 import shlex
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import TypeAdapter
 
-from fer_lightning.command_line import better
-from fer_lightning.report.metrics_json import metrics_in
+from fer_lightning.command_line import ConfigError, better
+from fer_lightning.report.metrics_json import score_in
 from fer_lightning.report.repeats import REPEATS, repeat_key
-from fer_lightning.sweep.jobs import PLAN, outcome, overrides_of
+from fer_lightning.sweep.jobs import PLAN, Outcome, outcome, overrides_of
 
 TEST_COLUMNS = ("test/accuracy", "test/f1")
 
@@ -21,17 +25,21 @@ NOT_OVERRIDES = ("job", *TEST_COLUMNS, "minutes", "state", "why")
 def sweep_table(folder: Path, monitor: str) -> pd.DataFrame:
     """One row for each job: its overrides, its scores and minutes, its state, and why where it is not done.
 
-    Jobs that were planned and have no folder yet are "pending".
+    Jobs that were planned and have no folder yet are "pending"; what is wrong with "damaged" ones is in `why`.
+
+    Raises:
+        ConfigError: the list of planned jobs is damaged.
     """
     rows = [_row(job, monitor) for job in folder.iterdir() if (job / ".hydra").is_dir()]
-    plan = OmegaConf.to_container(OmegaConf.load(folder / PLAN)) if (folder / PLAN).is_file() else []
-    assert isinstance(plan, list)
+    plan = _plan(folder / PLAN) if (folder / PLAN).is_file() else []
     there = {row["job"] for row in rows}
     rows += [_planned(number, words, monitor) for number, words in enumerate(plan) if number not in there]
     scores = [monitor, *TEST_COLUMNS, "minutes"]
     if not rows:
         return pd.DataFrame(columns=["job", *scores, "state", "why"])
-    table = pd.DataFrame(rows).sort_values("job")
+    rows = sorted(rows, key=_place)
+    table = pd.DataFrame(rows)
+    table = table.astype(dict.fromkeys(scores, float))
     return table[["job", *overrides_in(table, monitor), *scores, "state", "why"]].sort_values(
         monitor, ascending=better(monitor) == "min", na_position="last", kind="stable"
     )
@@ -86,15 +94,41 @@ def best_command(table: pd.DataFrame, monitor: str) -> str | None:
 def _row(job: Path, monitor: str) -> dict[str, Any]:
     results = job / "report" / "metrics.json"
     came_to = outcome(job, monitor)
-    metrics = metrics_in(results) if came_to.state == "done" else {}
-    row: dict[str, Any] = {"job": int(job.name) if job.name.isdigit() else job.name}
-    row |= _by_key(overrides_of(job) or [])
-    row |= {name: metrics.get(name) for name in (monitor, *TEST_COLUMNS, "minutes")}
-    return row | {"state": came_to.state, "why": came_to.why or None}
+    names = (monitor, *TEST_COLUMNS, "minutes")
+    scores: dict[str, float] = dict.fromkeys(names, math.nan)
+    overrides: list[str] = []
+    try:
+        overrides = overrides_of(job) or []
+        if came_to.state == "done":
+            scores = {name: score_in(results, name) for name in names}
+    except ValueError as error:
+        came_to = Outcome("damaged", why=str(error))
+    number = int(job.name) if job.name.isdecimal() else job.name
+    return _by_key(overrides) | {"job": number, **scores, "state": came_to.state, "why": came_to.why or None}
+
+
+def _place(row: dict[str, Any]) -> tuple[bool, int | str]:
+    """Hydra numbers the folders of jobs; a person may have renamed one."""
+    return isinstance(row["job"], str), row["job"]
+
+
+def _plan(file: Path) -> list[list[str]]:
+    """The overrides of each planned job.
+
+    Raises:
+        ConfigError: they are not what our sweepers write.
+    """
+    try:
+        jobs: list[list[str]] = TypeAdapter(list[list[str]]).validate_python(
+            OmegaConf.to_container(OmegaConf.load(file)), strict=True
+        )
+    except (OSError, ValueError, AssertionError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
+        raise ConfigError(f"{file} is not the list of jobs that a sweep writes: it is damaged") from error
+    return jobs
 
 
 def _planned(number: int, overrides: list[str], monitor: str) -> dict[str, Any]:
-    row: dict[str, Any] = {"job": number} | _by_key(overrides)
+    row: dict[str, Any] = _by_key(overrides) | {"job": number}
     return row | dict.fromkeys((monitor, *TEST_COLUMNS, "minutes", "why")) | {"state": "pending"}
 
 

@@ -1,7 +1,8 @@
 """The jobs of a sweep's folder: what each came to, and whether a process is at work on it. Imports no torch.
 
 A job's folder holds report/metrics.json when the job is done, pruned.txt when it was given up as hopeless, error.txt
-when it failed, and none of them while it runs or when it was stopped.
+when it failed, and none of them while it runs or when it was stopped. What is in a metrics.json that the program has
+not written is damaged.
 """
 
 import json
@@ -16,16 +17,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import yaml
 from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from fer_lightning.command_line import ConfigError
-from fer_lightning.report.metrics_json import metrics_in
+from fer_lightning.report.metrics_json import score_in
 
 log = logging.getLogger(__name__)
 
 PRUNED, FAILED = "pruned.txt", "error.txt"
 """Of a job that is one of these: says why in its first line."""
+
+LONGEST_REASON = 1000
+"""Characters of it that are shown."""
 
 PLAN = "jobs.yaml"
 """In a sweep's folder, where its jobs are known from the start: the overrides of each."""
@@ -41,7 +47,7 @@ LOCK = ".lock"
 class Outcome:
     """What a job has come to. `score` is not a number unless it is done; `why` is one line, empty if it is done."""
 
-    state: Literal["done", "pruned", "failed", "running", "stopped"]
+    state: Literal["done", "pruned", "failed", "running", "stopped", "damaged"]
     score: float = math.nan
     why: str = ""
 
@@ -49,15 +55,16 @@ class Outcome:
 def outcome(folder: Path, monitor: str) -> Outcome:
     """Of the job with this folder; its score is what `monitor` names in report/metrics.json."""
     try:
-        metrics = metrics_in(folder / "report" / "metrics.json")
-        return Outcome("done", float(metrics.get(monitor, math.nan)))
+        return Outcome("done", score_in(folder / "report" / "metrics.json", monitor))
     except (FileNotFoundError, json.JSONDecodeError):  # the latter: killed while it was written
         pass
+    except (ValueError, OSError) as error:
+        return Outcome("damaged", why=str(error))
     if (folder / PRUNED).is_file():
         return Outcome("pruned", why=_first_line(folder / PRUNED))
     if (folder / FAILED).is_file():
         return Outcome("failed", why=_first_line(folder / FAILED))
-    written = max(file.stat().st_mtime for file in (folder, *folder.glob("*")))
+    written = max(file.lstat().st_mtime for file in (folder, *folder.glob("*")))
     last = f"last wrote {max(0, time.time() - written):,.0f} s ago"
     return Outcome("running", why=last) if is_held(folder) else Outcome("stopped", why=f"stopped half-way, {last}")
 
@@ -145,8 +152,15 @@ def differing(was: Sequence[str], now: Sequence[str]) -> str:
 def overrides_of(folder: Path) -> list[str] | None:
     """What was typed or chosen for the job of this folder; None if it was killed before that was written."""
     file = folder / ".hydra" / "overrides.yaml"
-    overrides = OmegaConf.to_container(OmegaConf.load(file)) if file.is_file() else None
-    return [str(override) for override in overrides] if overrides is not None else None
+    if not file.is_file():
+        return None
+    try:
+        overrides = OmegaConf.to_container(OmegaConf.load(file))
+    except (OSError, ValueError, AssertionError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
+        raise ConfigError(f"{file} cannot be read as the overrides of a run: {error}") from error
+    if not isinstance(overrides, list):
+        raise ConfigError(f"{file} is not the list of overrides that Hydra writes: it is damaged")
+    return [str(override) for override in overrides]
 
 
 def continuing(config: DictConfig) -> str:
@@ -170,4 +184,5 @@ def _name_console_lines(name: str) -> None:
 
 
 def _first_line(file: Path) -> str:
-    return next(iter(file.read_text("utf-8").strip().splitlines()), "no reason was written")
+    with file.open(encoding="utf-8", errors="replace") as stream:
+        return next(iter(stream.read(LONGEST_REASON).strip().splitlines()), "no reason was written")
