@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, InstantiationException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -26,10 +25,10 @@ def better(monitor: str) -> str:
     return "min" if monitor.endswith("loss") else "max"
 
 
-def _resumed_or_new(resume: str | None, new: str) -> str:
+def _resumed_or_new(resume: str | int | float | None, new: str) -> str:
     if resume is None:
         return new
-    run_dir = Path(resume).expanduser()
+    run_dir = Path(str(resume)).expanduser()
     if not (run_dir / ".hydra" / "config.yaml").is_file():
         raise ConfigError(f"resume={resume} is not the folder of a run: it has no .hydra/config.yaml")
     return str(run_dir)
@@ -56,13 +55,14 @@ def launch(main: Callable[[], Any]) -> None:
     # Where Hydra finds our sweepers: it takes them from the package hydra_plugins only, which many folders may share.
     sys.path.append(str(Path(__file__).parent / "sweep" / "plugin"))
     try:
-        _refuse_taken_folder(sys.argv[1:])
         main()
     except (HydraException, OmegaConfBaseException, ConfigError) as error:
         if FULL_ERROR:
             raise
         end_with(message(error))
     except ValueError as error:  # so Hydra refuses its own options, as in -m --cfg job
+        if isinstance(error.__cause__, OSError) and str(error).startswith("Unable to configure handler"):
+            end_with(f"the log of the run cannot be written: {error.__cause__}")
         if FULL_ERROR or not _raised_by_hydra(error):
             raise
         end_with(str(error))
@@ -79,22 +79,6 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
-
-
-def _refuse_taken_folder(arguments: list[str]) -> None:
-    """Before Hydra writes another config into the folder of a run; the other processes of a run are let in."""
-    given = dict(argument.partition("=")[::2] for argument in arguments)
-    if given.get("resume") not in (None, "null") and "hydra.run.dir" in given and process_rank() == 0:
-        raise ConfigError("hydra.run.dir is given with resume: a resumed run goes on in its own folder")
-    for argument in arguments:
-        if not argument.startswith("hydra.run.dir="):
-            continue
-        folder = Path(str(OverridesParser.create().parse_override(argument).value()))  # without quotes
-        if any(folder.glob("checkpoints/*.ckpt")) and process_rank() == 0:
-            raise ConfigError(
-                f"{argument}: that folder holds a run already. Give another one, or go on with that run by "
-                f"python train.py resume={argument.partition('=')[2]}"
-            )
 
 
 def give_up(error: ConfigError) -> NoReturn:

@@ -62,7 +62,7 @@ def test(cfg: DictConfig) -> None:
     if process_rank() > 0:  # under torchrun or srun; one is enough
         return
     try:
-        with gone_if_refused(cfg):
+        with gone_if_refused():
             run_dir, checkpoint = _finished_run(cfg)
             run = run_config(run_dir)
             experiment = rebuild(run, cfg, checkpoint)
@@ -111,7 +111,7 @@ def _train_as_job(cfg: DictConfig, run_dir: Path) -> float:
 
 def _train(cfg: DictConfig) -> float:
     run_dir = Path(HydraConfig.get().runtime.output_dir)
-    with gone_if_refused(cfg):
+    with gone_if_refused():
         stopped = _stopped(cfg, run_dir)
         cfg = stopped.config if stopped else cfg
         if cfg.instead and HydraConfig.get().mode is RunMode.MULTIRUN:

@@ -19,13 +19,28 @@ from tests.runs import SHORT, metrics
 MANY = (*SHORT, "trainer.max_epochs=6", "data.batch_size=8", "callbacks.pictures=null")
 
 
+REFUSED = (("resume=run",), ("hydra.run.dir=run",), (*MANY, "++hydra.run.dir=run", "debug=look"))
+
+
 @pytest.fixture(scope="module")
-def stopped(tmp_path_factory: pytest.TempPathFactory, few_faces: Path) -> tuple[Path, int, str]:
-    """A folder with the run "run" that Ctrl-C stopped, the exit status and what was printed."""
+def stopped(tmp_path_factory: pytest.TempPathFactory, few_faces: Path, run_in: Command) -> tuple[Path, int, str]:
+    """A folder with the run "run" that Ctrl-C stopped, the exit status and what was printed.
+
+    While it was trained, other commands wanted its folder.
+    """
     folder = tmp_path_factory.mktemp("stopped")
+
+    def disturb_and_stop(process: int) -> None:
+        os.kill(process, signal.SIGSTOP)  # so that it is not done before
+        for arguments in REFUSED:
+            result = run_in(folder, "train.py", *arguments)
+            (folder / "refused.txt").open("a").write(f"{result.returncode} {result.stdout}{result.stderr}")
+        os.kill(process, signal.SIGINT)
+        os.kill(process, signal.SIGCONT)
+
     status, printed = run_until(
         "epoch   2/6",
-        lambda process: os.kill(process, signal.SIGINT),
+        disturb_and_stop,
         folder,
         *MANY,
         f"data.path={few_faces}",
@@ -33,6 +48,17 @@ def stopped(tmp_path_factory: pytest.TempPathFactory, few_faces: Path) -> tuple[
         before=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # tests may be run with nohup
     )
     return folder, status, printed
+
+
+def test_other_commands_touch_nothing_of_a_run_that_is_trained(stopped: tuple[Path, int, str]) -> None:
+    folder = stopped[0]
+    first, *others = (folder / "refused.txt").read_text().splitlines()
+    assert first.startswith("1 error: resume=run: another process is at work in that folder.")
+    assert len(others) == 2
+    assert all(line.startswith("1 error: hydra.run.dir=run: that folder holds a run already.") for line in others)
+    assert sorted(path.name for path in folder.iterdir()) == ["refused.txt", "run"]
+    assert "debug" not in (folder / "run/.hydra/overrides.yaml").read_text()
+    assert (folder / "run/train.log").read_text().count("faces in each split") == 1
 
 
 def test_ctrl_c_says_how_to_go_on_and_exits_with_130(stopped: tuple[Path, int, str]) -> None:
@@ -115,8 +141,7 @@ def test_folder_that_becomes_read_only_ends_in_one_message_and_leaves_the_checkp
     ("arguments", "said"),
     [
         (("resume=nowhere",), "resume=nowhere is not the folder of a run: it has no .hydra/config.yaml"),
-        (("hydra.run.dir=taken",), "that folder holds a run already. Give another one, or go on with that run"),
-        (("hydra.run.dir='taken'",), "or go on with that run by python train.py resume='taken'"),
+        (("++hydra.run.dir='taken'",), "or go on with that run by python train.py resume=taken"),
         (("hydra.run.dir=file/run",), "the run's folder cannot be made: [Errno 20] Not a directory: 'file/run'"),
     ],
 )

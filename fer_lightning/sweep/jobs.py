@@ -97,14 +97,18 @@ def held(folder: Path) -> Iterator[None]:
     """Keeps other sweeps out of this sweep's folder, which it makes.
 
     Raises:
-        ConfigError: another process is in there.
+        ConfigError: another process is in there, or the folder cannot be made or written into.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / LOCK)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(blocking=False)
     except Timeout as error:
         raise ConfigError(f"another process is running the sweep {folder}: wait for it, or stop it first") from error
+    except OSError as error:
+        raise ConfigError(
+            f"the folder of the sweep cannot be made, or not written into: {error}. Give another with hydra.sweep.dir=…"
+        ) from error
     try:
         yield
     finally:
