@@ -14,6 +14,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from hydra.utils import instantiate
+from lightning.pytorch.callbacks import EarlyStopping, Timer
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 
@@ -21,6 +22,7 @@ from fer_lightning.build import build, rebuild
 from fer_lightning.checkpoints import CHECKPOINTS, LastCheckpoint
 from fer_lightning.command_line import ConfigError, as_typed, give_up, latest_runs
 from fer_lightning.failures import in_one_message
+from fer_lightning.files import written_whole
 from fer_lightning.model_file import save_model
 from fer_lightning.processes import process_rank
 from fer_lightning.report.figures import Results
@@ -62,12 +64,19 @@ def test(cfg: DictConfig) -> None:
     if process_rank() > 0:  # under torchrun or srun; one is enough
         return
     try:
-        with gone_if_refused():
-            run_dir, checkpoint = _finished_run(cfg)
-            run = run_config(run_dir)
-            experiment = rebuild(run, cfg, checkpoint)
-    except ConfigError as error:
+        _test(cfg)
+    except Exception as raised:
+        error = in_one_message(raised, as_typed(Path(HydraConfig.get().runtime.output_dir)))
+        if error is None:
+            raise
         give_up(error)
+
+
+def _test(cfg: DictConfig) -> None:
+    with gone_if_refused():
+        run_dir, checkpoint = _finished_run(cfg)
+        run = run_config(run_dir)
+        experiment = rebuild(run, cfg, checkpoint)
     experiment.model.tta = cfg.tta
     experiment.trainer.test(experiment.model, experiment.datamodule, verbose=False)
     results = Results.of(experiment.model, experiment.trainer)
@@ -100,12 +109,14 @@ def _train_as_job(cfg: DictConfig, run_dir: Path) -> float:
             return _train(cfg)
         except Pruned as why:
             log.info("pruned: %s", why)
-            (run_dir / PRUNED).write_text(f"{why}\n", "utf-8")
+            with written_whole(run_dir / PRUNED) as unfinished:
+                unfinished.write_text(f"{why}\n", "utf-8")
         except Exception as raised:
             error = in_one_message(raised, as_typed(run_dir)) or raised
             # A traceback for what its user cannot mend; one message for what they can.
             log.error("this job failed: %s", error, exc_info=not isinstance(error, ConfigError))
-            (run_dir / FAILED).write_text(f"{type(error).__name__}: {error}\n", "utf-8")
+            with written_whole(run_dir / FAILED) as unfinished:
+                unfinished.write_text(f"{type(error).__name__}: {error}\n", "utf-8")
     return math.nan
 
 
@@ -126,9 +137,7 @@ def _train(cfg: DictConfig) -> float:
     started = time.perf_counter() - (stopped.seconds if stopped else 0)
     trainer.fit(model, datamodule, ckpt_path=stopped.checkpoint if stopped else None, weights_only=True)
     minutes = (time.perf_counter() - started) / 60
-    for callback in trainer.early_stopping_callbacks:
-        if callback.stopping_reason_message:
-            log.info("stopped early: %s", callback.stopping_reason_message)
+    _log_why_stopped(trainer)
     best = getattr(trainer.checkpoint_callback, "best_model_path", "")
     tested = Path(best) if cfg.ckpt == "best" else checkpoint_of(run_dir, "last")
     kept = tested.is_file()  # not with trainer.fast_dev_run
@@ -159,6 +168,16 @@ def _train(cfg: DictConfig) -> float:
         log.info("test again   python test.py run_dir=%s", shown)
     log.info("TensorBoard  tensorboard --logdir %s", "outputs" if shown.parts[:1] == ("outputs",) else shown)
     return score
+
+
+def _log_why_stopped(trainer: L.Trainer) -> None:
+    """Nothing for a training that had all its epochs or steps."""
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, EarlyStopping) and callback.stopping_reason_message:
+            log.info("stopped early: %s", callback.stopping_reason_message)
+        if isinstance(callback, Timer) and trainer.should_stop and (callback.time_remaining() or 0) <= 0:
+            minutes = callback.time_elapsed() / 60
+            log.info("stopped by trainer.max_time, after %.1f minutes, at step %d", minutes, trainer.global_step)
 
 
 def _score(cfg: DictConfig, trainer: L.Trainer) -> float:

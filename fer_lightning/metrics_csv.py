@@ -9,7 +9,7 @@ from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 
-from fer_lightning.data.cache import written_whole
+from fer_lightning.files import written_whole
 
 Row = dict[Any, Any]
 """Of a CSV, by its columns; csv.DictReader puts what is beyond them under None."""

@@ -1,5 +1,6 @@
 """model.safetensors: the weights of a trained network, and what rebuilds it and prepares its pictures as metadata."""
 
+import io
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Annotated
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from fer_lightning.checkpoint_content import (
@@ -19,7 +20,7 @@ from fer_lightning.checkpoint_content import (
     refuse_sizes_without_weights,
 )
 from fer_lightning.classifier import EmotionClassifier
-from fer_lightning.data.cache import written_whole
+from fer_lightning.files import written_whole
 from fer_lightning.transforms.preprocessing import Preprocessing
 
 NAME = "model.safetensors"
@@ -52,11 +53,12 @@ def save_model(model: EmotionClassifier, preprocessing: Preprocessing, folder: P
         "hyper_parameters": dict(model.hparams),
         "preprocessing": asdict(preprocessing),
     }
-    with written_whole(folder / NAME) as unfinished:
-        save_file(state, unfinished, {KEY: json.dumps(description)})
-        unfinished.chmod(0o644)  # safetensors makes files that only their owner reads
-    with written_whole(folder / "model.pth") as unfinished:
-        torch.save(state, unfinished)
+    pickled = io.BytesIO()
+    torch.save(state, pickled)
+    # Written by Python, whose error says that a disk is full; those of safetensors and torch hide it.
+    for name, content in ((NAME, save(state, {KEY: json.dumps(description)})), ("model.pth", pickled.getbuffer())):
+        with written_whole(folder / name) as unfinished:
+            unfinished.write_bytes(content)
 
 
 def network_content(source: Path) -> CheckpointContent | ModelContent:

@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 
 from fer_lightning.build import build
 from fer_lightning.data.batches import Batches, EpochOrder
-from fer_lightning.experiment import train
+from fer_lightning.experiment import _log_why_stopped, train
 from fer_lightning.failures import in_one_message
 from fer_lightning.finite import NonFiniteLossError
 from fer_lightning.losses import CrossEntropy
@@ -47,6 +47,52 @@ def test_too_little_memory_is_answered_with_the_batch_size_to_try(tmp_path: Path
         "not enough memory for batches of 512. Start again with data.batch_size=256 "
         "trainer.accumulate_grad_batches=2, which learns much the same"
     )
+
+
+@pytest.mark.parametrize(
+    ("number", "file", "said"),
+    [
+        (errno.ENOSPC, None, "cannot go on writing to {run}: No space left on device"),
+        (errno.EDQUOT, "{run}/train.log", "cannot go on writing to {run}: Disk quota exceeded ({run}/train.log)"),
+        (errno.EROFS, "{run}/checkpoints/.a.tmp", "cannot go on writing to {run}: Read-only file system ({run}/checkp"),
+        (errno.EACCES, "{run}/tensorboard", "cannot go on writing to {run}: Permission denied ({run}/tensorboard)"),
+        (errno.EACCES, "/data/fer2013.csv", "/data/fer2013.csv: Permission denied"),
+        (errno.ENOSPC, "/tmp/cache", "/tmp/cache: No space left on device"),
+        (errno.ENOENT, "/data/fer2013.csv", "/data/fer2013.csv: No such file or directory"),
+        (errno.ENOENT, "{run}/checkpoints/best.ckpt", "{run}/checkpoints/best.ckpt: No such file or directory"),
+        (errno.ECONNREFUSED, None, "no connection: [Errno 111] Connection refused"),
+        (errno.ENOMEM, None, "not enough memory: start again with a smaller data.batch_size"),
+        (errno.EBADF, None, None),
+        (errno.EINVAL, "{run}/train.log", None),
+        (errno.EACCES, None, None),
+    ],
+)
+def test_an_error_of_the_system_is_told_as_what_it_is(
+    number: int, file: str | None, said: str | None, tmp_path: Path
+) -> None:
+    named = (file.format(run=tmp_path),) if file else ()
+    message = in_one_message(OSError(number, os.strerror(number), *named), tmp_path)
+    if said is None:
+        assert message is None  # a fault of the program, which wants its traceback
+    else:
+        assert str(message).startswith(said.format(run=tmp_path))
+        assert "resume" not in str(message)  # there is no checkpoint
+
+
+@pytest.mark.parametrize(("options", "said"), [(("+trainer.max_time=00:00:00:00",), 1), ((), 0)])
+def test_a_training_that_ends_by_its_time_says_so(
+    options: tuple[str, ...],
+    said: int,
+    composed: Compose,
+    tmp_path: Path,
+    few_faces: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    experiment = build(composed(*BASE, *options, f"data.path={few_faces}", "trainer.max_epochs=1"))
+    experiment.trainer.fit(experiment.model, experiment.datamodule)
+    with caplog.at_level("INFO"):
+        _log_why_stopped(experiment.trainer)
+    assert caplog.text.count("stopped by trainer.max_time, after 0.0 minutes, at step 0") == said
 
 
 class SignalAt(Callback):

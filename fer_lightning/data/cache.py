@@ -8,10 +8,7 @@ import hashlib
 import json
 import logging
 import os
-import secrets
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
@@ -21,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from fer_lightning.data.faces import SIDE, Faces, Reading
+from fer_lightning.files import written_whole
 
 log = logging.getLogger(__name__)
 
@@ -70,33 +68,6 @@ def keep(reading: Reading, source: Path, identity: str) -> None:
         _save(in_cache_dir, reading, source, identity)
     except (OSError, SafetensorError) as error:
         log.warning("cannot keep a cache at %s either (%s); %s is parsed on every run", in_cache_dir, error, source)
-
-
-@contextmanager
-def written_whole(file: Path) -> Iterator[Path]:
-    """A temporary name beside `file`, which becomes `file` when the block ends and is gone if it fails.
-
-    So two processes at once do not meet, and a killed one leaves no half file under the real name.
-    """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(f".{file.name}.{secrets.token_hex(8)}.tmp")
-    try:
-        yield unfinished
-        _on_disk(unfinished)
-        os.replace(unfinished, file)
-        if os.name == "posix":  # elsewhere, folders cannot be opened
-            _on_disk(file.parent)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def _on_disk(path: Path) -> None:
-    """Not only in the system's memory: a power cut would leave a name without a content."""
-    opened = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
 
 
 def _places(source: Path) -> tuple[Path, Path]:

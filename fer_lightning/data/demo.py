@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_lightning.data.cache import cache_dir, written_whole
+from fer_lightning.data.cache import cache_dir
 from fer_lightning.data.drawn.photo import photo
 from fer_lightning.data.faces import EMOTIONS
+from fer_lightning.files import written_whole
 
 DRAWING_VERSION = 1
 """Part of the folder's name: raise it when the same seed gives other pictures than before."""

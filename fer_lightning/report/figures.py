@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from fer_lightning.classifier import METRICS, EmotionClassifier
-from fer_lightning.data.cache import written_whole
+from fer_lightning.files import written_whole
 from fer_lightning.report.metrics_json import as_json
 from fer_lightning.report.predictions import Predictions
 
@@ -124,11 +124,12 @@ class Results:
 
     def write_tables(self, folder: Path) -> None:
         """predictions.csv, per_class.csv (as `per_class`) and confusion.csv (true class by predicted class)."""
-        folder.mkdir(parents=True, exist_ok=True)
         self.predictions.write(folder)
-        self.per_class().to_csv(folder / "per_class.csv", index_label="class", float_format="%.6f")
+        with written_whole(folder / "per_class.csv") as unfinished:
+            self.per_class().to_csv(unfinished, index_label="class", float_format="%.6f")
         names = list(self.class_names)
-        pd.DataFrame(self.confusion.tolist(), names, names).to_csv(folder / "confusion.csv", index_label="true")
+        with written_whole(folder / "confusion.csv") as unfinished:
+            pd.DataFrame(self.confusion.tolist(), names, names).to_csv(unfinished, index_label="true")
 
 
 def _ends(hits: int, count: int) -> tuple[float, float]:

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from fer_lightning.build import build
 from fer_lightning.command_line import ConfigError, as_typed
+from fer_lightning.files import written_whole
 from fer_lightning.finetuning import Finetuning
 
 WARM_UP = 20
@@ -62,8 +63,8 @@ def find_learning_rate(
         )
     suggestion = steepest_fall(rates, losses)
     path = run_dir / "report" / "lr_find.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _curve(rates, losses, suggestion).savefig(path, dpi=120)
+    with written_whole(path) as unfinished:
+        _curve(rates, losses, suggestion).savefig(unfinished, format="png", dpi=120)
     log.info("\nloss at rising learning rates   %s", as_typed(path))
     log.info("where it falls most steeply     optimizer.lr=%.2g", suggestion)
 

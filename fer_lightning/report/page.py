@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
+from fer_lightning.files import written_whole
+
 log = logging.getLogger(__name__)
 
 
@@ -126,8 +128,9 @@ def write_page(file: Path, title: str, sections: Sequence[Section]) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(environment.get_template("page.html.j2").render(title=title, sections=sections), "utf-8")
+    text = environment.get_template("page.html.j2").render(title=title, sections=sections)
+    with written_whole(file) as unfinished:
+        unfinished.write_text(text, "utf-8")
 
 
 def face_address(pixels: Tensor) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from fer_lightning.files import written_whole
 from fer_lightning.report.metrics_json import LARGEST, Trained, metrics_in, text_in
 from fer_lightning.report.repeats import repeat_key
 from fer_lightning.report.run_tables import all_read
@@ -60,7 +61,8 @@ def write_into(file: Path, table: str) -> None:
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise ValueError(f"{file} has no line {BEGIN} with a line {END} below it")
-    file.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", "utf-8")
+    with written_whole(file.resolve()) as unfinished:  # a link stays one
+        unfinished.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", "utf-8")
 
 
 def _run(file: Path) -> dict[str, Any]:

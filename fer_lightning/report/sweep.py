@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fer_lightning.command_line import ConfigError
+from fer_lightning.files import written_whole
 from fer_lightning.report.sweep_table import TEST_COLUMNS, best_command, mean_table, repeats_in, sweep_table
 from fer_lightning.sweep.jobs import continuing
 
@@ -49,7 +50,8 @@ def show(folder: Path, config: DictConfig) -> pd.DataFrame:
 
     monitor = config.monitor
     table = sweep_table(folder, monitor)
-    table.to_csv(folder / "sweep.csv", index=False)
+    with written_whole(folder / "sweep.csv") as unfinished:
+        table.to_csv(unfinished, index=False)
     # What was the same for all jobs is in the CSV only; so is a column without any value.
     figures = ["job", monitor, *TEST_COLUMNS, "minutes", "why"]
     shown = table[[c for c in table if c in figures or table[c].nunique(dropna=False) > 1]]
@@ -57,7 +59,8 @@ def show(folder: Path, config: DictConfig) -> pd.DataFrame:
     print(f"\nAll jobs of {folder}, best first")
     print(shown.to_string(index=False, na_rep="", float_format="{:.4f}".format))
     if (means := mean_table(table, monitor)) is not None:
-        means.to_csv(folder / "sweep_means.csv", index=False)
+        with written_whole(folder / "sweep_means.csv") as unfinished:
+            means.to_csv(unfinished, index=False)
         print(f"\nMean ± standard deviation over {' and '.join(repeats_in(table))}")
         print(_with_deviations(means, monitor).to_string(index=False))
     counts = [f"{count} {state}" for state, count in table["state"].value_counts().items()]
@@ -68,7 +71,8 @@ def show(folder: Path, config: DictConfig) -> pd.DataFrame:
     if to_come > 0 or not table["state"].isin(["done", "pruned"]).all():
         print(f"go on        {continuing(config)}")
     if figure := effects_figure(table, monitor):
-        figure.savefig(folder / "sweep.png", dpi=120)
+        with written_whole(folder / "sweep.png") as unfinished:
+            figure.savefig(unfinished, format="png", dpi=120)
         print(f"effects      {folder / 'sweep.png'}")
     print(f"table        {folder / 'sweep.csv'}\nTensorBoard  tensorboard --logdir {folder}")
     return table

@@ -1,5 +1,6 @@
 """Giving up a trial that does worse than most others did at the same epoch."""
 
+from functools import partial
 from pathlib import Path
 
 import lightning as L
@@ -33,16 +34,20 @@ class Pruning(Callback):
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         from optuna.pruners import MedianPruner  # not in every environment
 
-        from fer_lightning.sweep.search import TrialScores
+        from fer_lightning.sweep.search import TrialScores, usable_study
 
         pruner = MedianPruner(self._startup_trials, self._warmup_epochs)
-        self._scores = TrialScores(self._folder.parent, int(self._folder.name), pruner)
+        self._usable_study = partial(usable_study, self._folder.parent)
+        with self._usable_study():
+            self._scores = TrialScores(self._folder.parent, int(self._folder.name), pruner)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if self._monitor not in trainer.callback_metrics:  # an epoch without validation
             return
         score = float(trainer.callback_metrics[self._monitor])
-        if self._scores.hopeless(trainer.current_epoch, score):
+        with self._usable_study():
+            hopeless = self._scores.hopeless(trainer.current_epoch, score)
+        if hopeless:
             raise Pruned(
                 f"after epoch {trainer.current_epoch + 1} of {trainer.max_epochs}, {self._monitor} {score:.4f}"
             )

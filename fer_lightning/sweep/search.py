@@ -1,6 +1,7 @@
 """A study of Optuna in a sweep's folder: its trials are the sweep's jobs, number by number."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,22 @@ from optuna.distributions import (
     IntDistribution,
     distribution_to_json,
 )
+from optuna.exceptions import StorageInternalError
 from optuna.pruners import MedianPruner
 from optuna.samplers import BaseSampler
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from fer_lightning.command_line import ConfigError, better
 from fer_lightning.sweep.jobs import STUDY_FILE, Outcome, differing
 
 STUDY = "search"
 """The name of the only study in its file."""
+
+PATIENCE = 60.0
+"""Seconds that each of several processes waits for its turn to write."""
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # a line for each trial is the launcher's
 
@@ -129,8 +135,26 @@ class TrialScores:
 
 
 def storage_in(folder: Path) -> RDBStorage:
-    # Several processes write: each waits so many seconds for its turn.
-    return RDBStorage(f"sqlite:///{folder.absolute() / STUDY_FILE}", engine_kwargs={"connect_args": {"timeout": 60}})
+    arguments = {"timeout": PATIENCE}
+    return RDBStorage(f"sqlite:///{folder.absolute() / STUDY_FILE}", engine_kwargs={"connect_args": arguments})
+
+
+@contextmanager
+def usable_study(folder: Path) -> Iterator[None]:
+    """Around all use of the study in this folder.
+
+    Raises:
+        ConfigError: its file is locked or damaged, or cannot be written.
+    """
+    try:
+        yield
+    except (SQLAlchemyError, StorageInternalError) as error:
+        origin = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
+        reason = str(getattr(origin, "orig", None) or origin).splitlines()[0]
+        locked = ": another process holds it. Stop that one" if "locked" in reason else ". Mend that"
+        raise ConfigError(
+            f"{folder / STUDY_FILE}: {reason}{locked}, and the same command goes on with the search"
+        ) from error
 
 
 def distribution(override: Override) -> BaseDistribution:

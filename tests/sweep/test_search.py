@@ -1,6 +1,7 @@
 """A search by Optuna that is stopped goes on as if it had not been; hopeless trials are told from promising ones."""
 
 import math
+import sqlite3
 from functools import partial
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from optuna.pruners import MedianPruner
 from optuna.samplers import TPESampler
 
 from fer_lightning.command_line import ConfigError
+from fer_lightning.sweep import search as module
 from fer_lightning.sweep.jobs import Outcome
-from fer_lightning.sweep.search import Search, TrialScores, distribution
+from fer_lightning.sweep.search import Search, TrialScores, distribution, usable_study
 
 SPACE: dict[str, BaseDistribution] = {
     "lr": FloatDistribution(1e-4, 1, log=True),
@@ -105,3 +107,25 @@ def test_a_trial_is_hopeless_below_the_median_and_not_while_it_warms_up(tmp_path
     assert [better.hopeless(epoch, 0.65) for epoch in range(3)] == [False] * 3
     # Run again from its beginning, after a stop: judged once.
     assert not TrialScores(tmp_path, number, pruner).hopeless(2, 0.1)
+
+
+def test_a_study_that_is_locked_is_told_in_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 0.01)
+    number = opened(tmp_path).ask()
+    other = sqlite3.connect(tmp_path / "study.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    said = "study.db: database is locked: another process holds it. Stop that one, and the same command goes on with"
+    with pytest.raises(ConfigError, match=said), usable_study(tmp_path):
+        opened(tmp_path)
+    other.execute("ROLLBACK")
+    scores = TrialScores(tmp_path, number, MedianPruner())
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(ConfigError, match=said), usable_study(tmp_path):
+        scores.hopeless(0, 0.5)
+    other.close()
+
+
+def test_a_study_that_is_damaged_is_told_in_one_message(tmp_path: Path) -> None:
+    (tmp_path / "study.db").write_text("no database " * 100)
+    with pytest.raises(ConfigError, match=r"study\.db: file is not a database. Mend that"), usable_study(tmp_path):
+        opened(tmp_path)

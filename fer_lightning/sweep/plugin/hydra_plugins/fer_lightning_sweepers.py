@@ -20,9 +20,10 @@ from hydra.core.utils import JobReturn, filter_overrides
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from fer_lightning.command_line import ConfigError, give_up
+from fer_lightning.files import written_whole
 
 if TYPE_CHECKING:
     from fer_lightning.sweep.search import Search
@@ -54,7 +55,7 @@ class GridSweeper(BasicSweeper):
                 if (folder / STUDY_FILE).exists():
                     raise ConfigError(f"{folder} holds a search: go on with it by sweep=optuna or sweep=random")
                 refuse_other_jobs(folder, jobs)
-                OmegaConf.save(OmegaConf.create(jobs), folder / PLAN)
+                _save(OmegaConf.create(jobs), folder / PLAN)
                 log.info("If this sweep is stopped, it goes on with\n  %s", continuing(self.config))
                 return super().sweep(arguments)
         except ConfigError as error:
@@ -121,11 +122,12 @@ class SearchSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         from fer_lightning.sweep.jobs import PLAN, held
+        from fer_lightning.sweep.search import usable_study
 
         assert self.config is not None
         folder = Path(self.config.hydra.sweep.dir)
         try:
-            with held(folder):
+            with held(folder), usable_study(folder):
                 if (folder / PLAN).exists():
                     raise ConfigError(
                         f"{folder} holds a sweep that is no search: give hydra.sweeper.study another name"
@@ -153,7 +155,7 @@ class SearchSweeper(Sweeper):
         from fer_lightning.sweep.jobs import continuing, outcome
 
         assert self.config is not None
-        OmegaConf.save(self.config, folder / "multirun.yaml")
+        _save(self.config, folder / "multirun.yaml")
         left = self.n_trials - search.trials
         unfinished = search.unfinished
         if left <= 0 and not unfinished:
@@ -203,6 +205,11 @@ class SearchSweeper(Sweeper):
         for number in numbers:
             search.tell(number, outcome(folder / str(number), self.config.monitor))
         return results
+
+
+def _save(config: DictConfig | ListConfig, file: Path) -> None:
+    with written_whole(file) as unfinished:
+        OmegaConf.save(config, unfinished)
 
 
 def _let_jobs_import() -> None:
