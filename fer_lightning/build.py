@@ -18,16 +18,19 @@ from fer_lightning.check import APART, check
 from fer_lightning.checkpoint_content import checkpoint_content
 from fer_lightning.checkpoints import WholeCheckpoints
 from fer_lightning.classifier import EmotionClassifier
-from fer_lightning.command_line import ConfigError, message
+from fer_lightning.command_line import ConfigError
 from fer_lightning.data import DataError, FERDataModule
+from fer_lightning.data.faces import SPLITS
 from fer_lightning.devices import EndTogether, refuse_what_devices_cannot_share
 from fer_lightning.losses import CrossEntropy
+from fer_lightning.messages import message
 from fer_lightning.models import load_model
 from fer_lightning.nets.torchvision import refusal
 from fer_lightning.nets.weights import Start
 from fer_lightning.optimization import Schedule, steps_of_epoch
 from fer_lightning.quiet import quieten
 from fer_lightning.run_config import refuse_foreign
+from fer_lightning.trainer_options import check_batches
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +78,9 @@ def build(cfg: DictConfig) -> Experiment:
     if cfg.compile:
         log.info("compile=true: the first steps take a minute or more, on a CPU several")
         model.net.compile()  # in place, so that the names in its state dict stay
-    _refuse_never_unfreezing(cfg, trainer, len(datamodule.train_dataloader()))
+    batches = {split: len(getattr(datamodule, f"{split}_dataloader")()) for split in SPLITS}
+    check_batches(trainer, batches)
+    _refuse_never_unfreezing(cfg, trainer, batches["train"])
     return Experiment(datamodule, model, trainer)
 
 
@@ -125,6 +130,7 @@ def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experimen
     if datamodule.class_names != model.class_names:
         known, found = ", ".join(model.class_names), ", ".join(datamodule.class_names)
         raise ConfigError(f"the network of {checkpoint} knows the classes {known}; the data has {found}")
+    check_batches(trainer, {"test": len(datamodule.test_dataloader())})
     return Experiment(datamodule, model, trainer)
 
 

@@ -12,6 +12,7 @@ from fer_lightning.command_line import ConfigError
 from fer_lightning.nets.weights import Start
 from fer_lightning.optimization import Schedule
 from fer_lightning.signature import misfit
+from fer_lightning.trainer_options import check_trainer_options
 
 APART = {
     "scheduler": (Schedule, ("interval", "monitor", "steps_as", "rates_as")),
@@ -41,6 +42,9 @@ def check(cfg: DictConfig) -> None:
     if missing := sorted(OmegaConf.missing_keys(cfg)):
         raise ConfigError(f"{missing[0]} is missing: give {missing[0]}=…{WHAT_IS_MISSING.get(missing[0], '')}")
     trainer = cfg.trainer
+    options = OmegaConf.to_container(trainer, resolve=True)
+    assert isinstance(options, dict)
+    check_trainer_options({str(name): value for name, value in options.items()})
     if trainer.max_epochs == 0:
         raise ConfigError("trainer.max_epochs is 0: nothing would be trained; -1 is without end")
     if trainer.limit_val_batches == 0 and cfg.monitor.startswith("val/"):
@@ -53,6 +57,12 @@ def check(cfg: DictConfig) -> None:
         raise ConfigError(f"seed is {cfg.seed}; it must be at least 0 and below 2**32")
     if not cfg.get("instead") and not (cfg.callbacks or {}).get("checkpoint"):
         raise ConfigError("callbacks keep no checkpoint: name default too, as in 'callbacks=[default,early_stopping]'")
+    kept = OmegaConf.select(cfg, "callbacks.checkpoint.save_top_k")
+    if kept not in (None, 1):  # each would overwrite best.ckpt
+        raise ConfigError(
+            f"callbacks.checkpoint.save_top_k is {kept}; best.ckpt, which is tested, is one file. To keep more, add a "
+            f"callback: +callbacks.NAME._target_=lightning.pytorch.callbacks.ModelCheckpoint"
+        )
     if (ckpt := cfg.get("ckpt", "best")) not in CHECKPOINTS:
         raise ConfigError(f"ckpt is {ckpt}; it is one of {', '.join(CHECKPOINTS)}")
     if not cfg.get("instead") and ckpt == "last" and not (cfg.callbacks or {}).get("last_checkpoint"):
@@ -63,6 +73,7 @@ def check(cfg: DictConfig) -> None:
         raise ConfigError("data.progressive_sizes shares out the run's epochs: set trainer.max_epochs")
     _check_monitor("monitor", cfg.monitor)
     _check_unfreezing(cfg)
+    _check_schedule(cfg)
     for group in ("data", "augmentation", "model", "finetune", "loss", "optimizer", "scheduler", "trainer", "instead"):
         _check_node(group, cfg[group])
     for group in ("callbacks", "logger"):
@@ -76,6 +87,30 @@ def _check_unfreezing(cfg: DictConfig) -> None:
         raise ConfigError(
             f"finetune.unfreeze_at_epoch is {epoch}, but trainer.max_epochs is {epochs}: the body would never learn. "
             f"Give a lower one, more epochs, or finetune=head if that is meant"
+        )
+
+
+def _check_schedule(cfg: DictConfig) -> None:
+    """Refuses a schedule that would wait for an end of the run, or for a figure, that does not come."""
+    node, trainer = cfg.scheduler or {}, cfg.trainer
+    if node.get("steps_as") and trainer.max_epochs == -1 and trainer.max_steps == -1:
+        raise ConfigError(
+            "trainer.max_epochs is -1, without end, but the learning-rate schedule needs one: set trainer.max_epochs "
+            "or trainer.max_steps, or give scheduler=none"
+        )
+    monitor = node.get("monitor")
+    if not monitor:
+        return
+    if node.get("interval") == "step":
+        raise ConfigError(f"scheduler.interval is step, but {monitor} is known after epochs: give epoch")
+    if not str(monitor).startswith("val/"):
+        return
+    if trainer.limit_val_batches == 0:
+        raise ConfigError(f"trainer.limit_val_batches is 0, but scheduler.monitor is {monitor}: there would be none")
+    if trainer.check_val_every_n_epoch is None or not isinstance(trainer.get("val_check_interval") or 1.0, int | float):
+        raise ConfigError(
+            f"scheduler.monitor is {monitor}, looked at after epochs, but validation does not go by epochs: give "
+            f"trainer.check_val_every_n_epoch=1, and trainer.val_check_interval as a part of an epoch"
         )
 
 

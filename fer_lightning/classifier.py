@@ -212,7 +212,7 @@ class EmotionClassifier(L.LightningModule):
             group["lr"] *= group["lr_scale"]
         if self.schedule is None:
             return optimizer
-        scheduler = self.schedule.of(optimizer, self._steps_of_schedule())
+        scheduler = self.schedule.of(optimizer, self._steps_of_schedule(), self.trainer.check_val_every_n_epoch or 1)
         return {"optimizer": optimizer, "lr_scheduler": scheduler}  # type: ignore[return-value]
 
     def _measure(

@@ -5,7 +5,7 @@ import signal
 import lightning as L
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from lightning.pytorch.strategies import DDPStrategy, ParallelStrategy
+from lightning.pytorch.strategies import DDPStrategy, ParallelStrategy, SingleDeviceStrategy
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 from omegaconf import DictConfig
 
@@ -42,15 +42,18 @@ def refuse_what_devices_cannot_share(trainer: L.Trainer, cfg: DictConfig, datamo
             f"{started} processes were started, but {has}: give trainer=ddp and, for torchrun, as many devices as its "
             f"--nproc-per-node and nodes as its --nnodes; for srun, as its --ntasks-per-node and --nodes"
         )
-    if devices == 1:
-        return
     strategy = trainer.strategy
+    if devices == 1 and isinstance(strategy, SingleDeviceStrategy):
+        return
     if type(strategy) is not DDPStrategy or not isinstance(strategy.launcher, _SubprocessScriptLauncher):
         started_by = f", started by {strategy._start_method}" if isinstance(strategy, DDPStrategy) else ""
+        one = "; one device by auto" if devices == 1 else ""
         raise ConfigError(
             f"trainer.strategy is {type(strategy).__name__}{started_by}; several devices are used by ddp, or by "
-            f"ddp_find_unused_parameters_true for a network that does not use all its layers in each step"
+            f"ddp_find_unused_parameters_true for a network that does not use all its layers in each step{one}"
         )
+    if devices == 1:
+        return
     _hold_against_cluster(strategy, trainer)
     if HydraConfig.get().mode is RunMode.MULTIRUN:
         raise ConfigError(

@@ -20,9 +20,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from fer_lightning.build import build, rebuild
 from fer_lightning.checkpoints import CHECKPOINTS, LastCheckpoint
-from fer_lightning.command_line import ConfigError, as_typed, give_up, latest_runs
+from fer_lightning.command_line import ConfigError, give_up
 from fer_lightning.failures import in_one_message
 from fer_lightning.files import written_whole
+from fer_lightning.messages import latest_runs
 from fer_lightning.model_file import save_model
 from fer_lightning.processes import process_rank
 from fer_lightning.report.figures import Results
@@ -35,6 +36,7 @@ from fer_lightning.stopping import Stopped, stopping_at_once
 from fer_lightning.sweep.jobs import FAILED, PRUNED, job
 from fer_lightning.sweep.pruning import Pruned
 from fer_lightning.tta import Tta
+from fer_lightning.typed_command import as_typed, command, config_options, override, shell_word, typed_overrides
 
 log = logging.getLogger(__name__)
 
@@ -47,9 +49,10 @@ def train(cfg: DictConfig) -> float:
         with stopping_at_once():
             return _train_as_job(cfg, run_dir) if multirun else _train(cfg)
     except Stopped as stop:
-        go_on = f"python train.py {shlex.quote(f'resume={as_typed(run_dir)}')}"
+        go_on = command("train.py", override("resume", as_typed(run_dir)))
         if multirun:
-            go_on = f"the same command, with hydra.sweep.dir={as_typed(run_dir.parent)}"
+            folder = override("hydra.sweep.dir", as_typed(Path(HydraConfig.get().sweep.dir)))
+            go_on = f"the same command, with {shlex.quote(folder)}"
         log.info("\nstopped by %s%s", stop, "" if cfg.instead else f". To go on: {go_on}")
         sys.exit(128 + stop.number)
     except Exception as raised:
@@ -87,7 +90,7 @@ def _test(cfg: DictConfig) -> None:
         "run": str(run_dir),
         "ckpt": checkpoint.stem,
         "tta": cfg.tta,
-        **provenance("test.py", HydraConfig.get().overrides.task, device),
+        **provenance("test.py", typed_overrides(HydraConfig.get().overrides.task), device),
     }
     folder = Path(HydraConfig.get().runtime.output_dir)
     page = write_report(folder, experiment.model, experiment.trainer, results, facts, run_dir, run.monitor)
@@ -153,7 +156,8 @@ def _train(cfg: DictConfig) -> float:
     figures = {cfg.monitor: score, "minutes": minutes, "epochs": trainer.current_epoch}
     save_model(model, datamodule.preprocessing, run_dir)
     _log_hyperparameters(cfg, trainer, run_dir, figures | results.metrics)
-    overrides = _overrides(run_dir, trainer.max_epochs)
+    options = config_options(OmegaConf.select(hydras_file(run_dir, "hydra.yaml"), "hydra"))
+    overrides = [*options, *_overrides(run_dir, trainer.max_epochs)]
     accelerator = trainer.strategy.root_device.type
     made_with = provenance("train.py", overrides, accelerator, trainer.world_size)
     facts = figures | {"monitor": cfg.monitor, "ckpt": cfg.ckpt} | made_with
@@ -165,8 +169,9 @@ def _train(cfg: DictConfig) -> float:
     log.info("weights      %s, or .pth", shown / "model.safetensors")
     log.info("report       %s", as_typed(page))
     if kept:
-        log.info("test again   python test.py run_dir=%s", shown)
-    log.info("TensorBoard  tensorboard --logdir %s", "outputs" if shown.parts[:1] == ("outputs",) else shown)
+        log.info("test again   %s", command("test.py", override("run_dir", shown)))
+    board = Path("outputs") if shown.parts[:1] == ("outputs",) else shown
+    log.info("TensorBoard  tensorboard --logdir %s", shell_word(board))
     return score
 
 

@@ -2,14 +2,14 @@
 
 import errno
 import os
-import shlex
 from pathlib import Path
 
 import torch
 from omegaconf import OmegaConf
 
-from fer_lightning.command_line import ConfigError, as_typed
+from fer_lightning.errors import ConfigError
 from fer_lightning.finite import NonFiniteLossError
+from fer_lightning.typed_command import as_typed, command, override
 
 CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
 """What a run's folder refuses a file by: it is full, or may not be written into."""
@@ -32,7 +32,7 @@ def in_one_message(error: Exception, run_dir: Path) -> ConfigError | None:
     if isinstance(error, OSError) and (text := _surroundings(error, run_dir)):
         go_on = ""
         if kept.exists():
-            go_on = f". To go on from the last checkpoint: python train.py {shlex.quote(f'resume={run_dir}')}"
+            go_on = f". To go on from the last checkpoint: {command('train.py', override('resume', run_dir))}"
         return ConfigError(f"{text}{go_on}")
     return None
 

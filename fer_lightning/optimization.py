@@ -9,7 +9,7 @@ from typing import Any, Literal
 import lightning as L
 from torch import nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, ReduceLROnPlateau, SequentialLR
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,12 @@ class Schedule:
             filled_in[self.rates_as] = [group["lr"] for group in optimizer.param_groups]
         return self.build(optimizer, **filled_in)
 
-    def of(self, optimizer: Optimizer, steps: int) -> dict[str, Any]:
-        """What Lightning wants of `configure_optimizers`, in a run of so many steps."""
-        return {"scheduler": self.made(optimizer, steps), "interval": self.interval, "monitor": self.monitor}
+    def of(self, optimizer: Optimizer, steps: int, val_every: int = 1) -> dict[str, Any]:
+        """What Lightning wants of `configure_optimizers`, in a run of so many steps, validated every so many epochs."""
+        scheduler = self.made(optimizer, steps)
+        waits = isinstance(scheduler, ReduceLROnPlateau) and str(self.monitor).startswith("val/")
+        timing = {"interval": self.interval, "monitor": self.monitor, "frequency": val_every if waits else 1}
+        return {"scheduler": scheduler, **timing}
 
 
 def parameter_groups(

@@ -16,6 +16,7 @@ from fer_lightning.command_line import ConfigError
 from fer_lightning.metrics_csv import MetricsCsv
 from fer_lightning.processes import process_rank
 from fer_lightning.run_config import hydras_file, refuse_foreign, run_config
+from fer_lightning.typed_command import command, override
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,8 @@ class StoppedRun:
             if tested and "trainer.max_epochs" not in given:
                 raise ConfigError(
                     f"resume={cfg.resume}: that run is finished, after {state.epoch} epochs. To train on, give more "
-                    f"with trainer.max_epochs=…; to test it again: python test.py run_dir={cfg.resume}"
+                    f"with trainer.max_epochs=…; to test it again: "
+                    f"{command('test.py', override('run_dir', run_dir))}"
                 )
             _take_from_checkpoint(run, state)
         if "data.path" in given:

@@ -1,5 +1,7 @@
-"""metrics.json: written as JSON that every program reads, which knows no NaN; read with a bound, and refused by its name
-where it is damaged or of another program. Imports no torch."""
+"""metrics.json: written as JSON that every program reads, which knows no NaN; read with a bound.
+
+A damaged one is refused by its name. Imports no torch.
+"""
 
 import json
 import math

@@ -26,6 +26,7 @@ class ProgressBar(TQDMProgressBar):
 
     def __init__(self, refresh_rate: int = 20) -> None:
         super().__init__(refresh_rate if sys.stdout.isatty() and not side_by_side() else 0)
+        self._last: dict[str, str] = {}
 
     def init_validation_tqdm(self) -> Tqdm:
         return Tqdm(disable=True)
@@ -35,7 +36,7 @@ class ProgressBar(TQDMProgressBar):
         return self._last
 
     def on_train_start(self, trainer: L.Trainer, *arguments: Any) -> None:
-        self._last: dict[str, str] = {}
+        self._last = {}
         super().on_train_start(trainer, *arguments)
         if trainer.fit_loop.restarted_mid_epoch:  # of a resumed run: its epoch has started before
             self.on_train_epoch_start(trainer)

@@ -2,13 +2,14 @@
 
 import os
 import platform
-import shlex
 import subprocess
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
+
+from fer_lightning.typed_command import command
 
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "numpy")
 
@@ -18,13 +19,13 @@ def provenance(script: str, overrides: Sequence[str], accelerator: str, devices:
 
     Args:
         script: the one that runs.
-        overrides: what it was, or a resumed run once was, started with.
+        overrides: what it was, or a resumed run once was, started with, options included.
         accelerator: "cpu", "cuda", …: what the network was trained on.
         devices: on how many of them, all of this kind.
     """
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return {
-        "command": shlex.join(["python", script, *overrides]),
+        "command": command(script, *overrides),
         "commit": _commit(),
         "machine": (f"{devices} × " if devices > 1 else "") + machine(accelerator),
         "versions": f"Python {platform.python_version()}, {versions}",
@@ -33,10 +34,10 @@ def provenance(script: str, overrides: Sequence[str], accelerator: str, devices:
 
 def _commit() -> str:
     """The commit of the code, with -dirty if it was changed since; "unknown" outside of a git clone."""
-    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    describe = ["git", "describe", "--always", "--dirty", "--exclude=*"]
     try:
         result = subprocess.run(
-            command, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True
+            describe, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return "unknown"

@@ -21,7 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from fer_lightning.command_line import ConfigError
 from fer_lightning.files import written_whole
 from fer_lightning.report.sweep_table import TEST_COLUMNS, best_command, mean_table, repeats_in, sweep_table
-from fer_lightning.sweep.jobs import continuing
+from fer_lightning.sweep.jobs import FAILED, continuing, job_folders
+from fer_lightning.typed_command import config_options, shell_word
 
 log = logging.getLogger(__name__)
 
@@ -32,10 +33,13 @@ class SweepTable(Callback):
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         folder = Path(config.hydra.sweep.dir)
         if config.instead:  # of training: there are no scores
-            if failed := len(list(folder.glob("*/error.txt"))):
+            if failed := sum((job / FAILED).is_file() for job in job_folders(folder).values()):
                 raise SystemExit(f"error: {failed} jobs failed; their error.txt says why")
             return
-        table = show(folder, config)
+        try:
+            table = show(folder, config)
+        except OSError as error:
+            raise SystemExit(f"error: {error}") from error
         if failed := int(table["state"].isin(["failed", "stopped", "damaged"]).sum()):
             # Hydra would take an Exception from a callback for a warning.
             raise SystemExit(f"error: {failed} of {len(table)} jobs failed; the table says why")
@@ -66,7 +70,7 @@ def show(folder: Path, config: DictConfig) -> pd.DataFrame:
     counts = [f"{count} {state}" for state, count in table["state"].value_counts().items()]
     to_come = config.hydra.sweeper.get("n_trials", 0) - len(table)
     print(f"\n{len(table)} jobs: {', '.join(counts)}{f'; {to_come} trials to come' if to_come > 0 else ''}")
-    if best := best_command(table, monitor):
+    if best := best_command(table, monitor, config_options(config.hydra)):
         print(f"best         {best}")
     if to_come > 0 or not table["state"].isin(["done", "pruned"]).all():
         print(f"go on        {continuing(config)}")
@@ -74,7 +78,7 @@ def show(folder: Path, config: DictConfig) -> pd.DataFrame:
         with written_whole(folder / "sweep.png") as unfinished:
             figure.savefig(unfinished, format="png", dpi=120)
         print(f"effects      {folder / 'sweep.png'}")
-    print(f"table        {folder / 'sweep.csv'}\nTensorBoard  tensorboard --logdir {folder}")
+    print(f"table        {folder / 'sweep.csv'}\nTensorBoard  tensorboard --logdir {shell_word(folder)}")
     return table
 
 

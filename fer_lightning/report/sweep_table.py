@@ -1,7 +1,7 @@
 """A sweep as a table, one row a job, best first; the mean over repeats of the same job; the best as a command."""
 
 import math
-import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from pydantic import TypeAdapter
 from fer_lightning.command_line import ConfigError, better
 from fer_lightning.report.metrics_json import score_in
 from fer_lightning.report.repeats import REPEATS, repeat_key
-from fer_lightning.sweep.jobs import PLAN, Outcome, outcome, overrides_of
+from fer_lightning.sweep.jobs import PLAN, Outcome, job_folders, outcome, overrides_of
+from fer_lightning.typed_command import command
 
 TEST_COLUMNS = ("test/accuracy", "test/f1")
 
@@ -30,14 +31,13 @@ def sweep_table(folder: Path, monitor: str) -> pd.DataFrame:
     Raises:
         ConfigError: the list of planned jobs is damaged.
     """
-    rows = [_row(job, monitor) for job in folder.iterdir() if (job / ".hydra").is_dir()]
+    there = job_folders(folder)
+    rows = [_row(place, _shown(folder, place, number), monitor) for number, place in sorted(there.items())]
     plan = _plan(folder / PLAN) if (folder / PLAN).is_file() else []
-    there = {row["job"] for row in rows}
     rows += [_planned(number, words, monitor) for number, words in enumerate(plan) if number not in there]
     scores = [monitor, *TEST_COLUMNS, "minutes"]
     if not rows:
         return pd.DataFrame(columns=["job", *scores, "state", "why"])
-    rows = sorted(rows, key=_place)
     table = pd.DataFrame(rows)
     table = table.astype(dict.fromkeys(scores, float))
     return table[["job", *overrides_in(table, monitor), *scores, "state", "why"]].sort_values(
@@ -77,8 +77,11 @@ def mean_table(table: pd.DataFrame, monitor: str) -> pd.DataFrame | None:
     return pd.DataFrame(rows).sort_values(monitor, ascending=better(monitor) == "min", kind="stable")
 
 
-def best_command(table: pd.DataFrame, monitor: str) -> str | None:
-    """What trains the best job once more; where jobs repeat each other, the set of overrides with the best mean."""
+def best_command(table: pd.DataFrame, monitor: str, options: Sequence[str] = ()) -> str | None:
+    """What trains the best job once more; where jobs repeat each other, the set of overrides with the best mean.
+
+    options: that let it find the sweep's configs.
+    """
     means = mean_table(table, monitor)
     rows = table if means is None else means
     if not len(rows) or pd.isna(rows[monitor].iloc[0]):
@@ -88,10 +91,16 @@ def best_command(table: pd.DataFrame, monitor: str) -> str | None:
     if "data.fold" in map(repeat_key, repeats_in(table)):  # how many folds there were says nothing without one of them
         typed = [key for key in typed if key.lstrip("+") != "data.folds"]
     best = rows.iloc[0]
-    return shlex.join(["python", "train.py", *(_override(key, best[key]) for key in typed if pd.notna(best[key]))])
+    return command("train.py", *options, *(_override(key, best[key]) for key in typed if pd.notna(best[key])))
 
 
-def _row(job: Path, monitor: str) -> dict[str, Any]:
+def _shown(sweep: Path, job: Path, number: int) -> int | str:
+    """What a job is called: its number or, where hydra.sweep.subdir names its folder otherwise, that name."""
+    name = job.relative_to(sweep).as_posix()
+    return number if name == str(number) else name
+
+
+def _row(job: Path, name: int | str, monitor: str) -> dict[str, Any]:
     results = job / "report" / "metrics.json"
     came_to = outcome(job, monitor)
     names = (monitor, *TEST_COLUMNS, "minutes")
@@ -100,16 +109,10 @@ def _row(job: Path, monitor: str) -> dict[str, Any]:
     try:
         overrides = overrides_of(job) or []
         if came_to.state == "done":
-            scores = {name: score_in(results, name) for name in names}
+            scores = {figure: score_in(results, figure) for figure in names}
     except ValueError as error:
         came_to = Outcome("damaged", why=str(error))
-    number = int(job.name) if job.name.isdecimal() else job.name
-    return _by_key(overrides) | {"job": number, **scores, "state": came_to.state, "why": came_to.why or None}
-
-
-def _place(row: dict[str, Any]) -> tuple[bool, int | str]:
-    """Hydra numbers the folders of jobs; a person may have renamed one."""
-    return isinstance(row["job"], str), row["job"]
+    return _by_key(overrides) | {"job": name, **scores, "state": came_to.state, "why": came_to.why or None}
 
 
 def _plan(file: Path) -> list[list[str]]:

@@ -9,7 +9,6 @@ import json
 import logging
 import math
 import multiprocessing
-import shlex
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,8 +21,9 @@ from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from fer_lightning.command_line import ConfigError
+from fer_lightning.errors import ConfigError
 from fer_lightning.report.metrics_json import score_in
+from fer_lightning.typed_command import command, config_options, override, typed_overrides
 
 log = logging.getLogger(__name__)
 
@@ -136,12 +136,37 @@ def refuse_other_jobs(folder: Path, jobs: Sequence[list[str]]) -> None:
     Raises:
         ConfigError: names the first job that is another.
     """
-    for number in sorted(int(job.parent.name) for job in folder.glob("*/.hydra") if job.parent.name.isdigit()):
-        was = overrides_of(folder / str(number))
+    for number, place in sorted(job_folders(folder).items()):
+        was = overrides_of(place)
         if was is not None and (differ := differing(was, jobs[number] if number < len(jobs) else [])):
             raise ConfigError(
                 f"{folder} holds another sweep: its job {number} {differ}. To continue that sweep, give the "
                 f"overrides it began with; for a new one, leave out hydra.sweep.dir or give another folder"
+            )
+
+
+def job_folders(sweep: Path) -> dict[int, Path]:
+    """Returns the folders that Hydra has made for the jobs of a sweep, wherever below it, by the number of the job."""
+    made = [hydra.parent for hydra in sweep.rglob(".hydra") if hydra.is_dir()]
+    numbered = [(number_of(folder), folder) for folder in sorted(made, key=lambda folder: folder.stat().st_mtime)]
+    return {number: folder for number, folder in numbered if number is not None}
+
+
+def refuse_shared_folders(folders: Sequence[str], subdir: str) -> None:
+    """Refuses a name for the folders of jobs that is the same for two of them.
+
+    Args:
+        folders: of the jobs, by number.
+        subdir: what hydra.sweep.subdir is.
+
+    Raises:
+        ConfigError: names the first two.
+    """
+    for number, folder in enumerate(folders):
+        if (first := folders.index(folder)) < number:
+            raise ConfigError(
+                f"hydra.sweep.subdir is {subdir}: jobs {first} and {number} would share the folder {folder}. Name "
+                f"all that differs between them, or the number of the job, as in {subdir}_${{hydra.job.num}}"
             )
 
 
@@ -170,9 +195,10 @@ def overrides_of(folder: Path) -> list[str] | None:
 def continuing(config: DictConfig) -> str:
     """The command that goes on with a sweep, out of the config that it began with."""
     hydra = config.hydra
-    ours = [word for word in hydra.overrides.hydra if word.partition("=")[0] not in ("hydra.mode", "hydra.sweep.dir")]
-    words = [*hydra.overrides.task, *ours, f"hydra.sweep.dir={hydra.sweep.dir}"]
-    return shlex.join(["python", f"{hydra.job.name}.py", "-m", *words])
+    ours, options = typed_overrides(hydra.overrides.hydra), config_options(hydra)
+    kept = [one for one in ours if one.lstrip("+").partition("=")[0] not in ("hydra.mode", "hydra.sweep.dir")]
+    words = [*typed_overrides(hydra.overrides.task), *kept, override("hydra.sweep.dir", Path(hydra.sweep.dir))]
+    return command(f"{hydra.job.name}.py", *dict.fromkeys([*options, "-m", *words]))
 
 
 def side_by_side() -> bool:
@@ -185,6 +211,16 @@ def _name_console_lines(name: str) -> None:
     for handler in logging.getLogger().handlers:
         if side_by_side() and not isinstance(handler, logging.FileHandler):
             handler.setFormatter(logging.Formatter(f"#{name} %(message)s"))
+
+
+def number_of(folder: Path) -> int | None:
+    """Returns the number of a job, by what Hydra has written into its folder, or else by the folder's name."""
+    try:
+        written = (folder / ".hydra" / "hydra.yaml").read_text("utf-8")
+        number = yaml.load(written, yaml.CSafeLoader)["hydra"]["job"]["num"]
+    except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):  # killed before it was written
+        number = folder.name
+    return int(number) if str(number).isdecimal() else None
 
 
 def _first_line(file: Path) -> str:

@@ -6,6 +6,9 @@ from pathlib import Path
 import lightning as L
 from lightning.pytorch.callbacks import Callback
 
+from fer_lightning.errors import ConfigError
+from fer_lightning.sweep.jobs import STUDY_FILE, number_of
+
 
 class Pruned(Exception):  # noqa: N818 (it is no error)
     """A trial that was given up: says when, and with which score."""
@@ -18,7 +21,7 @@ class Pruning(Callback):
 
     Args:
         monitor: the score.
-        folder: of the trial: named by its number, and beside it study.db.
+        folder: of the trial, somewhere below the one that holds study.db.
         warmup_epochs: in these first epochs no trial is given up.
         startup_trials: before so many are done, none is.
     """
@@ -37,9 +40,12 @@ class Pruning(Callback):
         from fer_lightning.sweep.search import TrialScores, usable_study
 
         pruner = MedianPruner(self._startup_trials, self._warmup_epochs)
-        self._usable_study = partial(usable_study, self._folder.parent)
+        sweep, trial = _sweep(self._folder), number_of(self._folder)
+        if sweep is None or trial is None:
+            raise ConfigError(f"callbacks.pruning: {self._folder} is no trial of a search: leave it out")
+        self._usable_study = partial(usable_study, sweep)
         with self._usable_study():
-            self._scores = TrialScores(self._folder.parent, int(self._folder.name), pruner)
+            self._scores = TrialScores(sweep, trial, pruner)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if self._monitor not in trainer.callback_metrics:  # an epoch without validation
@@ -51,3 +57,8 @@ class Pruning(Callback):
             raise Pruned(
                 f"after epoch {trainer.current_epoch + 1} of {trainer.max_epochs}, {self._monitor} {score:.4f}"
             )
+
+
+def _sweep(trial: Path) -> Path | None:
+    """Returns the folder of the search that this one of a trial is in."""
+    return next((folder for folder in trial.parents if (folder / STUDY_FILE).is_file()), None)

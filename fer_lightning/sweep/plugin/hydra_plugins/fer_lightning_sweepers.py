@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper, BasicSweeperConf
 from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, filter_overrides
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from hydra.utils import instantiate
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 
 from fer_lightning.command_line import ConfigError, give_up
 from fer_lightning.files import written_whole
@@ -42,7 +43,14 @@ class GridSweeper(BasicSweeper):
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
 
     def sweep(self, arguments: list[str]) -> Any:
-        from fer_lightning.sweep.jobs import PLAN, STUDY_FILE, continuing, held, refuse_other_jobs
+        from fer_lightning.sweep.jobs import (
+            PLAN,
+            STUDY_FILE,
+            continuing,
+            held,
+            refuse_other_jobs,
+            refuse_shared_folders,
+        )
 
         assert self.config is not None
         assert self.hydra_context is not None
@@ -54,12 +62,34 @@ class GridSweeper(BasicSweeper):
                 jobs = [list(filter_overrides(job)) for batch in batches for job in batch]
                 if (folder / STUDY_FILE).exists():
                     raise ConfigError(f"{folder} holds a search: go on with it by sweep=optuna or sweep=random")
+                if (subdir := self._own_subdir()) is not None:
+                    refuse_shared_folders(self._folders(jobs), subdir)
                 refuse_other_jobs(folder, jobs)
                 _save(OmegaConf.create(jobs), folder / PLAN)
                 log.info("If this sweep is stopped, it goes on with\n  %s", continuing(self.config))
                 return super().sweep(arguments)
         except ConfigError as error:
             give_up(error)
+
+    def _own_subdir(self) -> str | None:
+        """Returns hydra.sweep.subdir as it was typed, where it is not just the number of the job."""
+        assert self.config is not None
+        sweep: Any = OmegaConf.to_container(self.config.hydra.sweep, resolve=False)
+        return None if sweep["subdir"] == "${hydra.job.num}" else str(sweep["subdir"])
+
+    def _folders(self, jobs: Sequence[Sequence[str]]) -> list[str]:
+        """Returns what hydra.sweep.subdir comes to for each job."""
+        assert self.config is not None
+        assert self.hydra_context is not None
+        names, before = [], HydraConfig.instance().cfg
+        for number, overrides in enumerate(jobs):
+            config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
+            with open_dict(config):
+                config.hydra.job.id = config.hydra.job.num = number
+            HydraConfig.instance().set_config(config)  # for references like ${hydra:job.num}
+            names.append(str(config.hydra.sweep.subdir))
+        HydraConfig.instance().cfg = before
+        return names
 
 
 @dataclass
@@ -152,7 +182,7 @@ class SearchSweeper(Sweeper):
         return Search(folder, space, fixed, self.config.monitor, sampler, self.seed)
 
     def _search(self, folder: Path, search: "Search") -> list[Sequence[JobReturn]]:
-        from fer_lightning.sweep.jobs import continuing, outcome
+        from fer_lightning.sweep.jobs import continuing, job_folders, outcome
 
         assert self.config is not None
         _save(self.config, folder / "multirun.yaml")
@@ -172,7 +202,8 @@ class SearchSweeper(Sweeper):
         states: list[str] = []
         for numbers in self._batches(search, unfinished, left):
             returns.append(self._run(folder, search, numbers))
-            states += [outcome(folder / str(number), self.config.monitor).state for number in numbers]
+            places = job_folders(folder)
+            states += [outcome(places[number], self.config.monitor).state for number in numbers]
             if len(states) >= HOPELESS and set(states) == {"failed"}:
                 log.error("all of the first %d trials failed: the search ends here", len(states))
                 break
@@ -193,7 +224,7 @@ class SearchSweeper(Sweeper):
             left -= size
 
     def _run(self, folder: Path, search: "Search", numbers: list[int]) -> Sequence[JobReturn]:
-        from fer_lightning.sweep.jobs import outcome
+        from fer_lightning.sweep.jobs import job_folders, outcome
 
         assert self.config is not None
         assert self.launcher is not None
@@ -202,8 +233,9 @@ class SearchSweeper(Sweeper):
         results = self.launcher.launch(batch, initial_job_idx=numbers[0])
         for result in results:
             _ = result.return_value  # raises what the job has raised
+        places = job_folders(folder)
         for number in numbers:
-            search.tell(number, outcome(folder / str(number), self.config.monitor))
+            search.tell(number, outcome(places[number], self.config.monitor))
         return results
 
 
