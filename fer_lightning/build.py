@@ -27,9 +27,11 @@ from fer_lightning.messages import message
 from fer_lightning.models import load_model
 from fer_lightning.nets.torchvision import refusal
 from fer_lightning.nets.weights import Start
-from fer_lightning.optimization import Schedule, steps_of_epoch
+from fer_lightning.optimization import Schedule
 from fer_lightning.quiet import quieten
 from fer_lightning.run_config import refuse_foreign
+from fer_lightning.run_length import refuse_changing_accumulation, refuse_what_never_comes
+from fer_lightning.threads import ThreadCount
 from fer_lightning.trainer_options import check_batches
 
 log = logging.getLogger(__name__)
@@ -57,6 +59,7 @@ def build(cfg: DictConfig) -> Experiment:
     loss: CrossEntropy = _made("loss", cfg.loss)
     optimizer = _optimizer(cfg)
     schedule = _schedule(cfg, optimizer)
+    refuse_changing_accumulation(trainer, schedule)
     datamodule = build_data(cfg)
     refuse_what_devices_cannot_share(trainer, cfg, datamodule)
     L.seed_everything(cfg.seed, verbose=False)
@@ -80,7 +83,7 @@ def build(cfg: DictConfig) -> Experiment:
         model.net.compile()  # in place, so that the names in its state dict stay
     batches = {split: len(getattr(datamodule, f"{split}_dataloader")()) for split in SPLITS}
     check_batches(trainer, batches)
-    _refuse_never_unfreezing(cfg, trainer, batches["train"])
+    refuse_what_never_comes(cfg, trainer, batches["train"])
     return Experiment(datamodule, model, trainer)
 
 
@@ -117,6 +120,7 @@ def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experimen
         run.data.votes.path = None if changes.data.path else of_data.votes
     for group in ("data", "trainer"):
         _replace(run[group], changes[group], group)
+    run.seed = 0 if run.seed is None else run.seed  # which testing does not use
     run.trainer.update({"devices": 1, "num_nodes": 1, "strategy": "auto"})  # however many it was trained on
     check(run)
     trainer = _trainer(run, [], callbacks=["progress_bar"], loggers=[])
@@ -167,17 +171,6 @@ def _model(cfg: DictConfig, datamodule: FERDataModule, **parts: Any) -> EmotionC
     return model
 
 
-def _refuse_never_unfreezing(cfg: DictConfig, trainer: L.Trainer, batches: int) -> None:
-    """Of trainer.max_epochs, `check` has told already."""
-    epoch, max_steps = cfg.finetune.unfreeze_at_epoch, cfg.trainer.max_steps
-    steps = steps_of_epoch(trainer, batches)
-    if epoch and 0 < max_steps <= epoch * steps and not trainer.fast_dev_run:  # type: ignore[attr-defined]
-        raise ConfigError(
-            f"finetune.unfreeze_at_epoch is {epoch}, but trainer.max_steps={max_steps} ends within epoch "
-            f"{(max_steps - 1) // steps} ({steps} steps each): the body would never learn"
-        )
-
-
 def _read(datamodule: FERDataModule, stage: str) -> None:
     try:
         datamodule.setup(stage)
@@ -201,7 +194,7 @@ def _trainer(cfg: DictConfig, own: list[L.Callback], callbacks: list[str], logge
     quieten()
     named = [_made(f"callbacks.{name}", cfg.callbacks[name]) for name in callbacks if cfg.callbacks.get(name)]
     options: dict[str, Any] = {
-        "callbacks": [*named, *own, EndTogether()],  # LastCheckpoint is the first
+        "callbacks": [*named, *own, EndTogether(), ThreadCount()],  # LastCheckpoint is the first
         "plugins": [WholeCheckpoints()],
         "logger": [_made(f"logger.{name}", cfg.logger[name]) for name in loggers] or False,
         "enable_model_summary": False,  # ours leaves out the metrics

@@ -51,6 +51,9 @@ def check(cfg: DictConfig) -> None:
         raise ConfigError(f"trainer.limit_val_batches is 0, but monitor is {cfg.monitor}: there would be none")
     if trainer.limit_test_batches == 0:
         raise ConfigError("trainer.limit_test_batches is 0: nothing would be tested")
+    _check_that_it_trains(cfg)
+    if cfg.seed is None:
+        raise ConfigError("seed is null: train.py draws one; give one here, as in seed=0")
     if problem := misfit(L.seed_everything, {"seed": cfg.seed}):
         raise ConfigError(problem)
     if not 0 <= cfg.seed < 2**32:
@@ -79,6 +82,12 @@ def check(cfg: DictConfig) -> None:
     for group in ("callbacks", "logger"):
         for key, node in (cfg[group] or {}).items():
             _check_node(f"{group}.{key}", node)
+
+
+def _check_that_it_trains(cfg: DictConfig) -> None:
+    """Of `trainer`, what leaves a network as it was made. Whether it is validated too, build.py sees with the data."""
+    if cfg.trainer.max_steps == 0:
+        raise ConfigError("trainer.max_steps is 0: nothing would be trained; -1 is as many as trainer.max_epochs has")
 
 
 def _check_unfreezing(cfg: DictConfig) -> None:

@@ -1,5 +1,6 @@
 """EmotionClassifier: one step for all stages, the metrics, the optimizer; models.py brings the networks."""
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -28,6 +29,8 @@ from fer_lightning.nets.weights import head_of
 from fer_lightning.optimization import Schedule, catch_up, parameter_groups, steps_of_run
 from fer_lightning.transforms.preprocessing import Preprocessing
 from fer_lightning.tta import Tta, views
+
+log = logging.getLogger(__name__)
 
 METRICS = ("loss", "accuracy", "precision", "recall", "f1")
 """What is logged as train/…, val/… and test/…: accuracy over all faces, the next three as means over the classes."""
@@ -179,6 +182,13 @@ class EmotionClassifier(L.LightningModule):
             optimizer, scheduler = self.trainer.optimizers[0], self.trainer.lr_scheduler_configs[0].scheduler
             catch_up(optimizer, scheduler, self._steps_behind)
             self._steps_behind = 0
+
+    def on_train_end(self) -> None:
+        steps, taken = self._steps_of_schedule(), self.trainer.global_step
+        if steps and steps != taken and not self.trainer.should_stop:  # a callback has changed what makes a step
+            log.warning(
+                "the scheduler was made for %d steps, and the run took %d: its rate has not ended", steps, taken
+            )
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         data = getattr(self.trainer, "datamodule", None)

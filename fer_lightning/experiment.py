@@ -26,6 +26,7 @@ from fer_lightning.files import written_whole
 from fer_lightning.messages import latest_runs
 from fer_lightning.model_file import save_model
 from fer_lightning.processes import process_rank
+from fer_lightning.random_seed import SEED_FILE, record_seed, with_seed
 from fer_lightning.report.figures import Results
 from fer_lightning.report.provenance import provenance
 from fer_lightning.report.report import write_report
@@ -104,6 +105,7 @@ def _train_as_job(cfg: DictConfig, run_dir: Path) -> float:
     """
     with job(run_dir, cfg.monitor) as before:
         if before.state in ("done", "pruned"):
+            with_seed(cfg, run_dir)  # Hydra has written the job's config anew
             return before.score
         if threads := HydraConfig.get().launcher.get("cpus_per_task"):  # of submitit; joblib sets them for its workers
             torch.set_num_threads(threads)
@@ -127,7 +129,8 @@ def _train(cfg: DictConfig) -> float:
     run_dir = Path(HydraConfig.get().runtime.output_dir)
     with gone_if_refused():
         stopped = _stopped(cfg, run_dir)
-        cfg = stopped.config if stopped else cfg
+        drawn = (stopped.config if stopped else cfg).seed is None
+        cfg = with_seed(stopped.config if stopped else cfg, run_dir)
         if cfg.instead and HydraConfig.get().mode is RunMode.MULTIRUN:
             raise ConfigError("debug=… trains nothing that a sweep could compare: give it one run at a time")
         if cfg.instead:
@@ -137,6 +140,8 @@ def _train(cfg: DictConfig) -> float:
     datamodule, model, trainer = experiment.datamodule, experiment.model, experiment.trainer
     if stopped:
         stopped.take_up(experiment)
+    if drawn and process_rank() == 0:
+        record_seed(cfg.seed, run_dir)
     started = time.perf_counter() - (stopped.seconds if stopped else 0)
     trainer.fit(model, datamodule, ckpt_path=stopped.checkpoint if stopped else None, weights_only=True)
     minutes = (time.perf_counter() - started) / 60
@@ -203,9 +208,12 @@ def _stopped(cfg: DictConfig, run_dir: Path) -> StoppedRun | None:
 
 
 def _overrides(run_dir: Path, max_epochs: int | None) -> list[str]:
-    """What repeats a run: what it was started with, without the sweep it is a job of, and its epochs by now."""
+    """What repeats a run: what it was started with, without the sweep it is of, its epochs by now and a drawn seed."""
     overrides = [str(one) for one in hydras_file(run_dir, "overrides.yaml") if not str(one).startswith("sweep=")]
-    if run_config(run_dir).trainer.max_epochs == max_epochs:
+    run = run_config(run_dir)
+    if (run_dir / SEED_FILE).is_file():
+        overrides = [one for one in overrides if one.partition("=")[0].lstrip("+") != "seed"] + [f"seed={run.seed}"]
+    if run.trainer.max_epochs == max_epochs:
         return overrides
     return [one for one in overrides if not one.startswith("trainer.max_epochs=")] + [
         f"trainer.max_epochs={max_epochs}"

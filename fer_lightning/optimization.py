@@ -102,9 +102,13 @@ def catch_up(optimizer: Optimizer, scheduler: LRScheduler, steps: int) -> None:
 
 def steps_of_epoch(trainer: L.Trainer, batches: int) -> int:
     """Of the optimizer, in an epoch of so many batches."""
+    return math.ceil(batches_of_epoch(trainer, batches) / trainer.accumulate_grad_batches)
+
+
+def batches_of_epoch(trainer: L.Trainer, batches: int) -> int:
+    """Of the loader's batches, those that an epoch has."""
     limit = trainer.limit_train_batches
-    batches = min(batches, limit) if isinstance(limit, int) else max(1, int(batches * limit))
-    return math.ceil(batches / trainer.accumulate_grad_batches)
+    return min(batches, limit) if isinstance(limit, int) else max(1, int(batches * limit))
 
 
 def steps_of_run(trainer: L.Trainer, batches: int) -> int:
@@ -115,3 +119,23 @@ def steps_of_run(trainer: L.Trainer, batches: int) -> int:
         return trainer.max_steps
     steps = steps_of_epoch(trainer, batches) * trainer.max_epochs
     return min(steps, trainer.max_steps) if trainer.max_steps > 0 else steps
+
+
+def is_validated(trainer: L.Trainer, batches: int) -> bool:
+    """Checks whether a run of so many batches in an epoch comes to its first validation.
+
+    True where nobody knows: val_check_interval may be a time.
+    """
+    if trainer.limit_val_batches == 0:
+        return False
+    epochs = math.inf if trainer.max_epochs in (None, -1) else trainer.max_epochs
+    steps, batches = steps_of_epoch(trainer, batches), batches_of_epoch(trainer, batches)
+    trained = epochs * batches
+    if trainer.max_steps >= 0:
+        whole, rest = divmod(trainer.max_steps, steps)
+        trained = min(trained, whole * batches + rest * trainer.accumulate_grad_batches)
+    interval, every = trainer.val_check_interval, trainer.check_val_every_n_epoch
+    if not isinstance(interval, int | float):
+        return True
+    first = interval if isinstance(interval, int) else max(1, int(batches * interval))
+    return trained >= (first if every is None else (every - 1) * batches + first)

@@ -14,8 +14,8 @@ from fer_lightning.typed_command import command
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "numpy")
 
 
-def provenance(script: str, overrides: Sequence[str], accelerator: str, devices: int = 1) -> dict[str, str]:
-    """Of train.py or test.py: its command, the commit that it runs, the machine, the versions.
+def provenance(script: str, overrides: Sequence[str], accelerator: str, devices: int = 1) -> dict[str, str | int]:
+    """Of train.py or test.py: its command, the commit that it runs, the machine, the number of threads, the versions.
 
     Args:
         script: the one that runs.
@@ -28,6 +28,7 @@ def provenance(script: str, overrides: Sequence[str], accelerator: str, devices:
         "command": command(script, *overrides),
         "commit": _commit(),
         "machine": (f"{devices} × " if devices > 1 else "") + machine(accelerator),
+        "threads": torch.get_num_threads(),
         "versions": f"Python {platform.python_version()}, {versions}",
     }
 

@@ -12,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import TypeAdapter
 
 from fer_lightning.command_line import ConfigError, better
+from fer_lightning.random_seed import SEED_FILE
 from fer_lightning.report.metrics_json import score_in
 from fer_lightning.report.repeats import REPEATS, repeat_key
 from fer_lightning.sweep.jobs import PLAN, Outcome, job_folders, outcome, overrides_of
@@ -105,14 +106,16 @@ def _row(job: Path, name: int | str, monitor: str) -> dict[str, Any]:
     came_to = outcome(job, monitor)
     names = (monitor, *TEST_COLUMNS, "minutes")
     scores: dict[str, float] = dict.fromkeys(names, math.nan)
-    overrides: list[str] = []
+    row: dict[str, Any] = {}
     try:
-        overrides = overrides_of(job) or []
+        row = _by_key(overrides_of(job) or [])
+        if (job / SEED_FILE).is_file():  # of seed=null
+            row["seed"] = (job / SEED_FILE).read_text("utf-8").strip()
         if came_to.state == "done":
             scores = {figure: score_in(results, figure) for figure in names}
     except ValueError as error:
         came_to = Outcome("damaged", why=str(error))
-    return _by_key(overrides) | {"job": name, **scores, "state": came_to.state, "why": came_to.why or None}
+    return row | {"job": name, **scores, "state": came_to.state, "why": came_to.why or None}
 
 
 def _plan(file: Path) -> list[list[str]]:
