@@ -100,6 +100,7 @@ class EmotionClassifier(L.LightningModule):
         self.train_loss, self.val_loss, self.test_loss = (EpochLoss() for _ in range(3))
         self.val_confusion, self.test_confusion = MulticlassConfusionMatrix(c), MulticlassConfusionMatrix(c)
         self.test_flip_accuracy = MulticlassAccuracy(c, average="micro")
+        self._scheduled_steps = 0  # of the whole run, for a schedule that must know it
         self._steps_behind = 0  # that the schedule of a longer run must be taken to, when it is resumed
         self.tta: Tta = "none"  # what is measured in testing
         self.tested: list[Tensor] = []  # log-probabilities of the tested faces, in their order
@@ -184,11 +185,9 @@ class EmotionClassifier(L.LightningModule):
             self._steps_behind = 0
 
     def on_train_end(self) -> None:
-        steps, taken = self._steps_of_schedule(), self.trainer.global_step
+        steps, taken = self._scheduled_steps, self.trainer.global_step
         if steps and steps != taken and not self.trainer.should_stop:  # a callback has changed what makes a step
-            log.warning(
-                "the scheduler was made for %d steps, and the run took %d: its rate has not ended", steps, taken
-            )
+            log.warning("the schedule is for %d steps, and the run took %d: its rate has not ended", steps, taken)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         data = getattr(self.trainer, "datamodule", None)
@@ -222,7 +221,8 @@ class EmotionClassifier(L.LightningModule):
             group["lr"] *= group["lr_scale"]
         if self.schedule is None:
             return optimizer
-        scheduler = self.schedule.of(optimizer, self._steps_of_schedule(), self.trainer.check_val_every_n_epoch or 1)
+        self._scheduled_steps = self._steps_of_schedule()
+        scheduler = self.schedule.of(optimizer, self._scheduled_steps, self.trainer.check_val_every_n_epoch or 1)
         return {"optimizer": optimizer, "lr_scheduler": scheduler}  # type: ignore[return-value]
 
     def _measure(

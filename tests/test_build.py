@@ -13,7 +13,7 @@ import torch
 from conftest import REPOSITORY, Compose
 from omegaconf import DictConfig, OmegaConf
 
-from fer_lightning.build import build, rebuild
+from fer_lightning.build import _fast_precision, build, rebuild
 from fer_lightning.command_line import ConfigError
 from fer_lightning.data.faces import FERPLUS_EMOTIONS
 from fer_lightning.nets.deep_emotion import DeepEmotion
@@ -162,6 +162,23 @@ TWO = "trainer=ddp trainer.accelerator=cpu trainer.devices=2"
         ("trainer.max_epochs=many", r"^trainer\.max_epochs is 'many': it should be a valid integer"),
         ("trainer.precision=fp16", r"^trainer\.precision is 'fp16': .* or 'auto'$"),
         ("trainer.max_epochs=0", r"^trainer\.max_epochs is 0: nothing would be trained"),
+        ("trainer.max_steps=0", r"^trainer\.max_steps is 0: nothing would be trained"),
+        (
+            "trainer.max_steps=1",
+            r"^the run would end before its first validation: .*max_steps=1, where an epoch has 2 st",
+        ),
+        (
+            "trainer.check_val_every_n_epoch=3 trainer.max_epochs=2 monitor=val/loss",
+            r"^the run would end before .*_n_epoch=3\. There would be no val/loss to pick the best by: train",
+        ),
+        (
+            "trainer.check_val_every_n_epoch=3 trainer.max_epochs=2 monitor=train/loss",
+            r"^the run would end before .*best\.ckpt is picked after a validation: give ckpt=last, or validate sooner",
+        ),
+        (
+            "+callbacks.more={_target_:lightning.pytorch.callbacks.GradientAccumulationScheduler,scheduling:{1:2}}",
+            r"^callbacks: a GradientAccumulationScheduler changes .* give trainer\.accumulate_grad_batches, or sch",
+        ),
         ("trainer.precision=bf17", r"^trainer\.precision is 'bf17': it should be .*'bf16-mixed'"),
         ("trainer.accelerator=abacus", r"^trainer: .*abacus"),
         ("trainer.limit_val_batches=0", r"^trainer\.limit_val_batches is 0, but monitor is val/accuracy"),
@@ -189,6 +206,54 @@ TWO = "trainer=ddp trainer.accelerator=cpu trainer.devices=2"
 def test_a_wrong_value_is_refused_by_its_key(override: str, message: str, composed: Compose, few_faces: Path) -> None:
     with pytest.raises(ConfigError, match=message):
         build(composed("model=deep_emotion", f"data.path={few_faces}", *override.split()))
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        "trainer.max_steps=2",
+        "trainer.max_steps=1 data.batch_size=64 trainer=ddp trainer.devices=3",
+        "trainer.max_steps=1 monitor=train/loss",
+        "trainer.max_steps=1 debug=one_batch",
+        "trainer.max_epochs=2 trainer.check_val_every_n_epoch=3 monitor=train/loss ckpt=last",
+        "trainer.max_epochs=2 debug=lr_find",
+    ],
+)
+def test_a_run_whose_checkpoint_can_be_picked_is_not_refused(
+    overrides: str, composed: Compose, few_faces: Path
+) -> None:
+    options = ("model=deep_emotion", f"data.path={few_faces}", "trainer.accelerator=cpu")
+    assert build(composed(*options, *overrides.split())).trainer.max_steps in (-1, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("cpu", "cuda", "accelerator", "precision"),
+    [
+        ({"amx_bf16": True}, None, "cpu", "bf16-mixed"),
+        ({"avx512_bf16": True}, None, "auto", "bf16-mixed"),
+        ({"avx2": True}, None, "cpu", "32-true"),
+        ({"amx_bf16": True}, True, "cpu", "bf16-mixed"),
+        ({"avx2": True}, True, "auto", "bf16-mixed"),
+        ({"amx_bf16": True}, False, "gpu", "32-true"),
+    ],
+)
+def test_auto_precision_is_bf16_where_the_hardware_has_it(
+    cpu: dict[str, bool], cuda: bool | None, accelerator: str, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: cpu, raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda is not None)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert _fast_precision(accelerator) == precision
+
+
+def test_auto_precision_reaches_the_trainer(
+    composed: Compose, few_faces: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ("model=deep_emotion", f"data.path={few_faces}", "trainer.accelerator=cpu")
+    for cpu, precision in (({"amx_bf16": True}, "bf16-mixed"), ({}, "32-true")):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda cpu=cpu: cpu, raising=False)
+        assert build(composed(*options)).trainer.precision == precision
 
 
 @pytest.mark.parametrize(("clipped", "fused"), [("null", True), ("1.0", None)])

@@ -127,6 +127,20 @@ def test_a_teacher_that_cannot_teach_is_refused(
         build(composed(*given, f"loss.teacher={teacher}", *options))
 
 
+def test_copies_that_a_set_has_itself_are_no_leak_of_the_teacher(
+    few_faces: Path, teacher: Path, tmp_path: Path
+) -> None:
+    head, *rows = few_faces.read_text().splitlines()
+    learnt = [row for row in rows if row.endswith("Training")]
+    copies = [row.replace("Training", part) for row, part in zip(learnt, ("PublicTest", "PrivateTest"), strict=False)]
+    (tmp_path / "fer2013.csv").write_text("\n".join([head, *rows, *copies]))
+    data = data_of(tmp_path / "fer2013.csv")
+    assert [int(data.also_in_train[split].sum()) for split in ("val", "test")] == [1, 1]
+    loss = Distillation(str(teacher))
+    loss.prepare(data)
+    assert loss.teacher.class_names == data.class_names
+
+
 def test_a_teacher_of_other_faces_is_warned_of(
     composed: Compose, teacher: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -156,7 +170,7 @@ def test_teachers_of_other_classes_are_refused(few_faces: Path, teacher: Path) -
 
 def test_a_network_is_measured_without_its_teacher(composed: Compose, few_faces: Path, teacher: Path) -> None:
     given = ("model=deep_emotion", "data=fer2013", f"data.path={few_faces}", "trainer.accelerator=cpu")
-    cfg = composed(*given, "loss=distillation", f"loss.teacher={teacher}", "trainer.max_steps=1")
+    cfg = composed(*given, "loss=distillation", f"loss.teacher={teacher}", "trainer.max_steps=1", "data.batch_size=192")
     experiment = build(cfg)
     experiment.trainer.fit(experiment.model, experiment.datamodule)
     checkpoint = Path(cfg.callbacks.last_checkpoint.dirpath) / "last.ckpt"

@@ -12,7 +12,7 @@ from conftest import trainer
 from fer_lightning.classifier import EmotionClassifier
 from fer_lightning.data import FERDataModule
 from fer_lightning.models import DeepEmotionClassifier, ResNet18Classifier
-from fer_lightning.optimization import Schedule, warmup_cosine
+from fer_lightning.optimization import Schedule, is_validated, warmup_cosine
 
 
 @pytest.mark.parametrize("decayed", [False, True])
@@ -51,6 +51,7 @@ def learning_rates(schedule: Schedule, folder: Path, data: FERDataModule, **opti
         {"max_epochs": 2},
         {"max_epochs": 3, "accumulate_grad_batches": 2},
         {"max_epochs": 5, "limit_train_batches": 2},
+        {"max_epochs": 3, "limit_train_batches": 0.7},
         {"max_epochs": 9, "max_steps": 4},
     ],
 )
@@ -60,6 +61,51 @@ def test_a_cosine_reaches_zero_just_when_the_run_ends(options: dict[str, int], f
     assert rates[0] == 0.1
     assert rates[-1] == pytest.approx(0.0, abs=1e-9)
     assert all(rate > 1e-3 for rate in rates[:-1])
+
+
+def test_a_schedule_that_is_not_finished_is_reported(
+    few_faces: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Accumulates(L.Callback):
+        def on_train_epoch_start(self, trainer: L.Trainer, model: L.LightningModule) -> None:
+            trainer.accumulate_grad_batches = 3
+
+    schedule = Schedule(torch.optim.lr_scheduler.CosineAnnealingLR, interval="step", steps_as="T_max")
+    model = DeepEmotionClassifier(optimizer=partial(torch.optim.SGD, lr=0.1), schedule=schedule)
+    data = FERDataModule(few_faces, batch_size=64)
+    with caplog.at_level("WARNING"):
+        trainer(tmp_path, max_epochs=2, limit_val_batches=0, callbacks=[Accumulates()]).fit(model, data)
+    assert "the schedule is for 6 steps, and the run took 2: its rate has not ended" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_steps": 2},
+        {"max_epochs": 9, "max_steps": 5, "check_val_every_n_epoch": 2},
+        {"max_epochs": 9, "max_steps": 6, "check_val_every_n_epoch": 2},
+        {"max_steps": 1, "accumulate_grad_batches": 2},
+        {"max_steps": 1, "limit_train_batches": 0.7},
+        {"max_steps": 1, "val_check_interval": 0.5},
+        {"max_steps": 4, "val_check_interval": 5, "check_val_every_n_epoch": None},
+        {"max_steps": 5, "val_check_interval": 5, "check_val_every_n_epoch": None},
+        {"max_epochs": 1, "limit_val_batches": 0},
+    ],
+    ids=str,
+)
+def test_a_run_is_known_to_be_validated_or_not(options: dict[str, Any], few_faces: Path, tmp_path: Path) -> None:
+    class Witness(L.Callback):
+        validated = False
+
+        def on_validation_end(self, trainer: L.Trainer, model: L.LightningModule) -> None:
+            self.validated |= not trainer.sanity_checking
+
+    witness, data = Witness(), FERDataModule(few_faces, batch_size=64)
+    fitting = trainer(tmp_path, callbacks=[witness], **options)
+    foreseen = is_validated(fitting, 3)
+    fitting.fit(DeepEmotionClassifier(optimizer=partial(torch.optim.SGD, lr=0.1)), data)
+    assert len(data.train_dataloader()) == 3
+    assert foreseen == witness.validated
 
 
 def test_a_cosine_warms_up_in_a_line(few_faces: Path, tmp_path: Path) -> None:

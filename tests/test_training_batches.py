@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fer_lightning.augment import Augmentation
 from fer_lightning.data import FERDataModule
+from fer_lightning.data.batches import seeds_of_step
 from fer_lightning.losses import CrossEntropy
 from fer_lightning.models import DeepEmotionClassifier, ResNet18Classifier
 
@@ -43,6 +44,19 @@ def test_each_face_of_each_step_and_epoch_is_augmented_its_own_as_seed_says(few_
     assert len(torch.cat(first).flatten(1).unique(dim=0)) == 4 * 96
     assert all(torch.equal(a, b) for a, b in zip(first, augmented(few_faces, tmp_path, seed=0), strict=True))
     assert not torch.equal(first[0], augmented(few_faces, tmp_path, seed=1)[0])
+
+
+def test_each_process_draws_its_own_random_numbers(
+    few_faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else all devices would augment, and drop out, alike."""
+    drawn = []
+    for rank in (0, 1):
+        monkeypatch.setenv("LOCAL_RANK", str(rank))  # as Lightning starts them
+        of_rank = trainer(tmp_path, strategy="ddp", devices=2)
+        assert of_rank.global_rank == rank
+        drawn.append(seeds_of_step(0, of_rank))
+    assert len({seed for seeds in drawn for seed in seeds}) == 4
 
 
 def test_mixed_faces_have_targets_of_two_classes_and_are_a_function_of_the_seed(
