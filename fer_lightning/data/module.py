@@ -108,8 +108,7 @@ class FERDataModule(L.LightningDataModule):
             raise ValueError(f"folds is {folds}; it must be at least 2, or null for none")
         if folds is not None and fold is not None and not 0 <= fold < folds:
             raise ValueError(f"fold is {fold}; of {folds} folds, it is one of 0 to {folds - 1}")
-        if std <= 0:
-            raise ValueError(f"std is {std}; it must be above 0")
+        Preprocessing(SIDE, mean, std)  # refuses what no pixels have
         self.path, self.augmentation, self.votes, self.splits = path, augmentation, votes, dict(splits or {})
         self.val_fraction, self.test_fraction, self.split_seed = val_fraction, test_fraction, split_seed
         self.folds, self.fold = folds, fold

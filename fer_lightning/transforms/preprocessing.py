@@ -45,7 +45,7 @@ class Preprocessing:
         if not 1 <= self.image_size <= LARGEST:
             raise ValueError(f"image_size is {self.image_size}; it must be at least 1 and at most {LARGEST}")
         if not (math.isfinite(self.mean) and math.isfinite(self.std) and self.std > 0):
-            raise ValueError(f"mean is {self.mean} and std is {self.std}; std must be above 0")
+            raise ValueError(f"mean is {self.mean} and std is {self.std}; both must be finite, and std above 0")
 
     def __call__(self, *pictures: Picture) -> Tensor:
         """Returns what the network takes of some pictures: float (B, 1, S, S).

@@ -73,7 +73,7 @@ def test_what_is_no_picture_of_8_bits_is_refused(picture: object, message: str) 
     [
         ((0, MEAN, STD), "image_size is 0; it must be at least 1 and at most 4096"),
         ((10**9, MEAN, STD), "image_size is 1000000000; it must be"),
-        ((48, MEAN, 0.0), r"std is 0\.0; std must be above 0"),
+        ((48, MEAN, 0.0), r"std is 0\.0; both must be finite, and std above 0"),
         ((48, float("nan"), STD), "mean is nan"),
         ((48, MEAN, float("inf")), "std is inf"),
     ],
