@@ -3,11 +3,16 @@
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_average_precision, multiclass_precision_recall_curve
 
+from fer_lightning.report.figures import wilson_interval
 from fer_lightning.report.predictions import BINS, Predictions
+
+Numbers = NDArray[np.floating]
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Okabe and Ito's, told apart by the colour-blind."""
@@ -43,11 +48,10 @@ def per_class_figure(table: pd.DataFrame) -> Figure:
     axes = figure.add_subplot()
     places = np.arange(len(table))
     for shift, (name, colour) in enumerate((("precision", BLUE), ("recall", ORANGE), ("f1", GREEN))):
-        value = table[name].to_numpy()
-        reach = np.abs(np.stack([value - table[f"{name}_low"].to_numpy(), table[f"{name}_high"].to_numpy() - value]))
+        value, low, high = (table[f"{name}{end}"].to_numpy() for end in ("", "_low", "_high"))
         at = places + (shift - 1) * 0.26
         axes.bar(at, value, 0.24, color=colour, label=name if name != "f1" else "F1")
-        axes.errorbar(at, value, reach, fmt="none", ecolor="black", elinewidth=1, capsize=2)
+        _draw_intervals(axes, at, value, low, high)
     names = [f"{name}\n{faces:,.0f}" for name, faces in zip(table.index, table["faces"], strict=True)]
     axes.set_xticks(places, names)
     axes.set(ylim=(0, 1), ylabel="share")
@@ -81,7 +85,7 @@ def precision_recall_figure(predictions: Predictions) -> Figure:
 
 
 def reliability_figure(predictions: Predictions) -> Figure:
-    """How often the network is right when it is so sure, and how often it is so sure."""
+    """How often the network is right when it is so sure, with 95% intervals, and how often it is so sure."""
     edges = np.linspace(0, 1, BINS + 1)
     confidence, right = predictions.confidence.numpy(), predictions.right.numpy()
     place = np.clip(np.digitize(confidence, edges) - 1, 0, BINS - 1)
@@ -92,10 +96,19 @@ def reliability_figure(predictions: Predictions) -> Figure:
     middle, filled = (edges[:-1] + edges[1:]) / 2, count > 0
     above.plot((0, 1), (0, 1), color=GREY, linestyle=":", label="perfectly calibrated")
     above.bar(middle[filled], accuracy[filled], 1 / BINS * 0.92, color=BLUE, label="accuracy")
-    above.set(xlim=(0, 1), ylim=(0, 1), ylabel="share that is right")
-    above.legend(loc="upper left")
+    hits = np.bincount(place, right, minlength=BINS)[filled]
+    ends = [wilson_interval(int(hit), int(faces)) for hit, faces in zip(hits, count[filled], strict=True)]
+    _draw_intervals(above, middle[filled], accuracy[filled], *np.array(ends).reshape(-1, 2).T)
+    above.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="share that is right")
+    above.legend(ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)  # a bar can be anywhere below
     below.bar(middle, count, 1 / BINS * 0.92, color=ORANGE)
     below.set(xlabel="confidence: probability of the predicted class", ylabel="faces")
     for axes in (above, below):
         axes.grid(alpha=0.3)
     return figure
+
+
+def _draw_intervals(axes: Axes, at: Numbers, value: Numbers, low: Numbers, high: Numbers) -> None:
+    """Over bars as high as value."""
+    reach = np.abs(np.stack([value - low, high - value]))  # of 0 and 1, rounding can leave an end just inside of it
+    axes.errorbar(at, value, reach, fmt="none", ecolor="black", elinewidth=1, capsize=2)

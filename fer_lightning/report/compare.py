@@ -146,27 +146,37 @@ def _curves(section: Section, runs: Sequence[Run]) -> None:
 
 
 def _classes(section: Section, runs: Sequence[Run]) -> None:
-    recall = pd.DataFrame({run.name: pd.Series(run.right).groupby(_labels(run)).mean() for run in runs})
-    recall = recall.reindex([name for name in runs[0].classes if name in recall.index])
+    recall = _recall(runs)
     shown = recall.T.reset_index(names="run")
     section.tables = [Table.of(shown, dict.fromkeys(recall.index, ".1%"), "Recall.")]
-    if len(runs) > BARS:
-        return
-    difference = recall.sub(recall.iloc[:, 0], axis=0)
-    figure = Figure(figsize=(11, 0.3 * (len(runs) - 1) * len(recall) + 1.8), layout="constrained")
+    if len(runs) <= BARS:
+        caption = f"More recall than {recall.columns[0]} has, in percentage points."
+        figure, legend = _differences(recall)
+        section.pictures.append(Picture.of(figure, "recall of each class, against the first run", caption, legend))
+
+
+def _recall(runs: Sequence[Run]) -> pd.DataFrame:
+    """A row a class, a column a run."""
+    recall = pd.DataFrame({run.name: pd.Series(run.right).groupby(_labels(run)).mean() for run in runs})
+    return recall.reindex([name for name in runs[0].classes if name in recall.index])
+
+
+def _differences(recall: pd.DataFrame) -> tuple[Figure, list[Key]]:
+    """Of each run but the first a bar a class, and the legend."""
+    legend = [Key(str(name), colour) for name, colour in zip(recall.columns[1:], COLOURS[1:], strict=False)]
+    figure = Figure(figsize=(11, 0.3 * len(legend) * len(recall) + 1.8), layout="constrained")
     axes = figure.add_subplot()
-    height = 0.8 / (len(runs) - 1)
-    legend = [Key(str(name), colour) for name, colour in zip(difference.columns[1:], COLOURS[1:], strict=False)]
+    height = 0.8 / len(legend)
     for place, key in enumerate(legend):
-        at = np.arange(len(recall)) + (place - (len(runs) - 2) / 2) * height
-        axes.barh(at, 100 * difference[key.name], height * 0.9, color=key.colour)
+        at = np.arange(len(recall)) + (place - (len(legend) - 1) / 2) * height
+        more = recall[key.name] - recall.iloc[:, 0]
+        axes.barh(at, 100 * more, height * 0.9, color=key.colour)
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_yticks(range(len(recall)), recall.index)
     axes.invert_yaxis()
     axes.set_xlabel("recall, percentage points more")
     axes.grid(axis="x", alpha=0.3)
-    caption = f"More recall than {recall.columns[0]} has, in percentage points."
-    section.pictures.append(Picture.of(figure, "recall of each class, against the first run", caption, legend))
+    return figure, legend
 
 
 def _pairs(section: Section, runs: Sequence[Run]) -> None:

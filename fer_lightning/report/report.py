@@ -122,7 +122,8 @@ def _classes(section: Section, results: Results) -> None:
         figure = charts.precision_recall_figure(predictions)
         section.pictures.append(Picture.of(figure, "precision over recall of each class", caption))
     with attempted("the reliability diagram", section):
-        section.pictures.append(Picture.of(charts.reliability_figure(predictions), "accuracy over confidence"))
+        caption = "With 95% intervals: a bin of few faces says little."
+        section.pictures.append(Picture.of(charts.reliability_figure(predictions), "accuracy over confidence", caption))
 
 
 def _faces(section: Section, predictions: Predictions) -> None:

@@ -9,8 +9,21 @@ import pandas as pd
 import pytest
 from browser import in_browser, needs_browser
 
-from fer_lightning.report.compare import ensemble_accuracy, main, mcnemar, runs_in, write_comparison
+from fer_lightning.report.charts import COLOURS
+from fer_lightning.report.compare import (
+    _classes,
+    _differences,
+    _pairs,
+    _recall,
+    _table,
+    ensemble_accuracy,
+    main,
+    mcnemar,
+    runs_in,
+    write_comparison,
+)
 from fer_lightning.report.curves import DASHES, curves_of_runs
+from fer_lightning.report.page import Key, Section
 
 CLASSES = ("angry", "happy", "sad")
 
@@ -82,6 +95,31 @@ def test_the_page_has_every_run_and_every_pair(tmp_path: Path, capsys: pytest.Ca
     text = (tmp_path / "many_out" / "index.html").read_text("utf-8")
     assert "could not be made" not in text
     assert "Without a metrics.csv: 7." in text
+
+
+def test_the_tables_and_bars_say_what_the_predictions_say(tmp_path: Path) -> None:
+    # The second has one face of sad more right, and one of happy and one of angry less.
+    run_of(tmp_path / "one", [A, A, H, H, H, S])
+    run_of(tmp_path / "two", [A, H, H, S, S, S])
+    runs = runs_in([tmp_path])
+    runs[1].metrics.update({"test/accuracy_low": 0.3, "test/f1": 0.25, "minutes": 2.0})
+    sections = [Section(title) for title in ("Runs", "Classes", "Do they really differ?")]
+    _table(sections[0], runs)
+    _classes(sections[1], runs)
+    _pairs(sections[2], runs)
+    tables = [[[shown for shown, _ in row] for row in section.tables[0].rows] for section in sections]
+    assert tables[0] == [
+        ["one", "83.3%", "10.0%", "90.0%", "50.0%", "–", "–"],
+        ["two", "66.7%", "30.0%", "90.0%", "25.0%", "–", "2.0"],
+    ]
+    assert tables[1] == [["one", "100.0%", "100.0%", "50.0%"], ["two", "50.0%", "50.0%", "100.0%"]]
+    assert tables[2] == [["one", "two", "50.0%", "2", "1", "1.000", "cannot be told"]]
+    figure, legend = _differences(_recall(runs))
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["angry", "happy", "sad"]
+    assert [bar.get_width() for bar in axes.patches] == [-50, -50, 50]  # type: ignore[attr-defined]
+    assert legend == sections[1].pictures[0].legend == [Key("two", COLOURS[1])]
+    assert sections[1].pictures[0].caption == "More recall than one has, in percentage points."
 
 
 def test_jobs_of_a_sweep_are_called_what_was_typed_for_each(tmp_path: Path) -> None:

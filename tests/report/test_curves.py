@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from fer_lightning.report.curves import curves_figure
+from fer_lightning.report.curves import curves_figure, curves_of_runs
 
 METRICS = pd.DataFrame(
     {
@@ -15,6 +15,7 @@ METRICS = pd.DataFrame(
         "val/loss": [None, None, 1.5, None, None, 1.7],
         "train/accuracy": [None, 0.3, None, None, 0.6, None],
         "val/accuracy": [None, None, 0.4, None, None, 0.5],
+        "train/images_per_second": [None, 900.0, None, None, 1100.0, None],
     }
 )
 
@@ -25,10 +26,20 @@ def lines(axes: object) -> dict[str, list[tuple[float, float]]]:
 
 @pytest.mark.parametrize(("monitor", "best"), [("val/accuracy", 2.0), ("val/loss", 1.0)])
 def test_each_epochs_figures_and_the_best_epoch_are_drawn(monitor: str, best: float) -> None:
-    loss, accuracy, rates, _ = curves_figure(METRICS, monitor).axes
+    loss, accuracy, rates, speed = curves_figure(METRICS, monitor).axes
     assert lines(loss)["train"] == [(1, 2.0), (2, 1.0)]
     assert lines(loss)["val"] == [(1, 1.5), (2, 1.7)]
+    assert lines(accuracy)["train"] == [(1, 0.3), (2, 0.6)]
     assert lines(accuracy)["val"] == [(1, 0.4), (2, 0.5)]
+    assert list(lines(speed).values()) == [[(1, 900.0), (2, 1100.0)]]
     assert lines(accuracy)[f"best {monitor}"][0][0] == best
     (drawn,) = lines(rates).values()  # of both groups, whose rates are the same
     assert drawn == [(0, 0.1), (10, 0.2)]
+
+
+def test_the_curves_of_several_runs_are_those_of_val() -> None:
+    figure, _, _ = curves_of_runs({"run": METRICS})
+    loss, accuracy = figure.axes
+    assert [line.get_xydata().tolist() for line in loss.get_lines()] == [[[1, 1.5], [2, 1.7]]]
+    assert [line.get_xydata().tolist() for line in accuracy.get_lines()] == [[[1, 0.4], [2, 0.5]]]
+    assert (loss.get_ylabel(), accuracy.get_ylabel()) == ("val loss", "val accuracy")

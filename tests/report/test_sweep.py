@@ -163,3 +163,23 @@ def test_the_picture_has_a_panel_for_each_parameter_with_the_largest_effect_firs
     (of_rates,) = [axes for axes in figure.axes if axes.get_title().startswith("optimizer.lr")]
     assert len(of_rates.lines[0].get_xdata()) == 5  # fifths
     assert effects_figure(table[["model", "val/accuracy"]], "val/accuracy") is None
+
+
+def test_dots_are_jobs_and_diamonds_their_means() -> None:
+    table = pd.DataFrame({"model": list("aabb"), "val/accuracy": [0.1, 0.3, 0.5, 0.8]})
+    figure = effects_figure(table, "val/accuracy")
+    assert figure is not None
+    (axes,) = figure.axes
+    assert axes.lines[0].get_xydata().tolist() == [[0, pytest.approx(0.2)], [1, pytest.approx(0.65)]]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["a", "b"]
+    dots = axes.collections[0].get_offsets()
+    assert np.round(dots[:, 0]).tolist() == [0, 0, 1, 1]
+    assert dots[:, 1].tolist() == [0.1, 0.3, 0.5, 0.8]
+    rates = [0.001 * 2**place for place in range(10)]
+    table = pd.DataFrame({"optimizer.lr": map(str, rates), "val/accuracy": np.arange(10) ** 2 / 100})
+    figure = effects_figure(table, "val/accuracy")
+    assert figure is not None
+    (axes,) = figure.axes
+    fifths = [[(rates[n] + rates[n + 1]) / 2, (n**2 + (n + 1) ** 2) / 200] for n in range(0, 10, 2)]
+    assert axes.lines[0].get_xydata().tolist() == [pytest.approx(fifth) for fifth in fifths]
+    assert axes.get_xscale() == "log"

@@ -1,0 +1,159 @@
+"""Charts and sheets draw the figures that they are of: read from what is drawn."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+
+from fer_lightning.report.charts import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    confusion_figure,
+    per_class_figure,
+    precision_recall_figure,
+    reliability_figure,
+)
+from fer_lightning.report.figures import Results, wilson_interval
+from fer_lightning.report.page import Section
+from fer_lightning.report.pictures import prediction_figure
+from fer_lightning.report.predictions import BINS, Predictions
+from fer_lightning.report.report import _faces
+from fer_lightning.report.sheets import grad_cam_figure, kernels_figure, transformer_figure
+
+CLASSES = ("angry", "happy", "sad")
+CONFUSION = torch.tensor([[6, 3, 1], [0, 2, 0], [1, 1, 2]])
+
+
+def predictions(labels: list[int], probabilities: list[list[float]]) -> Predictions:
+    """Face n has pixels of n everywhere, and is in row n + 1."""
+    count = len(labels)
+    images = torch.arange(count, dtype=torch.uint8)[:, None, None].expand(count, 48, 48)
+    numbers = torch.arange(1, count + 1)
+    parts = ("PublicTest",) * count
+    return Predictions(images, torch.tensor(labels), torch.tensor(probabilities), numbers, parts, CLASSES)
+
+
+def bars(axes: Axes, colour: str) -> list[tuple[float, float]]:
+    """Middle and height."""
+    drawn = [patch for patch in axes.patches if to_hex(patch.get_facecolor()) == colour]
+    return [(bar.get_x() + bar.get_width() / 2, bar.get_height()) for bar in drawn]  # type: ignore[attr-defined]
+
+
+def intervals(axes: Axes) -> list[list[tuple[float, float]]]:
+    """Ends of the error bars, for each series of bars."""
+    return [
+        [(float(line[0, 1]), float(line[1, 1])) for line in container[2][0].get_segments()]  # type: ignore[index]
+        for container in axes.containers
+        if type(container).__name__ == "ErrorbarContainer"
+    ]
+
+
+def pixels(axes: Axes) -> Any:
+    return axes.images[0].get_array()
+
+
+def test_reliability_bars_are_the_share_that_is_right() -> None:
+    # Confidences 0.95 (three of four right), 0.65 (one of two right) and 0.5 (a single face, which is right).
+    sure, unsure, single = [0.95, 0.03, 0.02], [0.65, 0.3, 0.05], [0.5, 0.3, 0.2]
+    figure = reliability_figure(predictions([0, 0, 0, 1, 0, 2, 0], [sure] * 4 + [unsure] * 2 + [single]))
+    above, below = figure.axes
+    places = [(np.floor(confidence * BINS) + 0.5) / BINS for confidence in (0.5, 0.65, 0.95)]
+    assert bars(above, BLUE) == [pytest.approx(bar) for bar in zip(places, (1, 1 / 2, 3 / 4), strict=True)]
+    assert intervals(above) == [[pytest.approx(wilson_interval(*of)) for of in ((1, 1), (1, 2), (3, 4))]]
+    assert [bar for bar in bars(below, ORANGE) if bar[1]] == [
+        pytest.approx(bar) for bar in zip(places, (1, 2, 4), strict=True)
+    ]
+
+
+def test_class_bars_are_precision_recall_and_f1() -> None:
+    table = Results({}, CONFUSION, CLASSES, predictions([0], [[1, 0, 0]])).per_class()
+    (axes,) = per_class_figure(table).axes
+    for colour, values in (
+        (BLUE, (6 / 7, 2 / 6, 2 / 3)),
+        (ORANGE, (6 / 10, 2 / 2, 2 / 4)),
+        (GREEN, (12 / 17, 4 / 8, 4 / 7)),
+    ):
+        assert [height for _, height in bars(axes, colour)] == pytest.approx(values)
+    assert axes.get_legend_handles_labels()[1] == ["precision", "recall", "F1"]
+    precision, recall, _ = intervals(axes)
+    assert precision == [pytest.approx(wilson_interval(*of)) for of in ((6, 7), (2, 6), (2, 3))]
+    assert recall == [pytest.approx(wilson_interval(*of)) for of in ((6, 10), (2, 2), (2, 4))]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["angry\n10", "happy\n2", "sad\n4"]
+
+
+def test_confusion_shades_and_shares_are_of_the_true_class() -> None:
+    axes = confusion_figure(CONFUSION, CLASSES, shares=True).axes[0]
+    assert pixels(axes).tolist() == [[0.6, 0.3, 0.1], [0, 1, 0], [0.25, 0.25, 0.5]]
+    assert [text.get_text() for text in axes.texts][:6] == ["60%", "30%", "10%", "0%", "100%", "0%"]
+    assert [text.get_position() for text in axes.texts][:3] == [(0, 0), (1, 0), (2, 0)]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "true")
+
+
+def test_precision_recall_curves_go_over_recall() -> None:
+    # Of angry, by falling probability: right, right, wrong, right. Nobody is sad.
+    probabilities = [[p, 1 - p, 0] for p in (0.9, 0.8, 0.7, 0.6)]
+    figure = precision_recall_figure(predictions([0, 0, 1, 0], probabilities))
+    angry, happy = (axes for axes in figure.axes if axes.get_title())
+    guess, curve = angry.get_lines()
+    assert guess.get_ydata() == [0.75, 0.75]
+    drawn = {(round(float(x), 4), round(float(y), 4)) for x, y in curve.get_xydata()}
+    assert {(0.3333, 1), (0.6667, 1), (0.6667, 0.6667), (1, 0.75), (0, 1)} == drawn
+    assert angry.get_title() == f"angry, average {(1 + 1 + 0.75) / 3:.2f}"
+    assert happy.get_title() == "happy, average 0.50"
+    assert (figure.get_supxlabel(), figure.get_supylabel()) == ("recall", "precision")
+
+
+def test_a_face_is_titled_by_what_the_network_says() -> None:
+    faces = predictions([0, 2], [[0.7, 0.2, 0.1], [0.3, 0.6, 0.1]])
+    right, wrong = prediction_figure(faces.images, faces.labels, faces.probabilities, CLASSES).axes[:2]
+    assert (right.get_title(), wrong.get_title()) == ("angry 70%", "happy 60%\nis sad")
+    assert [int(pixels(axes)[0, 0]) for axes in (right, wrong)] == [0, 1]
+    assert right.title.get_color() == "black" != wrong.title.get_color()
+
+
+def test_grad_cam_has_right_faces_above_wrong_ones() -> None:
+    faces = predictions([1, 1], [[0.7, 0.2, 0.1], [0.2, 0.7, 0.1]])
+    panels = np.array(grad_cam_figure(faces, [0, 1], torch.stack([torch.zeros(48, 48), torch.ones(48, 48)])).axes)
+    column = panels.reshape(4, 3)[:, 1]
+    assert [int(pixels(axes)[0, 0]) for axes in column] == [1, 1, 0, 0]
+    assert [float(axes.images[1].get_array()[0, 0]) for axes in column[1::2]] == [1, 0]
+    assert [axes.get_title() for axes in column] == ["happy", "", "angry,\nlabelled happy", ""]
+
+
+def test_a_transformers_face_is_above_with_its_box() -> None:
+    images, warped = torch.zeros(1, 1, 4, 4), torch.ones(1, 1, 4, 4)
+    box = torch.tensor([[[0.0, 0], [3, 0], [3, 3], [0, 3], [0, 0]]])
+    above, below = transformer_figure(images, warped, box, ["sad"]).axes
+    assert (float(pixels(above)[0, 0]), float(pixels(below)[0, 0])) == (0, 1)
+    assert above.get_lines()[0].get_xydata().tolist() == box[0].tolist()
+    assert not below.get_lines()
+    assert (above.get_title(), below.get_title()) == ("sad", "")
+
+
+def test_kernels_are_the_means_over_their_input() -> None:
+    kernels = torch.arange(3 * 2 * 2 * 2.0).reshape(3, 2, 2, 2)
+    figure = kernels_figure(kernels)
+    assert [pixels(axes).tolist() for axes in figure.axes] == [((one[0] + one[1]) / 2).tolist() for one in kernels]
+
+
+def test_faces_are_sorted_as_their_headings_say() -> None:
+    probabilities = [[0.9, 0.1, 0], [0.6, 0.4, 0], [0.05, 0.95, 0], [0.3, 0.7, 0], [0.1, 0.1, 0.8]]
+    section = Section("Faces")
+    _faces(section, predictions([0, 0, 0, 0, 2], probabilities))
+    shown = {heading: [face.where.rpartition(" ")[2] for face in faces] for heading, faces in section.faces}
+    assert shown == {
+        "angry: surest right": ["1", "2"],
+        "angry: surest wrong": ["3", "4"],
+        "angry: least sure": ["2", "4", "1", "3"],
+        "sad: surest right": ["5"],
+        "sad: least sure": ["5"],
+    }
+    (suspects,) = section.tables
+    assert [[shown for shown, _ in row] for row in suspects.rows] == [["3", "PublicTest", "angry", "happy", "95.0%"]]
+    face = section.faces[1][1][0]
+    assert (face.label, face.prediction) == ("angry", "happy")
+    assert face.bars == [("happy", pytest.approx(0.95)), ("angry", pytest.approx(0.05)), ("sad", 0)]
