@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from fer_lightning.errors import ConfigError as ConfigError
+from fer_lightning.home import with_home
 from fer_lightning.messages import message
 from fer_lightning.processes import end_with, leave_files_and_console_to_the_first, process_rank
 from fer_lightning.typed_command import as_typed as as_typed
@@ -52,6 +53,7 @@ def launch(main: Callable[[], Any]) -> None:
         leave_files_and_console_to_the_first()
     # Where Hydra finds our sweepers: it takes them from the package hydra_plugins only, which many folders may share.
     sys.path.append(str(Path(__file__).parent / "sweep" / "plugin"))
+    sys.argv[1:] = [with_home(argument) for argument in sys.argv[1:]]
     try:
         sys.argv[1:] = for_hydra(sys.argv[0], sys.argv[1:])
         main()
