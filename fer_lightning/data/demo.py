@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fer_lightning.data.cache import cache_dir
 from fer_lightning.data.drawn.photo import photo
-from fer_lightning.data.faces import EMOTIONS
+from fer_lightning.data.faces import EMOTIONS, DataError
 from fer_lightning.files import written_whole
 
 DRAWING_VERSION = 1
@@ -29,14 +29,23 @@ FER2013_PARTS = {"Training": 0.8, "PublicTest": 0.1, "PrivateTest": 0.1}
 FEWEST_FACES = 70
 """Disgust is one face in 66: with fewer than these, there may be none."""
 
+MOST_FACES = 1_000_000
+"""These take 8 GB on the disk, and hours to draw."""
+
 log = logging.getLogger(__name__)
 
 
 def drawn(faces: int = 7000, seed: int = 0) -> Path:
     """A CSV file of drawn faces in the form of fer2013.csv, drawn when it is first asked for.
 
-    The same `faces` and `seed` give the same file; raises ValueError below 70 faces and for a negative seed.
+    The same `faces` and `seed` give the same file.
+
+    Raises:
+        ValueError: fewer than 70 faces, more than a million, or a negative seed.
+        DataError: a cache that takes no file.
     """
+    if faces > MOST_FACES:
+        raise ValueError(f"faces={faces}: the demo draws at most {MOST_FACES:,}")
     if faces < FEWEST_FACES:
         raise ValueError(f"faces={faces}: the demo needs at least {FEWEST_FACES}: disgust is one face in 66")
     if seed < 0:
@@ -46,11 +55,17 @@ def drawn(faces: int = 7000, seed: int = 0) -> Path:
         "The real thing is data=fer2013 data.path=…"
     )
     path = cache_dir() / f"demo-{faces}-seed{seed}-v{DRAWING_VERSION}" / "fer2013.csv"
-    if not path.exists():
-        log.warning("Drawing %d faces, once, into %s", faces, path)
-        started = time.perf_counter()
-        _write(path, faces, seed)
-        log.warning("Drew %d faces in %.1f s", faces, time.perf_counter() - started)
+    try:
+        if not path.exists():
+            log.warning("Drawing %d faces, once, into %s", faces, path)
+            started = time.perf_counter()
+            _write(path, faces, seed)
+            log.warning("Drew %d faces in %.1f s", faces, time.perf_counter() - started)
+    except OSError as error:
+        raise DataError(
+            f"{path.parent}: the drawn faces cannot be written there ({error.strerror or error}). Name another folder, "
+            f"with room for {8 * faces / 1000:,.0f} MB, in the environment variable FER_LIGHTNING_CACHE."
+        ) from error
     return path
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from fer_lightning.build import build_data
+from fer_lightning.command_line import ConfigError
 from fer_lightning.data.demo import FER2013_COUNTS, drawn, labels_and_parts
 from fer_lightning.data.drawn import face
 from fer_lightning.data.drawn.canvas import Pose, Sketch
@@ -17,6 +19,7 @@ from fer_lightning.data.drawn.expression import EXPRESSIONS, NAMES, ActionUnits,
 from fer_lightning.data.drawn.photo import drawn as flat_picture
 from fer_lightning.data.drawn.photo import shading
 from fer_lightning.data.faces import EMOTIONS
+from tests.conftest import Compose
 
 FRONTAL = Pose(yaw=0.0, pitch=0.0, roll=0.0, scale=18.0, x=24.0, y=24.0)
 
@@ -74,11 +77,24 @@ def test_emotions_are_as_unequal_as_in_fer2013() -> None:
     assert Counter(part for _, part in rows) == {"Training": 28710, "PublicTest": 3588, "PrivateTest": 3589}
 
 
-@pytest.mark.parametrize(("faces", "seed", "name"), [(69, 0, "faces=69"), (70, -1, "seed=-1")])
+@pytest.mark.parametrize(
+    ("faces", "seed", "name"), [(69, 0, "faces=69"), (300_000_000, 0, "faces=300000000"), (70, -1, "seed=-1")]
+)
 def test_impossible_numbers_are_refused_by_name(faces: int, seed: int, name: str, empty_cache: Path) -> None:
     with pytest.raises(ValueError, match=name):
         drawn(faces, seed)
     assert not empty_cache.exists()
+
+
+def test_a_cache_that_takes_no_faces_is_named_with_its_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, composed: Compose
+) -> None:
+    (tmp_path / "full").write_text("a file, so that no folder can be made in it")
+    monkeypatch.setenv("FER_LIGHTNING_CACHE", str(tmp_path / "full" / "cache"))
+    with pytest.raises(ConfigError, match=r"cannot be written there .*Not a directory.*FER_LIGHTNING_CACHE") as caught:
+        build_data(composed("data=demo"))
+    assert "\n" not in str(caught.value)
+    assert "with room for 56 MB" in str(caught.value)
 
 
 @pytest.mark.skipif(
