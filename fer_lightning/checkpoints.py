@@ -13,7 +13,7 @@ from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from fer_lightning.data.cache import written_whole
+from fer_lightning.files import written_whole
 from fer_lightning.plain_file import plain_values
 from fer_lightning.stopping import Stopped, StopSignals
 

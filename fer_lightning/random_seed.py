@@ -7,7 +7,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from fer_lightning.command_line import ConfigError
-from fer_lightning.data.cache import written_whole
+from fer_lightning.files import written_whole
 from fer_lightning.processes import processes_started
 
 log = logging.getLogger(__name__)

@@ -37,7 +37,9 @@ class _UnusableError(Exception):
 def cache_dir() -> Path:
     """The user's cache directory, or $FER_LIGHTNING_CACHE; the caller creates it."""
     chosen = os.environ.get("FER_LIGHTNING_CACHE")
-    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("fer_lightning", appauthor=False)
+    if chosen:
+        return Path(os.path.expanduser(chosen))
+    return platformdirs.user_cache_path("fer_lightning", appauthor=False)
 
 
 def cached_reading(source: Path, identity: str) -> Reading | None:
@@ -56,16 +58,20 @@ def cached_reading(source: Path, identity: str) -> Reading | None:
     return None
 
 
-def keep(reading: Reading, source: Path, identity: str) -> None:
-    """Write the cache file beside the source, else into the user's cache directory, else warn."""
+def keep(reading: Reading, source: Path, identity: str, mode: int = 0o666) -> None:
+    """Write the cache file beside the source, else into the user's cache directory, else warn.
+
+    Whoever may read the source may read the first, unless `mode`, that of the images in it, or the umask forbids it.
+    The second is the user's own: the folders around the source may keep others out.
+    """
     beside, in_cache_dir = _places(source)
     try:
-        _save(beside, reading, source, identity)
+        _save(beside, reading, identity, source.stat().st_mode & mode & 0o666 | 0o600)
         return
     except (OSError, SafetensorError) as error:
         log.warning("cannot keep a cache at %s (%s); keeping it at %s", beside, error, in_cache_dir)
     try:
-        _save(in_cache_dir, reading, source, identity)
+        _save(in_cache_dir, reading, identity, 0o600)
     except (OSError, SafetensorError) as error:
         log.warning("cannot keep a cache at %s either (%s); %s is parsed on every run", in_cache_dir, error, source)
 
@@ -104,7 +110,7 @@ def _load(file: Path, identity: str) -> Reading:
     )
 
 
-def _save(file: Path, reading: Reading, source: Path, identity: str) -> None:
+def _save(file: Path, reading: Reading, identity: str, mode: int) -> None:
     faces = reading.faces
     tensors = {name: getattr(faces, name) for name in TENSORS}
     if faces.soft_labels is not None:
@@ -120,10 +126,8 @@ def _save(file: Path, reading: Reading, source: Path, identity: str) -> None:
         "class_names": json.dumps(faces.class_names),
         "files": json.dumps(faces.files),
     }
-    with written_whole(file) as unfinished:
+    with written_whole(file, mode) as unfinished:
         save_file(tensors, unfinished, metadata | {"checksum": _checksum(tensors, metadata)})
-        # safetensors makes files that only their owner reads; whoever reads the source may read this too.
-        unfinished.chmod(source.stat().st_mode & 0o666 | 0o600)
 
 
 def _are_faces(faces: Faces) -> bool:
