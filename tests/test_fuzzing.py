@@ -157,14 +157,19 @@ def votes(folder: Path, case: int) -> None:
         assert label in range(8)
 
 
-def labels(folder: Path, case: int) -> None:
-    (folder / "fer2013.csv").write_bytes(CSV)
-    export(folder / "fer2013.csv", folder / "images")
-    file = folder / "images" / "labels.csv"
-    file.write_bytes(mutated(file.read_bytes(), "labels", case))
-    for label, _, pixels in (read(folder / "images") or {}).values():
-        assert label in range(8)
-        assert pixels in {pixels for _, _, pixels in ROWS.values()}
+def labels(saved: Callable[[bytes], bytes]) -> Callable[[Path, int], None]:
+    """The table of exported images, perhaps as a spreadsheet saves it."""
+
+    def check(folder: Path, case: int) -> None:
+        (folder / "fer2013.csv").write_bytes(CSV)
+        export(folder / "fer2013.csv", folder / "images")
+        file = folder / "images" / "labels.csv"
+        file.write_bytes(mutated(saved(file.read_bytes()), "labels", case))
+        for label, _, pixels in (read(folder / "images") or {}).values():
+            assert label in range(8)
+            assert pixels in {pixels for _, _, pixels in ROWS.values()}
+
+    return check
 
 
 def cache(folder: Path, case: int) -> None:
@@ -246,7 +251,11 @@ FORMS: dict[str, Callable[[Path, int], None]] = {
     "png": images("png"),
     "jpg": images("jpg"),
     "votes": votes,
-    "labels": labels,
+    "labels": labels(lambda table: table),
+    "labels of a spreadsheet": labels(
+        lambda table: b"\xef\xbb\xbf" + table.replace(b",", b";").replace(b"\n", b"\r\n")
+    ),
+    "labels of pandas": labels(lambda table: b"," + table.replace(b"\n", b"\n1,", 3)),
     "cache": cache,
     "checkpoint": checkpoint,
     "pickle of a checkpoint": pickle_of_checkpoint,

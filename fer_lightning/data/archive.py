@@ -10,13 +10,21 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
-from fer_lightning.data.bounded import Bounded, most_unpacked, too_large
-from fer_lightning.data.faces import DataError
-from fer_lightning.data.pixel_csv import read_header
-from fer_lightning.data.pixel_text import shown
+from fer_lightning.data.bounded import (
+    MOST_MEMBER_LIST,
+    MOST_MEMBERS,
+    MOST_TABLES,
+    Bounded,
+    most_unpacked,
+    too_large,
+    too_many_members,
+)
+from fer_lightning.data.faces import SHOWN, DataError
+from fer_lightning.data.pixel_header import read_header
+from fer_lightning.data.pixel_text import short, some
 
 SUFFIXES = (".csv", ".csv.gz", ".csv.xz", ".csv.zip", ".gz", ".xz", ".zip", ".tgz", ".tar.gz", ".tar.xz", ".tar")
 BUFFER = 1 << 20
@@ -24,6 +32,7 @@ BUFFER = 1 << 20
 DAMAGE = (
     *(EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError),
     NotImplementedError,  # of zipfile, for a version or a method that there is not
+    RecursionError,  # of tarfile, for the long name of a long name of …
 )
 
 FORMS = """\
@@ -38,7 +47,7 @@ def open_csv(path: Path) -> Iterator[tuple[BinaryIO, str]]:
     """The bytes of the CSV in the file `path`, and its name within the archive ("" if it is in none).
 
     Damage that shows only while reading (a truncated archive) becomes a DataError too, and so does what unpacks to far
-    more than faces do, and an archive with a member outside its own folder.
+    more than faces do. Nothing is written, so the other members are nobody's danger, whatever they are called.
     """
     try:
         with path.open("rb", buffering=BUFFER) as file:
@@ -56,7 +65,7 @@ def open_csv(path: Path) -> Iterator[tuple[BinaryIO, str]]:
 
 def titled(path: Path, member: str) -> str:
     """How messages call a CSV."""
-    return f"{path}, member {member}" if member else str(path)
+    return f"{path}, member {short(member)}" if member else str(path)
 
 
 def table_named_fer2013(names: Sequence[str], where: Path) -> str | None:
@@ -70,22 +79,26 @@ def table_named_fer2013(names: Sequence[str], where: Path) -> str | None:
 
 
 def table_with_fitting_header(names: Sequence[str], refusal: Callable[[str], str | None], where: Path) -> str | None:
-    """The one of these files whose header fits, train.csv before all others; DataError if several do.
+    """The one of these files whose header fits, train.csv before all others; DataError if several do, or far too many.
 
     `refusal` says why a file does not fit. If none fits though some might be meant, DataError says why.
     """
     candidates = [name for name in names if name.lower().endswith(SUFFIXES)]
+    if len(candidates) > MOST_TABLES:
+        raise DataError(
+            f"{where}: holds {len(candidates):,} tables, and none is called fer2013.csv: {some(candidates)}. "
+            "Give the one to read as data.path."
+        )
     refusals = {name: refusal(name) for name in candidates}
     fitting = [name for name in candidates if refusals[name] is None]
     named_train = [name for name in fitting if PurePosixPath(name).name.lower().startswith("train.")]
     if fitting:
         return _only(named_train or fitting, where)
     if candidates:
-        raise DataError(
-            f"{where}: holds no usable CSV:\n"
-            + "\n".join(f"- {refusals[name]}" for name in candidates)
-            + f"\nGive as data.path one of:\n{FORMS}"
-        )
+        why = [f"- {short(refusals[name] or '', 600)}" for name in candidates[:SHOWN]]
+        if len(candidates) > SHOWN:
+            why.append(f"- … and {len(candidates) - SHOWN:,} more")
+        raise DataError("\n".join([f"{where}: holds no usable CSV:", *why, f"Give as data.path one of:\n{FORMS}"]))
     return None
 
 
@@ -95,18 +108,34 @@ def is_visible(name: str) -> bool:
 
 
 def _in_zip(file: BinaryIO, path: Path) -> Iterator[tuple[BinaryIO, str]]:
-    with zipfile.ZipFile(file) as archive:
+    with zipfile.ZipFile(_BoundedList(file, path)) as archive:
         members = archive.infolist()
+        if len(members) > MOST_MEMBERS:
+            raise too_many_members(path)
         allowed = most_unpacked(path)
         if sum(member.file_size for member in members) > allowed:  # zipfile reads no more than this of each
             raise too_large(path, allowed)
-        for member in members:
-            kind = stat.S_IFMT(member.external_attr >> 16)
-            _refuse_outside(path, member.filename, kind not in (0, stat.S_IFREG, stat.S_IFDIR))
-        files = [member.filename for member in members if not member.is_dir()]
-        chosen = _member(files, lambda name: _decompressed(archive, name), path)
-        with _decompressed(archive, chosen) as compressed:
+        files = [member.filename for member in members if not (member.is_dir() or _is_link(member))]
+        chosen = _member(files, lambda name: _decompressed(archive, name, path), path)
+        with _decompressed(archive, chosen, path) as compressed:
             yield _buffered(compressed), chosen
+
+
+class _BoundedList:
+    """A file for zipfile, which reads the whole list of the members in one piece, however long it says that it is."""
+
+    def __init__(self, file: BinaryIO, path: Path) -> None:
+        self.file, self.path = file, path
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        if size > MOST_MEMBER_LIST:
+            raise too_many_members(self.path)
+        return self.file.read(size)
+
+
+def _is_link(member: zipfile.ZipInfo) -> bool:
+    return stat.S_ISLNK(member.external_attr >> 16)
 
 
 def _in_tar_or_alone(stream: BinaryIO, path: Path) -> Iterator[tuple[BinaryIO, str]]:
@@ -114,11 +143,17 @@ def _in_tar_or_alone(stream: BinaryIO, path: Path) -> Iterator[tuple[BinaryIO, s
         yield stream, ""
         return
     with tarfile.open(fileobj=stream, mode="r:") as tar:
-        members = {member.name: member for member in _tar_members(tar, path) if member.isfile()}
+        tables: dict[str, tarfile.TarInfo] = {}
+        others: list[str] = []
+        for member in _tar_members(tar, path):
+            if member.isfile() and member.name.lower().endswith(".csv"):
+                tables[member.name] = member
+            elif member.isfile():
+                others.append(member.name)
         while stream.read(BUFFER):
             pass  # the compression's checksum stands behind the last member
-        chosen = _member(list(members), lambda name: _extracted(tar, members[name]), path)
-        yield _buffered(_extracted(tar, members[chosen])), chosen
+        chosen = _member([*tables, *others], lambda name: _extracted(tar, tables[name]), path)
+        yield _buffered(_extracted(tar, tables[chosen])), chosen
 
 
 def _is_tar(stream: BinaryIO) -> bool:
@@ -133,12 +168,15 @@ def _is_tar(stream: BinaryIO) -> bool:
 
 
 def _tar_members(tar: tarfile.TarFile, path: Path) -> Iterator[tarfile.TarInfo]:
-    end = 0
-    for member in tar:
+    count = end = 0
+    while (member := tar.next()) is not None:
         if member.offset_data < end:  # tarfile would go round in circles
             raise tarfile.ReadError("its members overlap")
         end = member.offset_data + member.size
-        _refuse_outside(path, member.name, not (member.isfile() or member.isdir()))
+        count += 1
+        if count > MOST_MEMBERS:
+            raise too_many_members(path)
+        tar.members.clear()  # type: ignore[attr-defined]  # which tarfile keeps, a kilobyte each
         yield member
 
 
@@ -147,16 +185,6 @@ def _unpacked(file: BinaryIO, magic: bytes, path: Path) -> BinaryIO:
         if magic.startswith(start):
             return _buffered(Bounded(cast(BinaryIO, opened(file)), path))
     return file
-
-
-def _refuse_outside(path: Path, name: str, is_link_or_device: bool) -> None:
-    windows = PureWindowsPath(name)  # which takes / and \ for the same
-    if is_link_or_device or windows.anchor or name.startswith("/") or ".." in windows.parts:
-        what = "a link or device" if is_link_or_device else "outside the archive's folder"
-        raise DataError(
-            f"{path}: its member {shown(name)} is {what}, which no archive of faces needs; nothing of it was read. "
-            f"Get it from where it was first published, or unpack it and give the CSV as data.path."
-        )
 
 
 def _member(names: list[str], opened: Callable[[str], IO[bytes]], path: Path) -> str:
@@ -172,10 +200,9 @@ def _member(names: list[str], opened: Callable[[str], IO[bytes]], path: Path) ->
     tables = [name for name in names if name.lower().endswith(".csv")]
     member = table_named_fer2013(tables, path) or table_with_fitting_header(tables, refusal, path)
     if member is None:
-        held = ", ".join(names[:3]) + (", …" if len(names) > 3 else "") if names else "no files"
         raise DataError(
-            f"{path}: this archive holds {held}, but no .csv. Images and packed files are not read "
-            "from inside an archive: unpack it and give the folder as data.path."
+            f"{path}: this archive holds {some(names) or 'no files'}, but no .csv. Images and packed files are not "
+            "read from inside an archive: unpack it and give the folder as data.path."
         )
     return member
 
@@ -183,7 +210,7 @@ def _member(names: list[str], opened: Callable[[str], IO[bytes]], path: Path) ->
 def _only(names: list[str], where: Path) -> str:
     if len(names) > 1:
         raise DataError(
-            f"{where}: holds several tables that could be meant: {', '.join(sorted(names))}. "
+            f"{where}: holds several tables that could be meant: {some(sorted(names))}. "
             "Give the one to read as data.path, or keep only that one here."
         )
     return names[0]
@@ -194,11 +221,11 @@ def _buffered(stream: IO[bytes] | io.RawIOBase) -> BinaryIO:
     return io.BufferedReader(cast(io.RawIOBase, stream), BUFFER)
 
 
-def _decompressed(archive: zipfile.ZipFile, member: str) -> IO[bytes]:
+def _decompressed(archive: zipfile.ZipFile, member: str, path: Path) -> IO[bytes]:
     try:
         return archive.open(member)
     except RuntimeError as error:  # encrypted, or a compression method that Python lacks
-        what = f"{archive.filename}, member {member}: cannot be unpacked here ({error})"
+        what = f"{titled(path, member)}: cannot be unpacked here ({error})"
         raise DataError(f"{what}. Unpack it and give the CSV as data.path.") from error
 
 

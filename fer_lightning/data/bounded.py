@@ -1,4 +1,4 @@
-"""How much a compressed file may unpack to: to three or four times its size where it is faces, a bomb to a thousand."""
+"""How much of a source is read: bounds that no honest data meets, so that nothing fills the memory or never ends."""
 
 import io
 from pathlib import Path
@@ -7,10 +7,36 @@ from typing import BinaryIO
 from fer_lightning.data.faces import DataError
 
 RATIO = 100
-"""Times its own size that a compressed file may unpack to."""
+"""Times its own size that a compressed file may unpack to: faces do to three or four times, a bomb to a thousand."""
 
 SMALL = 1 << 24
 """Bytes that it always may: a few flat drawings are compressed better than photographs."""
+
+MOST_MEMBERS = 100_000
+"""Members of an archive: FER2013 has 35,887 images, and images are not read from inside an archive."""
+
+MOST_MEMBER_LIST = 1 << 24
+"""Bytes of a zip's list of its members, which is read in one piece: a hundred each, with a long name."""
+
+MOST_TABLES = 1_000
+"""Files whose headers are looked at where no name says which of them is meant."""
+
+MOST_COLUMNS = 1_000
+
+MAX_LINE = 1 << 20
+"""Bytes of a line: a face has about 9 kB."""
+
+MOST_BLANK_LINES = 1_000_000
+"""More than there are rows: some programs write one behind each row."""
+
+MOST_BAD_ROWS = 100_000
+"""More than there are good ones."""
+
+MOST_IMAGES = 2_000_000
+"""Files of a folder of images, and lines of its table: the largest set of the field has half as many."""
+
+MOST_TABLE = 1 << 28
+"""Bytes of a table that is read in one piece: of a labels.csv, a hundred a line."""
 
 
 def most_unpacked(path: Path) -> int:
@@ -23,6 +49,17 @@ def too_large(path: Path, allowed: int) -> DataError:
         f"{path}: unpacks to more than {allowed:,} bytes, {allowed / path.stat().st_size:,.0f} times its own size, "
         f"which faces do not. Get it from where it was first published, or unpack it and give the CSV as data.path."
     )
+
+
+def too_many_members(path: Path) -> DataError:
+    return DataError(
+        f"{path}: this archive holds more than {MOST_MEMBERS:,} files. Unpack it, and give the CSV or the folder of "
+        f"images as data.path."
+    )
+
+
+def too_many_files(folder: Path) -> DataError:
+    return DataError(f"{folder}: holds more than {MOST_IMAGES:,} files. Give a smaller folder as data.path.")
 
 
 class Bounded(io.RawIOBase):

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from fer_lightning.data.faces import DataError, Faces
 from fer_lightning.data.ferplus import Votes
-from fer_lightning.data.labelled_images import COLUMNS, NAME
+from fer_lightning.data.labels_table import COLUMNS, NAME
 from fer_lightning.data.source import read_faces
 
 log = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error("--rule says how votes become labels: give --votes FILE too")
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     votes = Votes(given.votes, given.rule or "majority") if given.votes else None
-    out = given.out.expanduser().absolute()
+    out = Path(os.path.expanduser(given.out)).absolute()
     try:
         export(given.path, out, given.on_bad_rows, votes)
     except (DataError, OSError) as error:

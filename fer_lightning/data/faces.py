@@ -22,8 +22,17 @@ SHOWN = 5
 """How many bad rows an error names; it counts them all."""
 
 
+LONGEST_MESSAGE = 4000
+"""Characters of an error: a longer one loses its middle."""
+
+
 class DataError(ValueError):
     """Data that cannot be used: which file, which row, what was there, what was expected and what to do."""
+
+    def __init__(self, message: str) -> None:
+        if len(message) > LONGEST_MESSAGE:
+            message = f"{message[: LONGEST_MESSAGE - 1003]} … {message[-1000:]}"
+        super().__init__(message)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,3 +69,4 @@ class Reading:
     bad_rows: int
     first_bad: tuple[str, ...]
     member: str = ""  # the file within the archive that was read, where the source is one
+    other_labels: frozenset[int] = frozenset()  # of bad rows: numbers that are no label of FER2013; not cached

@@ -15,12 +15,11 @@ outlier and becomes 0. Then
   figures of both rules, and the published ones, are of the same faces.
 """
 
-import csv
-import io
 import logging
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -29,16 +28,13 @@ from numpy.typing import NDArray
 from fer_lightning.data.faces import FERPLUS_EMOTIONS, USAGES, DataError, Faces, Reading
 from fer_lightning.data.labelled_images import is_labelled
 from fer_lightning.data.pixel_text import shown
+from fer_lightning.data.votes_file import NAME, WHERE_FROM, VotesTable, read_votes
 
 log = logging.getLogger(__name__)
 
 Rule = Literal["majority", "probability"]
 
-NAME = "fer2013new.csv"
-WHERE_FROM = f"{NAME} is in https://github.com/microsoft/FERPlus"
 EMOTIONS = len(FERPLUS_EMOTIONS)
-VOTED = (*FERPLUS_EMOTIONS, "unknown", "NF")
-COLUMNS = ("Usage", "Image name", *VOTED)
 
 
 @dataclass(frozen=True)
@@ -78,7 +74,7 @@ class Votes:
             return reading.faces
         _refuse_without_row_order(reading, source)
         file = self._file(source, named)
-        table = _read(file)
+        table = read_votes(file, most=len(reading.faces))
         _refuse_other_rows(table, reading.faces, file, source)
         return _labelled(reading.faces, table, self.rule)
 
@@ -92,7 +88,7 @@ class Votes:
 
     def _file(self, source: Path, named: Path) -> Path:
         if self.path is not None:
-            file = Path(self.path).expanduser()
+            file = Path(os.path.expanduser(self.path))
             if not file.is_file():
                 raise DataError(
                     f"data.votes.path: there is no file {file}. {WHERE_FROM}: give that as data.votes.path."
@@ -108,55 +104,6 @@ class Votes:
             f"no {NAME} in {' or in '.join(map(str, folders))}. {WHERE_FROM}: put it beside the pixels, or say where "
             f"it is with data.votes.path=…"
         )
-
-
-class _Table(NamedTuple):
-    usages: tuple[str, ...]
-    has_face: NDArray[np.bool_]  # (N,)
-    votes: NDArray[np.int64]  # (N, 10), in the order of VOTED
-
-
-def _read(file: Path) -> _Table:
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read ({error}). Give a readable file as data.votes.path.") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{file}: is not UTF-8 text ({error}). {WHERE_FROM}.") from error
-    lines = csv.reader(io.StringIO(text, newline=""))
-    try:
-        header = [name.strip() for name in next(lines, [])]
-    except csv.Error as error:
-        raise DataError(f"{file}: line 1 is not CSV ({error}). {WHERE_FROM}.") from error
-    if missing := [column for column in COLUMNS if column not in header]:
-        raise DataError(
-            f"{file}: no column {missing[0]!r}: found {shown(','.join(header), 120)}, expected {','.join(COLUMNS)}. "
-            f"{WHERE_FROM}."
-        )
-    usage, name, *voted = (header.index(column) for column in COLUMNS)
-    table: list[tuple[str, bool, list[int]]] = []
-    try:
-        for fields in lines:
-            if not fields:
-                continue
-            where = f"{file}: row {len(table) + 1} (line {lines.line_num})"
-            if len(fields) != len(header):
-                raise DataError(f"{where}: found {len(fields)} fields, expected {len(header)}. {WHERE_FROM}.")
-            votes = [_votes(fields[place], f"{where}, column {header[place]}") for place in voted]
-            table.append((fields[usage].strip(), bool(fields[name].strip()), votes))
-    except csv.Error as error:
-        raise DataError(f"{file}: line {lines.line_num} is not CSV ({error}). {WHERE_FROM}.") from error
-    if not table:
-        raise DataError(f"{file}: holds no row of votes. {WHERE_FROM}.")
-    usages, has_face, all_votes = zip(*table, strict=True)
-    return _Table(usages, np.array(has_face, np.bool_), np.array(all_votes, np.int64))
-
-
-def _votes(field: str, where: str) -> int:
-    text = field.strip()
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise DataError(f"{where}: found {shown(field)}, expected a number of votes (0, 1, 2, …). {WHERE_FROM}.")
-    return int(text)
 
 
 def _refuse_without_row_order(reading: Reading, source: Path) -> None:
@@ -178,11 +125,12 @@ def _refuse_without_row_order(reading: Reading, source: Path) -> None:
         )
 
 
-def _refuse_other_rows(table: _Table, faces: Faces, file: Path, source: Path) -> None:
+def _refuse_other_rows(table: VotesTable, faces: Faces, file: Path, source: Path) -> None:
     if len(table.usages) != len(faces):
+        more = "more" if len(table.usages) > len(faces) else f"{len(table.usages):,}"
         raise DataError(
-            f"{file}: {len(table.usages):,} rows of votes, expected {len(faces):,}, as {source} has faces: one row "
-            f"each, in the same order. Give the votes of these faces as data.votes.path."
+            f"{file}: {more} rows of votes, expected {len(faces):,}, as {source} has faces: one row each, in the same "
+            f"order. Give the votes of these faces as data.votes.path."
         )
     for row, (usage, part) in enumerate(zip(table.usages, faces.parts.tolist(), strict=True), start=1):
         if usage != faces.part_names[part]:
@@ -192,7 +140,7 @@ def _refuse_other_rows(table: _Table, faces: Faces, file: Path, source: Path) ->
             )
 
 
-def _labelled(faces: Faces, table: _Table, rule: Rule) -> Faces:
+def _labelled(faces: Faces, table: VotesTable, rule: Rule) -> Faces:
     votes = np.where(table.votes > 1, table.votes, 0)
     leader = votes.argmax(axis=1)
     all_votes = votes.sum(axis=1)

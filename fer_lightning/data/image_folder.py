@@ -3,12 +3,12 @@
 Parts and emotions are recognised by the folders' names, never by their place in the alphabet.
 """
 
-import hashlib
 import logging
 import os
 import re
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,11 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from fer_lightning.data.archive import is_visible
+from fer_lightning.data.bounded import MOST_IMAGES, too_many_files
+from fer_lightning.data.entries import is_folder, leads_nowhere, subfolders, visible_entries
 from fer_lightning.data.faces import EMOTIONS, SHOWN, SIDE, SPLITS, USAGES, DataError, Faces, Reading
+from fer_lightning.data.identity import Stamp, images_identity, mode_for_all, stamp
+from fer_lightning.data.pixel_text import short, some
 from fer_lightning.transforms.preprocessing import grey_face
 
 log = logging.getLogger(__name__)
@@ -25,6 +28,7 @@ log = logging.getLogger(__name__)
 IMAGES_PER_TASK = 64
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 IMAGE_FORMATS = ("JPEG", "PNG", "BMP")
+EXPECTED = "an 8-bit jpg, png or bmp"
 
 MOST_PIXELS = 30_000_000
 """Of one image, told before it is decoded: a few kilobytes can unpack to gigabytes."""
@@ -39,6 +43,8 @@ SPELLINGS = (  # of the emotions, in the order of EMOTIONS
     ("neutral", "neutrality"),
 )
 LABELS = {spelling: label for label, spellings in enumerate(SPELLINGS) for spelling in (*spellings, str(label))}
+
+NUMBERED = ", ".join(f"{label} {emotion}" for label, emotion in enumerate(EMOTIONS))
 
 SPLIT_SPELLINGS = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -56,53 +62,49 @@ class ImageList:
     part_names: tuple[str, ...]
     images: tuple[tuple[int, int, str], ...]  # part, label, path below root
     ignored: tuple[str, ...]  # paths of what lies among them and is not read
-    digest: str  # of every image's path below root, size and time of change, and of what else decides the faces
+    digest: str  # of every image's path below root, size and times, and of what else decides the faces
+    mode: int = 0o777  # the permissions that all the images give
     form: str = "image folder"
     wanted: str = "images in an emotion folder"  # what the ignored ones are not
     class_names: tuple[str, ...] = EMOTIONS
     soft_labels: NDArray[np.float32] | None = None  # (images, classes)
+    bad: Mapping[int, str] = field(default_factory=dict)  # places in `images` of what is no face, and why
 
 
 def is_image_folder(root: Path) -> bool:
     """Whether `root` has folders called train, test, … with folders in them, or emotion folders."""
-    folders = _subfolders(root)
+    folders = subfolders(root)
     return any(_label(folder.name) is not None for folder in folders) or any(
-        _subfolders(folder) for folder in folders if _is_part(folder.name)
+        subfolders(folder) for folder in folders if _is_part(folder.name)
     )
 
 
 def list_images(root: Path) -> ImageList:
     """Find the images, in the order of parts, emotions and file names.
 
-    Raises DataError for a folder that is no emotion, two folders for one part, or no image.
+    A link that leads nowhere, where an image, an emotion or a part should be, is a bad image.
+
+    Raises DataError for a folder that is no emotion, two folders for one part, no image, or far too many files.
     """
     part_names, part_folders = _parts(root)
-    images: list[tuple[int, int, str]] = []
-    ignored = [folder.name for folder in _subfolders(root) if part_names != ("all",) and not _is_part(folder.name)]
-    stamps: dict[str, tuple[int, int]] = {}
+    _refuse_other_numbers(root, part_folders)
+    images = [(0, 0, entry.name) for entry in visible_entries(root) if _is_part(entry.name) and leads_nowhere(entry)]
+    ignored = [folder.name for folder in subfolders(root) if part_names != ("all",) and not _is_part(folder.name)]
+    stamps: dict[str, Stamp | None] = {path: None for _, _, path in images}
     for part_name, folder in part_folders.items():
-        ignored += [_below(root, entry.path) for entry in _visible(folder) if not entry.is_dir()]
-        for class_folder in _subfolders(folder):
-            label = _label(class_folder.name)
+        for label, entry in _entries(folder):
+            path = _below(root, entry.path)
             if label is None:
-                raise DataError(
-                    f"{class_folder}: this folder's name is no emotion; expected one of "
-                    + ", ".join(f"{'/'.join(names)} ({label})" for label, names in enumerate(SPELLINGS))
-                    + ", or such a name behind a number (0_angry). Rename the folder or move it away."
-                )
-            where = _below(root, class_folder)
-            for entry in _visible(class_folder):
-                path = f"{where}/{entry.name}"
-                if entry.name.lower().endswith(IMAGE_SUFFIXES) and entry.is_file():
-                    stat = entry.stat()
-                    stamps[path] = (stat.st_size, stat.st_mtime_ns)
-                    images.append((part_names.index(part_name), label, path))
-                else:
-                    ignored.append(path)
+                ignored.append(path)
+            else:
+                images.append((part_names.index(part_name), label, path))
+                stamps[path] = None if leads_nowhere(entry) else stamp(entry.stat())
+            if len(images) + len(ignored) > MOST_IMAGES:
+                raise too_many_files(root)
     if not images:
         raise DataError(f"{root}: no {', '.join(IMAGE_SUFFIXES)} in its emotion folders. Give another data.path.")
-    digest = hashlib.blake2b(repr(sorted(stamps.items())).encode(), digest_size=16).hexdigest()
-    return ImageList(root, part_names, tuple(sorted(images)), tuple(ignored), digest)
+    digest, mode = images_identity(root, stamps), mode_for_all(stamps.values())
+    return ImageList(root, part_names, tuple(sorted(images)), tuple(ignored), digest, mode)
 
 
 def read_images(found: ImageList) -> Reading:
@@ -113,26 +115,35 @@ def read_images(found: ImageList) -> Reading:
     """
     log.info("reading %s images below %s …", f"{len(found.images):,}", found.root)
     if found.ignored:
-        some = ", ".join(found.ignored[:SHOWN]) + (", …" if len(found.ignored) > SHOWN else "")
-        log.warning("%s: ignoring %s that are not %s: %s", found.root, len(found.ignored), found.wanted, some)
+        count, names = len(found.ignored), some(found.ignored)
+        log.warning("%s: ignoring %s that are not %s: %s", found.root, f"{count:,}", found.wanted, names)
     pixels = np.empty((len(found.images), SIDE, SIDE), np.uint8)
 
     def read_into_place(start: int) -> list[tuple[int, str]]:
         bad = []
         for place, (_, _, path) in enumerate(found.images[start : start + IMAGES_PER_TASK], start):
+            if place in found.bad:
+                bad.append((place, found.bad[place]))
+                continue
             try:
                 pixels[place] = _grey_face(found.root / path)
             except FileNotFoundError:
-                bad.append((place, f"{path}: there is no such file, expected an 8-bit jpg, png or bmp"))
+                bad.append((place, f"{path}: there is no such file, expected {EXPECTED}"))
             except Exception as error:  # Pillow's decoders raise whatever a damaged file leads them into
-                bad.append((place, f"{path}: found an unreadable image ({error}), expected an 8-bit jpg, png or bmp"))
+                bad.append(
+                    (
+                        place,
+                        f"{path}: found an unreadable image ({short(str(error))}), expected {EXPECTED}",
+                    )
+                )
         return bad
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes outside the interpreter's lock
-        tasks = pool.map(read_into_place, range(0, len(found.images), IMAGES_PER_TASK))
-        bad = [one for task in tasks for one in task]
-    good = np.ones(len(found.images), np.bool_)
-    good[[place for place, _ in bad]] = False
+        good = np.ones(len(found.images), np.bool_)
+        first_bad: list[str] = []
+        for bad in pool.map(read_into_place, range(0, len(found.images), IMAGES_PER_TASK)):
+            good[[place for place, _ in bad]] = False
+            first_bad += [message for _, message in bad][: SHOWN - len(first_bad)]
     parts, labels, paths = zip(*found.images, strict=True)
     faces = Faces(
         images=torch.from_numpy(pixels[good]),
@@ -145,7 +156,7 @@ def read_images(found: ImageList) -> Reading:
         soft_labels=None if found.soft_labels is None else torch.from_numpy(found.soft_labels[good]),
     )
     form = f"{found.form} ({', '.join(found.part_names)})"
-    return Reading(faces, form, bad_rows=len(bad), first_bad=tuple(message for _, message in bad[:SHOWN]))
+    return Reading(faces, form, bad_rows=int((~good).sum()), first_bad=tuple(first_bad))
 
 
 def _grey_face(path: Path) -> NDArray[np.uint8]:
@@ -165,9 +176,39 @@ def _printable(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
+def _entries(folder: Path) -> Iterator[tuple[int | None, os.DirEntry[str]]]:
+    """Yields the images of a part with their labels, and without one what lies among them."""
+    for entry in visible_entries(folder):
+        label = _label(entry.name)
+        if not is_folder(entry):
+            yield label if leads_nowhere(entry) else None, entry
+        elif label is None:
+            raise DataError(
+                f"{entry.path}: this folder's name is no emotion; expected one of "
+                + ", ".join(f"{'/'.join(names)} ({label})" for label, names in enumerate(SPELLINGS))
+                + ", or such a name behind a number (0_angry). If it is another word for one of these, rename the "
+                "folder; if it is not, move it away."
+            )
+        else:
+            for image in visible_entries(Path(entry.path)):
+                yield label if _is_image(image) else None, image
+
+
+def _refuse_other_numbers(root: Path, part_folders: Mapping[str, Path]) -> None:
+    """Raises DataError if folders are called by numbers that are not FER2013's labels, 0 to 6."""
+    names = {folder.name.strip() for part in part_folders.values() for folder in subfolders(part)}
+    numbers = sorted(int(name) for name in names if re.fullmatch(r"[0-9]{1,9}", name))
+    if numbers and (0 not in numbers or numbers[-1] >= len(EMOTIONS)):
+        raise DataError(
+            f"{root}: its emotion folders are called {some([str(number) for number in numbers], 10)}, and FER2013's "
+            f"numbers are {NUMBERED}: these may be another data set's, in another order (RAF-DB's begin with 1, for "
+            "surprise). Rename each folder to its emotion's name, as the description of the data set gives it."
+        )
+
+
 def _parts(root: Path) -> tuple[tuple[str, ...], dict[str, Path]]:
     """The parts' names in their order, and the folder of each part that there is."""
-    part_folders = [folder for folder in _subfolders(root) if _is_part(folder.name)]
+    part_folders = [folder for folder in subfolders(root) if _is_part(folder.name)]
     if not part_folders:
         return ("all",), {"all": root}
     by_usage = any(_plain(folder.name) in ("publictest", "privatetest") for folder in part_folders)
@@ -177,7 +218,7 @@ def _parts(root: Path) -> tuple[tuple[str, ...], dict[str, Path]]:
         part = spellings.get(_plain(folder.name))
         if part is None or part in folders:
             raise DataError(
-                f"{root}: cannot tell the parts apart: found {', '.join(f.name for f in part_folders)}, "
+                f"{root}: cannot tell the parts apart: found {some([f.name for f in part_folders])}, "
                 f"expected at most one each of {', '.join(SPLITS)}, or of {', '.join(USAGES)}. Move the rest."
             )
         folders[part] = folder
@@ -201,10 +242,5 @@ def _below(root: Path, path: str | Path) -> str:
     return Path(path).relative_to(root).as_posix()
 
 
-def _subfolders(folder: Path) -> list[Path]:
-    return [Path(entry.path) for entry in _visible(folder) if entry.is_dir()]
-
-
-def _visible(folder: Path) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        return sorted((entry for entry in entries if is_visible(entry.name)), key=lambda entry: entry.name)
+def _is_image(entry: os.DirEntry[str]) -> bool:
+    return entry.name.lower().endswith(IMAGE_SUFFIXES) and (leads_nowhere(entry) or entry.is_file())

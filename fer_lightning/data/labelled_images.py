@@ -6,135 +6,173 @@ emotion's place among the class names), `row` (the face's place among those expo
 and, where the faces have soft labels, one column per class name. The class names are FER2013's seven or FER+'s eight.
 """
 
-import csv
-import hashlib
-import io
-import math
+import logging
 import os
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 
 from fer_lightning.data.archive import is_visible
-from fer_lightning.data.faces import EMOTIONS, FERPLUS_EMOTIONS, SPLITS, USAGES, DataError
+from fer_lightning.data.bounded import MOST_BAD_ROWS, MOST_IMAGES, too_many_files
+from fer_lightning.data.faces import SHOWN, SPLITS, USAGES, DataError
+from fer_lightning.data.identity import Stamp, images_identity, mode_for_all, stamp
 from fer_lightning.data.image_folder import ImageList
+from fer_lightning.data.labels_table import (
+    COLUMNS,
+    KNOWN_CLASSES,
+    NAME,
+    BadLineError,
+    LabelsTable,
+    Line,
+    columns_of,
+    is_ours,
+)
 from fer_lightning.data.pixel_text import shown
 
-NAME = "labels.csv"
-COLUMNS = ("file", "part", "emotion", "label", "row")
-KNOWN_CLASSES = (EMOTIONS, FERPLUS_EMOTIONS)
-HEADERS = [",".join((*COLUMNS, *names)) for names in ((), *KNOWN_CLASSES)]
-KNOWN_PARTS = (USAGES, SPLITS, ("all",))
+log = logging.getLogger(__name__)
+
+KNOWN_PARTS: tuple[tuple[str, ...], ...] = (USAGES, SPLITS, ("all",))
 
 
 def is_labelled(folder: Path) -> bool:
-    """Whether the folder has a labels.csv with exactly our header; any other file of that name is somebody else's."""
+    """Whether the folder has a labels.csv of ours, in whatever dialect; OSError if there is one that cannot be read."""
     file = folder / NAME
-    if not file.is_file():
-        return False
-    try:
-        with file.open("rb") as stream:
-            return stream.readline().decode("utf-8-sig").rstrip("\r\n") in HEADERS
-    except (OSError, UnicodeDecodeError):
-        return False
+    return (file.is_file() or file.is_symlink()) and is_ours(file)
+
+
+def warn_of_foreign_table(folder: Path) -> None:
+    """Logs that a labels.csv which is not ours is not read."""
+    file = folder / NAME
+    if file.is_file():
+        ours = ",".join(COLUMNS)
+        log.warning("%s is not read: found the columns %s, and ours has %s", file, columns_of(file), ours)
 
 
 def list_labelled(folder: Path) -> ImageList:
-    """The images that labels.csv lists; DataError for a line of it that cannot be.
+    """Lists the images that labels.csv names. A line that cannot be, or one of two for an image, is a bad image.
 
     Whether the images are there and can be read shows when they are read.
     """
-    file = folder / NAME
-    try:
-        content = file.read_bytes()
-        header, *rows = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{file}: cannot be read as a CSV in UTF-8 ({error}). Export the faces again.") from error
-    if not rows:
-        raise DataError(f"{file}: lists no image. Export the faces again.")
-    for line, row in enumerate(rows, start=2):
-        if len(row) != len(header):
-            raise _wrong(file, line, f"{len(row)} fields", f"{len(header)} ({','.join(header)})")
-    part_names = _part_names(file, [row[1] for row in rows])
-    class_names = _class_names(file, header, [(row[2], row[3]) for row in rows])
-    paths = [row[0] for row in rows]
-    for line, path in enumerate(paths, start=2):
-        if (
-            PurePosixPath(path).is_absolute()
-            or PureWindowsPath(path).anchor
-            or {"..", "\0"} & {*PurePosixPath(path).parts, *path}
-        ):
-            raise _wrong(file, line, f"the file {shown(path)}", "one below the folder")
-    stamps = [_stamp(folder / path) for path in paths]
+    table = LabelsTable.of(folder / NAME)
+    part_names, class_names = _names(table)
+    images, shares, bad = _images(table, part_names, class_names)
+    stamps = {path: _stamp(folder / path) for place, (_, _, path) in enumerate(images) if place not in bad}
+    files = {*islice(_files_below(folder), MOST_IMAGES + 1)}
+    if len(files) > MOST_IMAGES:
+        raise too_many_files(folder)
     return ImageList(
         root=folder,
         part_names=part_names,
-        images=tuple((part_names.index(row[1]), int(row[3]), row[0]) for row in rows),
-        ignored=tuple(sorted(set(_files_below(folder)) - {*paths, NAME})),
-        digest=hashlib.blake2b(content + repr(stamps).encode(), digest_size=16).hexdigest(),
+        images=tuple(images),
+        ignored=tuple(sorted(files - {path for _, _, path in images} - {NAME})),
+        digest=images_identity(folder, stamps, table.content),
+        mode=mode_for_all([*stamps.values(), _stamp(table.file)]),
         form=f"image folder with {NAME}",
         wanted=f"listed in {NAME}",
         class_names=class_names,
-        soft_labels=None if len(header) == len(COLUMNS) else _soft_labels(file, rows),
+        soft_labels=np.array(shares, np.float32) if table.soft_names else None,
+        bad=bad,
     )
 
 
-def _part_names(file: Path, parts: list[str]) -> tuple[str, ...]:
-    """FER2013's three even where one has no face; of train, val and test those that there are."""
-    for known in KNOWN_PARTS:
-        if parts[0] in known:
-            for line, part in enumerate(parts, start=2):
-                if part not in known:
-                    raise _wrong(file, line, f"the part {shown(part)}", f"one of {', '.join(known)}")
-            return known if known is not SPLITS else tuple(name for name in SPLITS if name in set(parts))
-    expected = "; or ".join(", ".join(known) for known in KNOWN_PARTS)
-    raise _wrong(file, 2, f"the part {shown(parts[0])}", f"one of {expected}")
-
-
-def _class_names(file: Path, header: list[str], classes: list[tuple[str, str]]) -> tuple[str, ...]:
-    """The known class names in which every emotion has the label that it has here."""
-    soft_names = tuple(header[len(COLUMNS) :])
-    candidates = [names for names in KNOWN_CLASSES if soft_names in ((), names)]
-    for line, (emotion, label) in enumerate(classes, start=2):
-        fitting = [names for names in candidates if (emotion, label) in {(n, str(i)) for i, n in enumerate(names)}]
-        if not fitting:
-            known = "; or ".join(
-                " ".join(f"{name} {label}" for label, name in enumerate(names)) for names in candidates
-            )
-            raise _wrong(file, line, f"the emotion {shown(emotion)} with the label {shown(label)}", known)
-        candidates = fitting
-    return candidates[0]
-
-
-def _soft_labels(file: Path, rows: list[list[str]]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-    soft = []
-    for line, row in enumerate(rows, start=2):
+def _images(
+    table: LabelsTable, part_names: tuple[str, ...], class_names: tuple[str, ...]
+) -> tuple[list[tuple[int, int, str]], list[tuple[float, ...]], dict[int, str]]:
+    """The images of all lines, their soft labels, and the places of those that are bad with the reasons."""
+    parts = {name.lower(): part for part, name in enumerate(part_names)}
+    images: list[tuple[int, int, str]] = []
+    shares: list[tuple[float, ...]] = []
+    bad: dict[int, str] = {}
+    listed: dict[str, tuple[int, int]] = {}  # place and line of each image
+    for number, line in table.lines():
+        place, path = len(images), ""
         try:
-            shares = [float(share) for share in row[len(COLUMNS) :]]
-        except ValueError as error:
-            raise _wrong(file, line, str(error), "a share of 0 to 1 for each class") from None
-        if not min(shares) >= 0 or not math.isclose(sum(shares), 1, abs_tol=1e-4):
-            raise _wrong(
-                file, line, f"the shares {', '.join(row[len(COLUMNS) :])}", "shares of 0 to 1 that add up to 1"
+            if isinstance(line, BadLineError):
+                raise line
+            path = _path(line)
+            images.append((_part(line, parts, part_names), _label(line, class_names), path))
+            shares.append(line.shares)
+            first, first_number = listed.setdefault(path, (place, number))
+            if first != place:
+                if images[first] != images[place]:
+                    bad[first] = f"{NAME}, line {first_number}: line {number} lists {shown(path)} otherwise"
+                raise BadLineError(f"lists {shown(path)} again, as line {first_number} does")
+        except BadLineError as why:
+            bad[place] = f"{NAME}, line {number}: {why}"
+            if place == len(images):
+                images.append((0, 0, path))
+                shares.append((0.0,) * len(table.soft_names))
+        if len(images) > MOST_IMAGES:
+            raise DataError(
+                f"{table.file}: lists more than {MOST_IMAGES:,} images. Give a smaller folder as data.path."
             )
-        soft.append(shares)
-    return np.array(soft, dtype=np.float32)
+        if len(bad) > MOST_BAD_ROWS + len(images) - len(bad):
+            some_bad = "".join(f"\n- {why}" for why in [*bad.values()][:SHOWN])
+            raise DataError(
+                f"{table.file}: {len(bad):,} of its first {len(images):,} lines are bad:{some_bad}\nThe rest was not "
+                "read. Correct them, or export the faces again."
+            )
+    if not images:
+        raise DataError(f"{table.file}: lists no image. Export the faces again.")
+    return images, shares, bad
 
 
-def _wrong(file: Path, line: int, found: str, expected: str) -> DataError:
-    return DataError(f"{file}: line {line}: found {found}, expected {expected}. Correct it, or export the faces again.")
+def _names(table: LabelsTable) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The known parts and the known classes that most lines have.
+
+    FER2013's three parts even where one has no face; of train, val and test those that there are.
+    """
+    parts: Counter[str] = Counter()
+    classes: Counter[tuple[str, str]] = Counter()
+    for _, line in table.lines():
+        if isinstance(line, Line):
+            parts[line.part] += 1
+            classes[line.emotion, line.label] += 1
+    part_names = max(KNOWN_PARTS, key=lambda names: sum(parts[name.lower()] for name in names))
+    if part_names is SPLITS:
+        part_names = tuple(name for name in SPLITS if parts[name])
+    pairs = {names: [(name, str(label)) for label, name in enumerate(names)] for names in KNOWN_CLASSES}
+    most = max(KNOWN_CLASSES, key=lambda names: sum(classes[pair] for pair in pairs[names]))
+    return part_names, table.soft_names or most
 
 
-def _stamp(image: Path) -> tuple[int, int] | None:
+def _path(line: Line) -> str:
+    path = PurePosixPath(line.file)
+    if not path.parts or path.is_absolute() or PureWindowsPath(path).anchor or {"..", "\0"} & {*path.parts, *str(path)}:
+        raise BadLineError(f"found the file {shown(line.file)}, expected one below the folder")
+    return str(path)
+
+
+def _part(line: Line, parts: dict[str, int], part_names: tuple[str, ...]) -> int:
+    if line.part not in parts:
+        raise BadLineError(f"found the part {shown(line.part)}, expected one of {', '.join(part_names)}")
+    return parts[line.part]
+
+
+def _label(line: Line, class_names: tuple[str, ...]) -> int:
+    """The label; BadLineError if the emotion is not of the same opinion."""
+    labels = {str(label): name for label, name in enumerate(class_names)}
+    if labels.get(line.label) == line.emotion:
+        return int(line.label)
+    expected = ", ".join(f"{name} {label}" for label, name in labels.items())
+    if line.emotion in class_names and line.label in labels:
+        right = class_names.index(line.emotion)
+        expected = f"one opinion: {line.emotion} {right}, or {labels[line.label]} {line.label}"
+    found = f"the emotion {shown(line.emotion)} with the label {shown(line.label)}"
+    raise BadLineError(f"found {found}, expected {expected}")
+
+
+def _stamp(image: Path) -> Stamp | None:
     try:
-        stat = image.stat()
+        return stamp(image.stat())
     except OSError:
         return None
-    return stat.st_size, stat.st_mtime_ns
 
 
-def _files_below(folder: Path) -> Iterable[str]:
+def _files_below(folder: Path) -> Iterator[str]:
     for where, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if is_visible(name)]
         below = Path(where).relative_to(folder)

@@ -7,32 +7,24 @@ file is parsed in blocks of rows on threads, which pays since numpy gives up the
 import csv
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import closing, suppress
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fer_lightning.data.bounded import MAX_LINE, MOST_BAD_ROWS, MOST_BLANK_LINES
 from fer_lightning.data.faces import EMOTIONS, SHOWN, SIDE, USAGES, DataError, Faces, Reading
-from fer_lightning.data.pixel_text import PIXELS, BadRowError, pixel_values, shown, values_one_by_one
+from fer_lightning.data.pixel_header import Header, read_header
+from fer_lightning.data.pixel_text import PIXELS, BadRowError, pixel_values, short, shown, values_one_by_one
 
-MAX_LINE = 1 << 20  # bytes; an honest row has about 9 kB, and a file without line ends must not fill the memory
 ROWS_PER_BLOCK = 64  # half a megabyte of text: its intermediate arrays stay in the processor's cache
 
 LABELS = {str(label).encode(): label for label in range(len(EMOTIONS))}
 PARTS = {usage.encode(): part for part, usage in enumerate(USAGES)}
-
-
-@dataclass(frozen=True)
-class Header:
-    names: tuple[str, ...]
-    emotion: int
-    pixels: int
-    usage: int | None
 
 
 class _Row(NamedTuple):
@@ -47,18 +39,40 @@ class _Block(NamedTuple):
     parts: list[int]
     numbers: list[int]
     bad: list[str]
+    other_labels: set[int]
+
+
+class _BadLabelError(BadRowError):
+    """Why a label cannot be used, and the number that it is, if it is one."""
+
+    def __init__(self, found: bytes) -> None:
+        self.number = int(found) if found.isdigit() and len(found) < 10 else None
+        super().__init__(f"column emotion: found {shown(found)}, expected a whole number from 0 to {len(EMOTIONS) - 1}")
 
 
 def parse_pixel_csv(stream: BinaryIO, name: str) -> Reading:
     """Faces of the CSV in `stream`; messages call it `name`. Bad rows are left out, counted and described.
 
-    Raises DataError where the file as a whole is unusable: no header, a missing column, no rows.
+    Raises DataError where the file as a whole is unusable: no header, a missing column, no rows, bad rows without end.
     """
     header = read_header(stream, name)
-    blocks = list(_parsed_blocks(header, _blocks_of_rows(stream, name)))
+    blocks: list[_Block] = []
+    rows = bad_rows = 0
+    first_bad: list[str] = []
+    with closing(_parsed_blocks(header, _blocks_of_rows(stream, name))) as parsed:
+        for block in parsed:
+            rows += len(block.labels) + len(block.bad)
+            bad_rows += len(block.bad)
+            first_bad += block.bad[: SHOWN - len(first_bad)]
+            if bad_rows > MOST_BAD_ROWS + rows - bad_rows:
+                listed = "".join(f"\n- {message}" for message in first_bad)
+                raise DataError(
+                    f"{name}: {bad_rows:,} of its first {rows:,} rows are bad:{listed}\nThe rest was not read. Give a "
+                    f"correct source as data.path."
+                )
+            blocks.append(block._replace(bad=[]))
     if not blocks:
         raise DataError(f"{name}: the file ends after its header; expected one row per face. Get a complete copy.")
-    bad = [message for block in blocks for message in block.bad]
     labels = [label for block in blocks for label in block.labels]
     parts = [part for block in blocks for part in block.parts]
     numbers = [number for block in blocks for number in block.numbers]
@@ -69,53 +83,18 @@ def parse_pixel_csv(stream: BinaryIO, name: str) -> Reading:
         numbers=torch.tensor(numbers, dtype=torch.int64),
         part_names=("all",) if header.usage is None else USAGES,
     )
-    return Reading(faces, form=f"CSV ({','.join(header.names)})", bad_rows=len(bad), first_bad=tuple(bad[:SHOWN]))
-
-
-def read_header(stream: BinaryIO, name: str) -> Header:
-    """The columns that the stream's first line names; DataError if they are not those of a FER2013 CSV."""
-    line = stream.readline(MAX_LINE)
-    if not line.strip():
-        what = "starts with a blank line" if line else "is empty"
-        raise DataError(
-            f"{name}: the file {what}; expected a header such as emotion,pixels,Usage. Get a complete copy."
-        )
-    if b"\0" in line or line.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(f"{name}: line 1 is not UTF-8 text (it looks like UTF-16 or binary). Save it as a UTF-8 CSV.")
-    try:
-        fields = next(csv.reader([line.decode("utf-8-sig")]))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{name}: line 1 is not a CSV header in UTF-8 ({error}). Save it as a UTF-8 CSV.") from error
-
-    columns = [field.strip().lower() for field in fields]
-    found = f"found the columns {shown(','.join(field.strip() for field in fields), 80)}"
-    for column in ("emotion", "pixels", "usage"):
-        if columns.count(column) > 1:
-            raise DataError(
-                f"{name}: line 1 names the column {column!r} twice ({found}). Remove or rename one of them."
-            )
-    if "pixels" in columns and "emotion" not in columns:
-        raise DataError(
-            f"{name}: no column 'emotion': {found}. Kaggle's test.csv has pixels but no labels, so there is "
-            "nothing to train on or to score; give train.csv, icml_face_data.csv or fer2013.csv as data.path."
-        )
-    for column in ("emotion", "pixels"):
-        if column not in columns:
-            raise DataError(
-                f"{name}: no column {column!r}: {found}, expected emotion,pixels and perhaps Usage between "
-                "commas. Give a FER2013 CSV as data.path."
-            )
-    return Header(
-        names=tuple(field.strip() for field in fields),
-        emotion=columns.index("emotion"),
-        pixels=columns.index("pixels"),
-        usage=columns.index("usage") if "usage" in columns else None,
+    return Reading(
+        faces,
+        form=f"CSV ({short(','.join(header.names))})",
+        bad_rows=bad_rows,
+        first_bad=tuple(first_bad),
+        other_labels=frozenset(label for block in blocks for label in block.other_labels),
     )
 
 
 def _blocks_of_rows(stream: BinaryIO, name: str) -> Iterator[list[_Row]]:
     rows: list[_Row] = []
-    number = 0
+    number = blank = size = 0
     for line_number, line in enumerate(iter(lambda: stream.readline(MAX_LINE), b""), start=2):
         if len(line) == MAX_LINE:
             raise DataError(
@@ -123,17 +102,21 @@ def _blocks_of_rows(stream: BinaryIO, name: str) -> Iterator[list[_Row]]:
                 "pixels per line. Save the file with one row per line."
             )
         if line.isspace():
+            blank += 1
+            if blank > MOST_BLANK_LINES + number:
+                raise DataError(f"{name}: {blank:,} of its first {line_number:,} lines are blank. Remove these lines.")
             continue
         number += 1
+        size += len(line)
         rows.append(_Row(number, line_number, line))
-        if len(rows) == ROWS_PER_BLOCK:
+        if len(rows) == ROWS_PER_BLOCK or size >= MAX_LINE:
             yield rows
-            rows = []
+            rows, size = [], 0
     if rows:
         yield rows
 
 
-def _parsed_blocks(header: Header, blocks: Iterator[list[_Row]]) -> Iterator[_Block]:
+def _parsed_blocks(header: Header, blocks: Iterator[list[_Row]]) -> Generator[_Block, None, None]:
     threads = os.cpu_count() or 1
     in_flight: deque[Future[_Block]] = deque()  # bounded, so that reading does not run ahead of parsing
     with ThreadPoolExecutor(threads) as pool:
@@ -157,11 +140,12 @@ def _parse_block(header: Header, rows: list[_Row]) -> _Block:
             parts.append(part)
         images = pixel_values(texts)
         if images is not None:
-            return _Block(images, labels, parts, [row.number for row in rows], bad=[])
+            return _Block(images, labels, parts, [row.number for row in rows], bad=[], other_labels=set())
 
     # Something is odd in this block: row by row, each is either taken after all or diagnosed.
     good: list[tuple[NDArray[np.uint8], int, int, int]] = []
     bad: list[str] = []
+    other_labels: set[int] = set()
     for row in rows:
         try:
             text, label, part = _fields_used(header, row.line)
@@ -170,12 +154,15 @@ def _parse_block(header: Header, rows: list[_Row]) -> _Block:
             good.append((image, label, part, row.number))
         except BadRowError as why:
             bad.append(f"row {row.number} (line {row.line_number}), {why}")
+            if isinstance(why, _BadLabelError) and why.number is not None:
+                other_labels.add(why.number)
     return _Block(
         images=np.array([image for image, _, _, _ in good], dtype=np.uint8).reshape(-1, PIXELS),
         labels=[label for _, label, _, _ in good],
         parts=[part for _, _, part, _ in good],
         numbers=[number for _, _, _, number in good],
         bad=bad,
+        other_labels=other_labels,
     )
 
 
@@ -184,13 +171,12 @@ def _fields_used(header: Header, line: bytes) -> tuple[bytes, int, int]:
     fields = _split(line)
     if len(fields) != len(header.names):
         count = f"{len(fields)} field{'s' * (len(fields) != 1)}"
-        raise BadRowError(f"all columns: found {count}, expected {len(header.names)} ({','.join(header.names)})")
+        names = short(",".join(header.names))
+        raise BadRowError(f"all columns: found {count}, expected {len(header.names)} ({names})")
     emotion = fields[header.emotion]
     label = LABELS.get(emotion)
     if label is None:
-        raise BadRowError(
-            f"column emotion: found {shown(emotion)}, expected a whole number from 0 to {len(EMOTIONS) - 1}"
-        )
+        raise _BadLabelError(emotion)
     if header.usage is None:
         return fields[header.pixels], label, 0
     part = PARTS.get(fields[header.usage])

@@ -1,9 +1,11 @@
 """One face as text, 2,304 numbers between spaces; read by numpy over the bytes of many rows at once."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_lightning.data.faces import SIDE
+from fer_lightning.data.faces import SHOWN, SIDE
 
 PIXELS = SIDE * SIDE
 
@@ -51,3 +53,14 @@ def shown(found: bytes | str, length: int = 40) -> str:
     """What was found, in quotes and short enough for a message."""
     text = found.decode(errors="replace") if isinstance(found, bytes) else found
     return repr(text if len(text) <= length else text[:length] + "…")
+
+
+def short(text: str, length: int = 200) -> str:
+    """A text short enough for a message: a longer one loses its middle."""
+    return text if len(text) <= length else f"{text[: length // 2]}…{text[-length // 2 :]}"
+
+
+def some(names: Sequence[str], most: int = SHOWN) -> str:
+    """The first of many names, short enough for a message, and how many more there are."""
+    more = f", … and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(short(name) for name in names[:most]) + more

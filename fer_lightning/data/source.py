@@ -16,12 +16,15 @@ from fer_lightning.data.archive import (
     titled,
 )
 from fer_lightning.data.cache import cached_reading, keep
-from fer_lightning.data.faces import DataError, Faces, Reading
-from fer_lightning.data.ferplus import NAME as VOTES_NAME
+from fer_lightning.data.faces import EMOTIONS, DataError, Faces, Reading
 from fer_lightning.data.ferplus import Votes
-from fer_lightning.data.image_folder import ImageList, is_image_folder, list_images, read_images
-from fer_lightning.data.labelled_images import is_labelled, list_labelled
-from fer_lightning.data.pixel_csv import parse_pixel_csv, read_header
+from fer_lightning.data.identity import file_identity
+from fer_lightning.data.image_folder import NUMBERED, ImageList, is_image_folder, list_images, read_images
+from fer_lightning.data.labelled_images import is_labelled, list_labelled, warn_of_foreign_table
+from fer_lightning.data.pixel_csv import parse_pixel_csv
+from fer_lightning.data.pixel_header import read_header
+from fer_lightning.data.pixel_text import short, some
+from fer_lightning.data.votes_file import NAME as VOTES_NAME
 
 log = logging.getLogger(__name__)
 
@@ -38,12 +41,14 @@ def read_faces(path: Path | str, on_bad_rows: Literal["error", "drop"] = "error"
     if on_bad_rows not in ("error", "drop"):
         raise DataError(f"data.on_bad_rows={on_bad_rows}: expected error or drop.")
     started = time.perf_counter()
+    named = Path(os.path.expanduser(path))
     try:
-        source = _recognised(Path(path).expanduser())
+        source = _recognised(named)
         images = _listed(source) if source.is_dir() else None
         identity = file_identity(source) if images is None else images.digest
-    except (OSError, RuntimeError) as error:  # the latter: of ~somebody
-        raise DataError(f"{path}: cannot be read ({error}). Give a readable file or folder as data.path.") from error
+    except OSError as error:
+        where = f"{short(str(path))}: cannot be read ({short(str(error))})"
+        raise DataError(f"{where}. Give a readable file or folder as data.path.") from error
 
     reading = cached_reading(source, identity)
     if reading is not None and (reading.bad_rows == 0 or on_bad_rows == "drop"):
@@ -53,11 +58,10 @@ def read_faces(path: Path | str, on_bad_rows: Literal["error", "drop"] = "error"
         came_from = "parsed"
         reading = _parsed(source) if images is None else read_images(images)
         _judge_bad_rows(reading, source, on_bad_rows)
-        keep(reading, source, identity)
+        keep(reading, source, identity, 0o777 if images is None else images.mode)
     seconds = time.perf_counter() - started
     what = f"{titled(source, reading.member)}, {reading.form}, {came_from}"
     log.info("%s faces of %s in %.2f s", f"{len(reading.faces):,}", what, seconds)
-    named = Path(path).expanduser()
     faces = reading.faces if votes is None else votes.applied_to(reading, source, named)
     if not faces.files or source == named:
         return faces
@@ -68,10 +72,10 @@ def read_faces(path: Path | str, on_bad_rows: Literal["error", "drop"] = "error"
 def find_fer2013() -> Path:
     """Where `data=fer2013` looks if no path is given: $FER2013, else `data/` in the current directory."""
     chosen = os.environ.get("FER2013")
-    path = Path(chosen).expanduser() if chosen else Path("data")
+    path = Path(os.path.expanduser(chosen)) if chosen else Path("data")
     try:
         _recognised(path)
-    except DataError as error:
+    except (DataError, OSError) as error:
         where = "$FER2013" if chosen else "data/ (and $FER2013 is not set)"
         raise DataError(
             f"No FER2013 in {where}: {error}\nSay where it is with data.path=…; data=demo needs no files."
@@ -97,9 +101,8 @@ def _recognised(path: Path) -> Path:
             except DataError as refusal:  # a folder of something else, perhaps: FER+ beside FER2013
                 refusals.append(refusal)
     if len(sources) > 1:
-        raise DataError(
-            f"{path}: holds several data sets: {', '.join(map(str, sources))}. Give one of them as data.path."
-        )
+        several = some([str(source) for source in sources])
+        raise DataError(f"{path}: holds several data sets: {several}. Give one of them as data.path.")
     if not sources and refusals:
         raise refusals[0]
     if not sources:
@@ -126,7 +129,10 @@ def _source_in(folder: Path) -> Path | None:
 
 
 def _listed(folder: Path) -> ImageList:
-    return list_labelled(folder) if is_labelled(folder) else list_images(folder)
+    if is_labelled(folder):
+        return list_labelled(folder)
+    warn_of_foreign_table(folder)
+    return list_images(folder)
 
 
 def _parsed(file: Path) -> Reading:
@@ -148,15 +154,17 @@ def _judge_bad_rows(reading: Reading, source: Path, on_bad_rows: Literal["error"
         raise DataError(
             f"{title}: all {total:,} {things} are bad, so none is left:{listed}\nGive a correct source as data.path."
         )
-    if on_bad_rows == "error":
+    if reading.other_labels == {len(EMOTIONS)} and not (reading.faces.labels == 0).any():
         raise DataError(
-            f"{title}: {reading.bad_rows:,} of {total:,} {things} are bad:{listed}\n"
-            f"Correct them, or leave them out with data.on_bad_rows=drop."
+            f"{title}: its labels are of 1 to 7, and FER2013's are {NUMBERED}: these may be another data set's, in "
+            "another order (RAF-DB's begin with 1, for surprise), so that all faces would have a wrong one. Give a "
+            "file with FER2013's labels as data.path."
+        )
+    if on_bad_rows == "error":
+        drop = "leave them out with data.on_bad_rows=drop"
+        if reading.other_labels:
+            drop = f"if the other labels are FER2013's ({NUMBERED}), {drop}"
+        raise DataError(
+            f"{title}: {reading.bad_rows:,} of {total:,} {things} are bad:{listed}\nCorrect them, or {drop}."
         )
     log.warning("%s: dropped %s of %s %s:%s", title, f"{reading.bad_rows:,}", f"{total:,}", things, listed)
-
-
-def file_identity(file: Path) -> str:
-    """What a file must still have for its cache to hold."""
-    stat = file.stat()
-    return f"{stat.st_size} bytes, changed {stat.st_mtime_ns}"

@@ -8,17 +8,19 @@ import re
 import stat
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from fer_lightning.data.faces import DataError
+from fer_lightning.data import archive, bounded
+from fer_lightning.data.faces import LONGEST_MESSAGE, DataError
 from fer_lightning.data.image_folder import MOST_PIXELS
 from fer_lightning.data.source import read_faces
-from tests.data.faces_files import CSV, IMAGES, write_image
+from tests.data.faces_files import CSV, IMAGES, assert_are_the_faces, write_image
 
-NAMES = ["../fer2013.csv", "data/../../fer2013.csv", "/tmp/fer2013.csv", "..\\fer2013.csv", "C:\\fer2013.csv"]
+NAMES = ["../other.csv", "data/../../other.csv", "{}/other.csv", "..\\other.csv", "C:\\other.csv"]
 
 
 def tar_of(member: tarfile.TarInfo, content: bytes = b"") -> bytes:
@@ -34,11 +36,11 @@ def tar_of(member: tarfile.TarInfo, content: bytes = b"") -> bytes:
 
 def zip_of(name: str, content: bytes, mode: int = 0) -> bytes:
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("fer2013.csv", CSV)
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as zipped:
+        zipped.writestr("fer2013.csv", CSV)
         member = zipfile.ZipInfo(name)
         member.external_attr, member.compress_type = mode << 16, zipfile.ZIP_DEFLATED
-        archive.writestr(member, content)
+        zipped.writestr(member, content)
     return file.getvalue()
 
 
@@ -49,24 +51,128 @@ def assert_refused(path: Path, content: bytes, why: str) -> None:
     assert os.listdir(path.parent) == [path.name]  # no cache, and nothing unpacked
 
 
+def assert_only_the_honest_member_is_read(path: Path, content: bytes) -> None:
+    path.parent.mkdir()
+    path.write_bytes(content)
+    assert_are_the_faces(read_faces(path))
+    assert {file.relative_to(path.parent).as_posix() for file in path.parent.rglob("*") if file.is_file()} == {
+        path.name,
+        f".fer_lightning/{path.name}.safetensors",
+    }
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_a_member_outside_the_archive_is_refused(name: str, tmp_path: Path) -> None:
-    (tmp_path / "tgz").mkdir()
-    (tmp_path / "zip").mkdir()
-    why = re.escape(f"its member {name!r} is outside the archive's folder")
-    assert_refused(tmp_path / "tgz" / "data.tgz", tar_of(tarfile.TarInfo(name), CSV), why)
-    assert_refused(tmp_path / "zip" / "data.zip", zip_of(name, CSV), why)
+def test_a_member_outside_the_archive_is_never_written(name: str, tmp_path: Path) -> None:
+    name = name.format(tmp_path)
+    assert_only_the_honest_member_is_read(tmp_path / "tgz" / "data.tgz", tar_of(tarfile.TarInfo(name), b"not a table"))
+    assert_only_the_honest_member_is_read(tmp_path / "zip" / "data.zip", zip_of(name, b"not a table"))
+    assert sorted(os.listdir(tmp_path)) == ["tgz", "zip"]
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
-def test_a_link_or_device_in_a_tar_is_refused(kind: bytes, tmp_path: Path) -> None:
-    member = tarfile.TarInfo("data/other.csv")
+def test_an_archive_with_a_link_or_device_is_read_without_it(kind: bytes, tmp_path: Path) -> None:
+    member = tarfile.TarInfo("data/fer2013.csv")
     member.type, member.linkname = kind, "/etc/passwd"
-    assert_refused(tmp_path / "data.tgz", tar_of(member), "its member 'data/other.csv' is a link or device")
+    assert_only_the_honest_member_is_read(tmp_path / "tgz" / "data.tgz", tar_of(member))
+    link = zip_of("data/fer2013.csv", b"/etc/passwd", stat.S_IFLNK | 0o777)
+    assert_only_the_honest_member_is_read(tmp_path / "zip" / "data.zip", link)
 
 
-def test_a_link_in_a_zip_is_refused(tmp_path: Path) -> None:
-    assert_refused(tmp_path / "a.zip", zip_of("x.csv", b"/etc/passwd", stat.S_IFLNK | 0o777), "is a link or device")
+def empty_members(count: int, suffix: str = "") -> dict[str, bytes]:
+    """A tar and a zip of that many empty files."""
+    files = {"data.tgz": io.BytesIO(), "data.zip": io.BytesIO()}
+    with tarfile.open(fileobj=files["data.tgz"], mode="w:gz") as tar, zipfile.ZipFile(files["data.zip"], "w") as zipped:
+        for number in range(count):
+            tar.addfile(tarfile.TarInfo(f"{number}{suffix}"))
+            zipped.writestr(f"{number}{suffix}", b"")
+    return {name: file.getvalue() for name, file in files.items()}
+
+
+def test_an_archive_of_far_too_many_members_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert bounded.MOST_MEMBERS == 100_000
+    for module in (archive, bounded):
+        monkeypatch.setattr(module, "MOST_MEMBERS", 1000)
+    for count in (1000, 1001):
+        for name, content in empty_members(count).items():
+            (tmp_path / name).write_bytes(content)
+            why = r"more than 1,000 files\. Unpack" if count > 1000 else r"0, 1, 2, 3, 4, … and 995 more, but no \.csv"
+            with pytest.raises(DataError, match=why):
+                read_faces(tmp_path / name)
+
+
+def test_a_list_of_zip_members_is_bounded_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "MOST_MEMBER_LIST", 1000)
+    (tmp_path / "data.zip").write_bytes(empty_members(100)["data.zip"])
+    with pytest.raises(DataError, match="holds more than 100,000 files"):
+        read_faces(tmp_path / "data.zip")
+
+
+def test_long_names_of_long_names_are_damage(tmp_path: Path) -> None:
+    name = tarfile.TarInfo("././@LongLink")
+    name.type, name.size = tarfile.GNUTYPE_LONGNAME, 5
+    (tmp_path / "chain.tar").write_bytes((name.tobuf(tarfile.GNU_FORMAT) + b"long".ljust(512, b"\0")) * 3000)
+    with pytest.raises(DataError, match="damaged or cut short"):
+        read_faces(tmp_path / "chain.tar")
+
+
+HEADER = b"emotion,pixels,Usage\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [
+        (b"\n" * 2_000_000, r"1,000,001 of its first 1,000,002 lines are blank"),
+        (b"x\n" * 200_000, r"100,032 of its first 100,032 rows are bad:(\n- .*){5}\nThe rest was not read"),
+    ],
+)
+def test_lines_that_never_end_in_a_face_are_refused(rows: bytes, why: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(HEADER + rows)
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(HEADER + rows))
+    for path in (tmp_path / "a.csv", tmp_path / "a.csv.gz"):
+        with pytest.raises(DataError, match=why):
+            read_faces(path, "drop")
+
+
+def several(folder: Path) -> None:
+    for number in range(100):
+        (folder / f"{number}{'x' * 200}").mkdir()
+        (folder / f"{number}{'x' * 200}" / "fer2013.csv").write_bytes(CSV)
+
+
+def pax_names(folder: Path) -> None:
+    with tarfile.open(folder / "fer2013.tgz", "w:gz", format=tarfile.PAX_FORMAT) as tar:
+        for letter in "xy":
+            tar.addfile(tarfile.TarInfo(letter * 1_000_000 + ".csv"))
+
+
+LONG: dict[str, tuple[Callable[[Path], object], str]] = {
+    "columns": (lambda folder: (folder / "a.csv").write_bytes(b"emotion,pixels" + b",x" * 400_000), "FER2013 CSV as"),
+    "names of columns": (
+        lambda folder: (folder / "a.csv").write_bytes(b"emotion,pixels," + b"x" * 100_000 + b"\n1\n2\n3\n4\n5\n"),
+        "correct source as data.path",
+    ),
+    "tables of a zip": (
+        lambda folder: (folder / "fer2013.zip").write_bytes(empty_members(500, ".csv")["data.zip"]),
+        "or <emotion>/",
+    ),
+    "far too many tables": (
+        lambda folder: (folder / "fer2013.zip").write_bytes(empty_members(1001, ".csv")["data.zip"]),
+        "Give the one to read as data.path",
+    ),
+    "tables of a folder": (lambda folder: [(folder / f"{n}.csv").write_text("a") for n in range(300)], "or <emotion>/"),
+    "fitting tables": (lambda folder: [(folder / f"{n}.csv").write_bytes(CSV) for n in range(300)], "keep only that"),
+    "data sets": (several, "Give one of them as data.path"),
+    "names of members": (pax_names, "or <emotion>/"),
+}
+
+
+@pytest.mark.parametrize("kind", LONG)
+def test_a_message_is_short_and_still_says_what_to_do(kind: str, tmp_path: Path) -> None:
+    make, what_to_do = LONG[kind]
+    make(tmp_path)
+    with pytest.raises(DataError, match=what_to_do) as caught:
+        read_faces(tmp_path)
+    assert len(str(caught.value)) <= LONGEST_MESSAGE
 
 
 @pytest.mark.parametrize("name", ["bomb.csv.gz", "bomb.csv.xz", "bomb.zip", "bomb.tgz"])
@@ -118,6 +224,6 @@ def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("file,part,emotion,label,row\na\0b.png,all,happy,3,1\n")
     with pytest.raises(DataError, match=r"line 2: found the file 'a\\x00b\.png', expected one below the folder"):
         read_faces(tmp_path)
-    for name in ("x" * 5000, "~nobody_of_this_name/fer2013.csv"):
-        with pytest.raises(DataError, match="cannot be read"):
+    for name, why in (("x" * 5000, "cannot be read"), ("~nobody_of_this_name/fer2013.csv", "there is no such file")):
+        with pytest.raises(DataError, match=why):
             read_faces(name)

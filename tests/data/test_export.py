@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ import pytest
 from conftest import REPOSITORY
 
 from fer_lightning.data import DataError
+from fer_lightning.data.archive import FORMS
 from fer_lightning.data.export import export, main
 from fer_lightning.data.ferplus import Votes
 from fer_lightning.data.source import read_faces
@@ -229,10 +230,11 @@ def test_what_the_table_does_not_list_is_ignored_with_a_warning(
     assert "ignoring 2 that are not listed in labels.csv: Training/sad/new.png, notes.txt" in log
 
 
-def test_a_labels_csv_of_somebody_else_changes_nothing(exported: Path) -> None:
+def test_a_labels_csv_of_somebody_else_changes_nothing(exported: Path, caplog: pytest.LogCaptureFixture) -> None:
     (exported / "labels.csv").write_text("image,label\n1.png,0\n")
-    faces = read_faces(exported)
+    faces, log = messages(caplog, exported)
     assert faces.labels.tolist() == [0, 1, 3, 5, 2, 3, 4, 6]
+    assert f"{exported / 'labels.csv'} is not read: found the columns 'image,label', and ours has file,part," in log
     (exported / "labels.csv").write_bytes(b"\xff\xfe\0")
     assert len(read_faces(exported)) == 8
 
@@ -243,32 +245,147 @@ def test_a_labels_csv_of_somebody_else_changes_nothing(exported: Path) -> None:
         (
             ",happy,3,1\n",
             ",happy,4,1\n",
-            r"line 2: found the emotion 'happy' with the label '4', expected angry 0",
+            r"line 2: found the emotion 'happy' with the label '4', expected one opinion: happy 3, or sad 4",
         ),
         (",angry,0,2\n", ",anger,4,2\n", r"line 3: found the emotion 'anger' with the label '4', expected angry 0"),
         (
             ",Training,angry",
             ",Trainig,angry",
-            r"line 3: found the part 'Trainig', expected one of Training",
+            r"line 3: found the part 'trainig', expected one of Training",
         ),
         (
             ",Training,happy",
             ",Trainig,happy",
-            r"line 2: found the part 'Trainig', expected one of .*; or train",
+            r"line 2: found the part 'trainig', expected one of Training, PublicTest, PrivateTest",
         ),
         ("\nTraining/happy", "\n../Training/happy", r"line 2: found the file '\.\./Training/.*', expected one below"),
         ("\nTraining/happy", "\n/etc/happy", r"line 2: found the file '/etc/.*', expected one below the folder"),
         ("\nTraining/happy", "\nC:/happy", r"line 2: found the file 'C:/.*', expected one below the folder"),
         (",happy,3,1\n", ",happy,3\n", r"line 2: found 4 fields, expected 5 \(file,part,emotion,label,row\)"),
-        (",happy,3,1\n", ',happy,3,1"\n\n"', r"line 3: found 0 fields|cannot be read as a CSV"),
+        (",happy,3,1\n", ',happy,3,1"\n\n"', r"line 10 is not CSV"),
+        (",happy,3,1\n", ",happy,4,1\n" * 2, r"line 2: found .*\n- labels\.csv, line 3: found 4 fields"),
+        (
+            "Training/angry/2.png,Training,angry,0,2",
+            "Training//happy/1.png,Training,happy,3,2",
+            r"line 3: lists 'Training/happy/1\.png' again, as line 2 does\n",
+        ),
+        (
+            "Training/angry/2.png,Training,angry,0,2",
+            "Training/happy/1.png,Training,sad,4,2",
+            r"line 2: line 3 lists 'Training/happy/1\.png' otherwise\n.*line 3: lists .* again",
+        ),
     ],
 )
 def test_a_line_that_cannot_be_is_refused_by_its_number(exported: Path, old: str, new: str, message: str) -> None:
     text = (exported / "labels.csv").read_text()
     assert old in text
     (exported / "labels.csv").write_text(text.replace(old, new, 1))
-    with pytest.raises(DataError, match=rf"labels\.csv: {message}"):
+    with pytest.raises(DataError, match=rf"labels\.csv[,:] {message}"):
         read_faces(exported)
+    if "is not CSV" not in message:
+        assert len(read_faces(exported, "drop")) in (6, 7)
+
+
+def changed_lines(change: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda text: "".join(change(line) + "\n" for line in text.splitlines())
+
+
+def with_index(name: str) -> Callable[[str], str]:
+    return lambda text: "".join(f"{n - 1 if n else name},{line}\n" for n, line in enumerate(text.splitlines()))
+
+
+DIALECTS: dict[str, Callable[[str], str]] = {
+    "semicolons": lambda text: text.replace(",", ";"),
+    "tabs": lambda text: text.replace(",", "\t"),
+    "bars": lambda text: text.replace(",", "|"),
+    "quotes": changed_lines(lambda line: ",".join(f'"{field}"' for field in line.split(","))),
+    "semicolons and quotes": changed_lines(lambda line: ";".join(f'"{field}"' for field in line.split(","))),
+    "spaces": lambda text: text.replace(",", ", "),
+    "an index": with_index(""),
+    "an index read again": with_index("Unnamed: 0"),
+    "capitals": lambda text: text.replace("file,part,emotion", "File,PART,Emotion").replace(",sad,", ",Sad,"),
+    "capitals everywhere": lambda text: text.replace("Training,", "TRAINING,").replace(",happy,", ",HAPPY,"),
+    "a mark and windows' line ends": lambda text: "\ufeff" + text.replace("\n", "\r\n"),
+    "line ends of old": lambda text: text.replace("\n", "\r"),
+    "empty columns": changed_lines(lambda line: line + ",,,"),
+    "empty columns of the header": lambda text: text.replace("label,row", "label,row,,"),
+    "empty lines": lambda text: text.replace("\n", "\n,,,,\n\n"),
+    "sep=": lambda text: "sep=;\n" + text.replace(",", ";"),
+    "another order": changed_lines(lambda line: ",".join(reversed(line.split(",")))),
+    "no rows": changed_lines(lambda line: line.rpartition(",")[0]),
+    "notes": changed_lines(lambda line: f"{line},checked"),
+    "decimals": lambda text: re.sub(r",(\d),(\d)\n", r",\1.0,\2.0\n", text),
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_correction_is_read_in_whatever_dialect_it_was_saved(exported: Path, dialect: str, encoding: str) -> None:
+    text = (exported / "labels.csv").read_text().replace(",happy,3,1\n", ",sad,4,1\n")
+    (exported / "labels.csv").write_bytes(DIALECTS[dialect](text).encode(encoding))
+    faces = read_faces(exported)
+    assert faces.labels.tolist() == [4, *LABELS[1:]]
+    assert [faces.part_names[part] for part in faces.parts] == list(USAGES)
+    assert np.array_equal(faces.images.numpy(), IMAGES)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda text: text.replace(",label,", ",number,"), "no column 'label': found the columns 'file,part,emotion,n"),
+        (changed_lines(lambda line: f'"{line}"'), "no column 'file': found the columns"),
+        (lambda text: text.replace(",", ":"), "no column 'file': found the columns 'file:part:"),
+        (lambda text: text.replace(",row", ",emotion"), "names the column 'emotion' twice"),
+        (lambda text: text.replace(",row", ",angry"), "has the column 'angry', but not one of each class"),
+        (lambda text: text.split("\n")[0], "lists no image"),
+    ],
+)
+def test_a_table_of_ours_that_cannot_be_read_is_never_ignored(
+    exported: Path, change: Callable[[str], str], why: str
+) -> None:
+    (exported / "labels.csv").write_text(change((exported / "labels.csv").read_text()))
+    with pytest.raises(DataError, match=rf"labels\.csv: {why}"):
+        read_faces(exported)
+
+
+def test_a_table_that_is_a_link_to_nowhere_or_no_text_is_refused(exported: Path) -> None:
+    content = (exported / "labels.csv").read_bytes()
+    (exported / "labels.csv").write_bytes(content.replace(b"1.png", b"\xe9.png", 1))
+    with pytest.raises(DataError, match="cannot be read as a CSV in UTF-8"):
+        read_faces(exported)
+    (exported / "labels.csv").unlink()
+    (exported / "labels.csv").symlink_to("gone")
+    with pytest.raises(DataError, match="cannot be read"):
+        read_faces(exported)
+
+
+def test_what_is_not_read_of_a_table_is_logged(exported: Path, caplog: pytest.LogCaptureFixture) -> None:
+    text = changed_lines(lambda line: f"{line},better")((exported / "labels.csv").read_text())
+    (exported / "labels.csv").write_text(with_index("")(text))
+    assert "labels.csv: these columns are not read: better\n" in messages(caplog, exported)[1]
+
+
+def test_soft_labels_with_decimal_commas_are_read(pixels: Path, tmp_path: Path) -> None:
+    votes = [(usage, "face.png", f"{2 + row} {row} 0 2 0 0 0 3 0 0") for row, usage in enumerate(USAGES)]
+    (tmp_path / "votes.csv").write_bytes(votes_csv(votes))
+    export(pixels, tmp_path / "images", votes=Votes(tmp_path / "votes.csv", "probability"))
+    expected = read_faces(tmp_path / "images")
+    text = (tmp_path / "images" / "labels.csv").read_text()
+    text = changed_lines(lambda line: ";".join([*line.split(",")[5:], *line.split(",")[:5]]))(text)
+    (tmp_path / "images" / "labels.csv").write_text(re.sub(r"(?<=\d)\.(?=\d)", ",", text))
+    assert_same_faces(read_faces(tmp_path / "images"), expected)
+
+
+def test_the_home_folder_is_understood_in_every_path(
+    pixels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "votes.csv").write_bytes(votes_csv([(usage, "f", "9 0 0 0 0 0 0 0 0 0") for usage in USAGES]))
+    main(["~/fer2013.csv", "~/images", "--votes=~/votes.csv"])
+    assert read_faces("~/images").labels.tolist() == [0] * 8
+    assert refusal("~nobody_of_this_name/a.csv", "~/others") == (
+        "error: ~nobody_of_this_name/a.csv: there is no such file or folder. Give as data.path one of:\n" + FORMS
+    )
 
 
 @pytest.mark.parametrize("share", ["0.9", "-0.1", "nan", "much"])
@@ -278,7 +395,7 @@ def test_soft_labels_that_are_no_shares_are_refused(pixels: Path, tmp_path: Path
     export(pixels, tmp_path / "images", votes=Votes(tmp_path / "votes.csv", "probability"))
     text = (tmp_path / "images" / "labels.csv").read_text()
     (tmp_path / "images" / "labels.csv").write_text(re.sub(r",0\.4\d*,", f",{share},", text, count=1))
-    with pytest.raises(DataError, match=r"labels\.csv: line 2: found .*(add up to 1|share of 0 to 1)"):
+    with pytest.raises(DataError, match=r"labels\.csv, line 2: found .*(add up to 1|share of 0 to 1)"):
         read_faces(tmp_path / "images")
 
 

@@ -131,7 +131,7 @@ LINES = votes_csv(NAMED).decode().splitlines()
     ("lines", "message"),
     [
         (LINES[:-1], r"new\.csv: 14 rows of votes, expected 15, as .*fer2013\.csv has faces: one row each"),
-        ([*LINES, LINES[-1]], r"new\.csv: 16 rows of votes, expected 15"),
+        ([*LINES, LINES[-1]], r"new\.csv: more rows of votes, expected 15"),
         (LINES[:1], "holds no row of votes"),
         ([], r"no column 'Usage': found '', expected Usage,Image name,neutral"),
         ([LINES[0].replace(",contempt", ",scorn"), *LINES[1:]], r"no column 'contempt': found .*microsoft/FERPlus"),

@@ -186,7 +186,7 @@ def test_what_is_ignored_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     (tmp_path / "train/angry/Thumbs.db").write_bytes(b"x")
     (tmp_path / "train/angry/.DS_Store").write_bytes(b"x")
     assert len(read_faces(tmp_path)) == 1
-    assert "ignoring 4 that are not images in an emotion folder: notes, train/face.png, train/angry/Thumbs.db, " in (
+    assert "ignoring 4 that are not images in an emotion folder: notes, train/angry/Thumbs.db, train/angry/more, " in (
         caplog.text
     )
 
@@ -197,3 +197,28 @@ def test_reading_says_beforehand_how_many_images_there_are(tmp_path: Path, caplo
         reading = read_images(list_images(tmp_path))
     assert reading.form == "image folder (all)"
     assert caplog.messages == [f"reading 2 images below {tmp_path} …"]
+
+
+def test_links_that_lead_nowhere_are_bad_images(tmp_path: Path) -> None:
+    write_folder(tmp_path, "train/angry", "train/happy")
+    (tmp_path / "train" / "happy" / "loop.png").symlink_to("loop.png")
+    (tmp_path / "train" / "happy" / "gone.jpg").symlink_to(tmp_path / "gone.jpg")
+    (tmp_path / "train" / "sad").symlink_to("sad")
+    (tmp_path / "test").symlink_to(tmp_path / "gone")
+    (tmp_path / "train" / "happy" / "notes.txt").symlink_to("notes.txt")
+    with pytest.raises(DataError, match="4 of 6 images are bad") as caught:
+        read_faces(tmp_path)
+    for name in ("train/happy/loop.png", "train/happy/gone.jpg", "train/sad", "test"):
+        assert f"\n- {name}: " in str(caught.value)
+    assert read_faces(tmp_path, "drop").labels.tolist() == [0, 3]
+
+
+@pytest.mark.parametrize("numbers", ["1234567", "123456", "01234567", "12"])
+def test_numbers_of_another_order_are_refused_without_bad_advice(numbers: str, tmp_path: Path) -> None:
+    write_folder(tmp_path, *(f"train/{number}" for number in numbers), "test/1")
+    with pytest.raises(DataError, match=rf"called {', '.join(numbers[:2])}.*0 angry, .*another order") as caught:
+        read_faces(tmp_path)
+    assert str(caught.value).endswith(
+        "Rename each folder to its emotion's name, as the description of the data set gives it."
+    )
+    assert "away" not in str(caught.value)

@@ -203,8 +203,19 @@ def test_bad_rows_are_refused_with_their_count_the_first_five_and_what_to_do(tmp
         f"- row 6 (line 7), column emotion: found '10', {expected}\n"
         f"- row 7 (line 8), column emotion: found '11', {expected}\n"
         "- … and 2 more\n"
-        "Correct them, or leave them out with data.on_bad_rows=drop."
+        "Correct them, or if the other labels are FER2013's (0 angry, 1 disgust, 2 fear, 3 happy, 4 sad, 5 surprise, "
+        "6 neutral), leave them out with data.on_bad_rows=drop."
     )
+
+
+@pytest.mark.parametrize("on_bad_rows", ["error", "drop"])
+def test_labels_of_1_to_7_are_refused_and_dropping_is_no_advice(tmp_path: Path, on_bad_rows: str) -> None:
+    rows = [f"{label},{FLAT},Training" for label in (1, 2, 3, 4, 5, 6, 7)]
+    (tmp_path / "rafdb.csv").write_bytes(csv_bytes("emotion,pixels,Usage", rows))
+    with pytest.raises(DataError, match=r"its labels are of 1 to 7.*0 angry, 1 disgust.*in another order") as caught:
+        read_faces(tmp_path / "rafdb.csv", on_bad_rows)  # type: ignore[arg-type]
+    assert "drop" not in str(caught.value)
+    assert os.listdir(tmp_path) == ["rafdb.csv"]
 
 
 def test_dropped_rows_are_announced_on_every_reading_and_refused_again_without_drop(
@@ -248,6 +259,12 @@ def test_fer2013_is_looked_for_where_the_environment_says_and_else_in_data(
     (tmp_path / "elsewhere.csv").write_bytes(CSV)
     monkeypatch.setenv("FER2013", str(tmp_path / "elsewhere.csv"))
     assert find_fer2013() == tmp_path / "elsewhere.csv"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("FER2013", "~/elsewhere.csv")
+    assert_are_the_faces(read_faces(find_fer2013()))
+    monkeypatch.setenv("FER2013", "x" * 5000)
+    with pytest.raises(DataError, match=r"No FER2013 in \$FER2013: .*too long"):
+        find_fer2013()
     monkeypatch.setenv("FER2013", str(tmp_path / "nowhere"))
     with pytest.raises(DataError, match=r"No FER2013 in \$FER2013: .*nowhere: there is no such file or folder"):
         find_fer2013()
