@@ -92,6 +92,7 @@ class LastCheckpoint(Callback):
         self._signals = StopSignals()
         self._begun = self._saved = time.monotonic()
         self._saving_between_epochs: bool | None = None
+        self._steps: int | None = None  # of the loggers, where a run goes on within an epoch
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._begun = self._saved = time.monotonic()
@@ -104,7 +105,9 @@ class LastCheckpoint(Callback):
         # would skip it, and an epoch that begins would be taken for one that ends.
         epochs = trainer.fit_loop.epoch_progress.current
         trainer.fit_loop.restarting = False
-        trainer.fit_loop.epoch_loop.restarting = epochs.ready > epochs.completed
+        loop = trainer.fit_loop.epoch_loop
+        loop.restarting = epochs.ready > epochs.completed
+        self._steps = loop._batches_that_stepped if loop.restarting else None
         self._signals.listen()
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -114,6 +117,9 @@ class LastCheckpoint(Callback):
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
     ) -> None:
+        if self._steps is not None:
+            # Right after a validation within an epoch, Lightning begins with an idle batch, and counts it as a step.
+            trainer.fit_loop.epoch_loop._batches_that_stepped, self._steps = self._steps, None
         if batch_idx == 0 or batch_idx % trainer.accumulate_grad_batches:  # gradients are not kept
             return
         signal, is_time = self._agreed(trainer)

@@ -161,22 +161,25 @@ class EmotionClassifier(L.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["format_version"] = FORMAT_VERSION
         checkpoint["model_class"] = type(self).__name__
-        # Of an epoch that has begun, over all processes; torchmetrics keeps them out of the state dict.
-        checkpoint["train_metrics"] = {}
-        for name, metric in self._of_train().items():
-            with metric.sync_context():
-                checkpoint["train_metrics"][name] = dict(metric.metric_state)
+        # Of an epoch that has begun, each process's own: float sums depend on their order. torchmetrics keeps them out
+        # of the state dict.
+        checkpoint["train_metrics"] = {
+            name: {state: self._of_all_processes(value) for state, value in metric.metric_state.items()}
+            for name, metric in self._of_train().items()
+        }
         checkpoint["schedule_steps"] = self._steps_of_schedule()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if self.schedule and self.schedule.steps_as and self._steps_of_schedule() != checkpoint["schedule_steps"]:
             checkpoint["lr_schedulers"] = []  # for a run of another length; the new one is to catch up
             self._steps_behind = checkpoint["global_step"]
-        if self.global_rank > 0:
-            return  # what all processes had measured goes on in the first
+        rank, processes = self.trainer.global_rank, self.trainer.world_size
         for name, metric in self._of_train().items():
-            for state, value in checkpoint.get("train_metrics", {}).get(name, {}).items():
-                setattr(metric, state, value.to(self.device))
+            for state, values in checkpoint.get("train_metrics", {}).get(name, {}).items():
+                if values.ndim == getattr(metric, state).ndim:  # of all processes together, as it was kept once
+                    values = values[None]
+                # Its own; where there were more processes, also those of others.
+                setattr(metric, state, values[rank::processes].sum(0).to(self.device))
 
     def on_train_start(self) -> None:
         if self._steps_behind:
@@ -244,6 +247,11 @@ class EmotionClassifier(L.LightningModule):
         if self.schedule is None or self.schedule.steps_as is None:
             return 0
         return steps_of_run(self.trainer, len(self._datamodule().train_dataloader()))
+
+    def _of_all_processes(self, value: Any) -> Tensor:
+        """Of a sum that each process has for itself: all of them, by rank, on the first axis."""
+        assert isinstance(value, Tensor)
+        return torch.stack(gather_all_tensors(value)) if self.trainer.world_size > 1 else value[None]
 
     def _of_train(self) -> dict[str, Metric]:
         return {"loss": self.train_loss, **dict(self.train_metrics.items(keep_base=True))}

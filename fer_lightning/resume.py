@@ -8,11 +8,13 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
 
 from fer_lightning.build import Experiment
-from fer_lightning.checkpoint_content import StoppedState, validated
+from fer_lightning.checkpoint_content import DataState, StoppedState, validated
 from fer_lightning.checkpoints import newest_whole
 from fer_lightning.command_line import ConfigError
+from fer_lightning.data import FERDataModule
 from fer_lightning.metrics_csv import MetricsCsv
 from fer_lightning.processes import process_rank
 from fer_lightning.run_config import hydras_file, refuse_foreign, run_config
@@ -102,11 +104,10 @@ class StoppedRun:
         if self.checkpoint is None or self.state is None:
             log.info("the run was stopped before its first checkpoint: it begins anew")
             return
-        known, found = self.state.data.trained_on, experiment.datamodule.trained_on
-        if not torch.equal(known, found):
+        if differ := _differing(self.state.data, experiment.datamodule):
             raise ConfigError(
-                f"{experiment.datamodule.source} is not what this run was trained on: of its {len(known):,} training "
-                f"faces {int(torch.isin(known, found).sum()):,} are there. Give the same data with data.path=…"
+                f"{experiment.datamodule.source} is not what this run was trained on: {differ}. Give the same data "
+                f"with data.path=…, or start a new run on this one"
             )
         log.info("going on from %s: epoch %d, step %d", self.checkpoint, self.state.epoch, self.state.global_step)
         if process_rank() == 0:
@@ -116,6 +117,30 @@ class StoppedRun:
         for logger in experiment.trainer.loggers:
             if isinstance(logger, MetricsCsv) and process_rank() == 0:
                 logger.keep_before(self.state.global_step)
+
+
+def _differing(was: DataState, data: FERDataModule) -> str:
+    """Which faces and labels of the run are not there as they were; empty if all are."""
+    images = {"train": (was.trained_on, data.trained_on), "val": (was.chosen_on, data.chosen_on)}
+    differ = []
+    for split, labelled in data.labelled.items():
+        name = "training" if split == "train" else split
+        known, found = images.get(split, (None, None))
+        before = was.labelled.get(split, labelled)  # a checkpoint without is from before this was kept
+        if known is not None and found is not None and len(known) and not torch.equal(known, found):
+            differ.append(_other_faces(name, known, found))
+        elif known is not None and len(before) == len(labelled) and (changed := int((before != labelled).sum())):
+            differ.append(f"of its {len(before):,} {name} faces {changed:,} have other labels")
+        elif not torch.equal(before, labelled):
+            differ.append(_other_faces(name, before, labelled))
+    return "; ".join(differ)
+
+
+def _other_faces(name: str, known: Tensor, found: Tensor) -> str:
+    there = int(torch.isin(known, found).sum())
+    if there == len(known) == len(found):
+        return f"its {len(known):,} {name} faces are in another order"
+    return f"of its {len(known):,} {name} faces {there:,} are there as they were"
 
 
 def _refuse_other_changes(given: set[str]) -> None:

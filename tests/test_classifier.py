@@ -187,3 +187,35 @@ def test_a_narrow_network_is_kept_from_the_layout_that_kills_the_process(
     width: int, laid_out: torch.memory_format
 ) -> None:
     assert ResNet18Classifier(width=width, channels_last=True).memory_format is laid_out
+
+
+@pytest.mark.parametrize(("processes", "rank", "share"), [(2, 0, [0]), (2, 1, [1]), (1, 0, [0, 1]), (3, 2, [])])
+def test_each_process_goes_on_with_what_it_has_measured_itself(
+    processes: int, rank: int, share: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCAL_RANK", str(rank))
+    model = DeepEmotionClassifier(EMOTIONS)
+    model.trainer = trainer(tmp_path, strategy="ddp", devices=processes) if processes > 1 else trainer(tmp_path)
+    of_each = {
+        state: torch.stack([torch.full_like(value, 0.1), torch.full_like(value, 0.7)])
+        for state, value in model.train_loss.metric_state.items()
+    }
+    model.on_load_checkpoint({"train_metrics": {"loss": of_each}})
+    for state, value in model.train_loss.metric_state.items():
+        assert torch.equal(value, of_each[state][share].sum(0)), state
+
+
+def test_a_checkpoint_keeps_what_was_measured_with_its_process(tmp_path: Path) -> None:
+    model = DeepEmotionClassifier(EMOTIONS)
+    model.trainer = trainer(tmp_path)
+    model.train_metrics.update(torch.eye(7), torch.arange(7))
+    checkpoint: dict[str, Any] = {}
+    model.on_save_checkpoint(checkpoint)
+    other = DeepEmotionClassifier(EMOTIONS)
+    other.trainer = trainer(tmp_path)
+    other.on_load_checkpoint(checkpoint)
+    for name, kept in checkpoint["train_metrics"].items():
+        assert all(len(value) == 1 for value in kept.values()), name
+    one, same = (kind.train_metrics["accuracy"].metric_state for kind in (model, other))
+    assert one == same
+    assert one["tp"] == 7

@@ -139,12 +139,19 @@ def computes(process: int) -> bool:
     return True
 
 
+def steps_of(run: Path) -> int:
+    """How many steps of a training have been logged."""
+    with (run / "metrics.csv").open(newline="") as file:
+        return max((int(row["step"]) for row in csv.DictReader(file) if (row.get("step") or "").isdigit()), default=0)
+
+
 @pytest.mark.nightly
 @pytest.mark.parametrize("whom", ["the first", "the other"])
 def test_two_processes_of_which_one_is_told_to_stop_go_on_later_as_if_they_had_not_been(
     whom: str, few_faces: Path, run_in: Command, tmp_path: Path
 ) -> None:
     options = (*SHORT, f"data.path={few_faces}", "trainer.max_epochs=4", "data.batch_size=2", "logger=csv")
+    options = (*options, "+logger.csv.flush_logs_every_n_steps=1")  # so that its steps can be followed
     ddp = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "callbacks.pictures=null")
     whole = run_in(tmp_path, "train.py", *options, *ddp, "hydra.run.dir=whole")
     assert whole.returncode == 0, whole.stderr
@@ -157,8 +164,7 @@ def test_two_processes_of_which_one_is_told_to_stop_go_on_later_as_if_they_had_n
             printed += line
             if line.startswith("epoch   2/4"):
                 other = int(Path(f"/proc/{first.pid}/task/{first.pid}/children").read_text().split()[0])
-                between_epochs = last.stat().st_mtime_ns
-                while last.stat().st_mtime_ns == between_epochs:  # until the third one has begun
+                while steps_of(tmp_path / "run") < 2 * 48 + 2:  # the third one has begun
                     time.sleep(0.01)
                 os.kill(first.pid if whom == "the first" else other, signal.SIGTERM)
     assert first.returncode == 143, printed

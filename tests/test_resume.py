@@ -1,6 +1,8 @@
 """A run that is stopped, anywhere and by anything, ends as one that was never stopped."""
 
 import os
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ from omegaconf import OmegaConf
 from fer_lightning.build import build
 from fer_lightning.checkpoints import newest_whole
 from fer_lightning.command_line import ConfigError
+from fer_lightning.data import FERDataModule
+from fer_lightning.data.ferplus import Votes
 from fer_lightning.metrics_csv import MetricsCsv
 from fer_lightning.resume import StoppedRun
 from tests.conftest import Compose
@@ -34,6 +38,10 @@ STOPPED_EARLY = (
     "trainer.max_epochs=9",
 )
 
+PARTS = ("Training", "PublicTest", "PrivateTest")
+
+VALIDATED_TWICE = ("+trainer.val_check_interval=0.5", "scheduler=plateau")
+
 BY_EPOCH = ("scheduler=plateau", "scheduler.patience=0", "trainer.accumulate_grad_batches=2")
 
 
@@ -51,13 +59,19 @@ STOPS = {
     "between validation and the end of its epoch": ("on_validation_end", 2),
     "at the end of an epoch": ("on_train_epoch_end", 2),
     "after the last epoch": ("on_train_end", 1),
+    "just after a validation within an epoch": ("on_train_batch_start", 10),
 }
 
 
 @pytest.mark.parametrize(
     ("options", "stops"),
-    [(EVERYTHING, list(STOPS)), (BY_EPOCH, list(STOPS)[1:4]), (STOPPED_EARLY, list(STOPS)[4:])],
-    ids=["everything", "by epoch", "stopped early"],
+    [
+        (EVERYTHING, list(STOPS)[:6]),
+        (BY_EPOCH, list(STOPS)[1:4]),
+        (STOPPED_EARLY, list(STOPS)[4:6]),
+        (VALIDATED_TWICE, list(STOPS)[6:]),
+    ],
+    ids=["everything", "by epoch", "stopped early", "validated twice"],
 )
 def test_resumed_run_ends_with_the_weights_curves_and_best_checkpoint_of_an_uninterrupted_one(
     options: tuple[str, ...], stops: list[str], composed: Compose, tmp_path: Path, few_faces: Path
@@ -249,12 +263,58 @@ def test_damaged_last_checkpoint_is_recognised_and_the_one_before_it_taken(
     assert found[0] == last
 
 
-def test_other_faces_than_those_of_the_run_are_refused(
+def test_other_faces_or_labels_than_those_of_the_run_are_refused(
     finished: Path, composed: Compose, few_faces: Path, tmp_path: Path
 ) -> None:
-    lines = few_faces.read_text().splitlines()
-    (tmp_path / "other.csv").write_text("\n".join([lines[0], *lines[2:]]))
-    cfg = composed(*BASE, f"resume={finished}", f"data.path={tmp_path / 'other.csv'}")
-    stopped = StoppedRun.of(cfg, ["resume=x", "data.path=y"])
-    with pytest.raises(ConfigError, match="not what this run was trained on: of its 192 training faces 19"):
-        stopped.take_up(build(stopped.config))
+    head, *lines = few_faces.read_text().splitlines()
+    first = {part: next(n for n, line in enumerate(lines) if line.endswith(part)) for part in PARTS}
+
+    def relabelled(part: str) -> list[str]:
+        label = lines[first[part]][0]
+        return replaced(part, f"{(int(label) + 1) % 7}{lines[first[part]][1:]}")
+
+    def replaced(part: str, *line: str) -> list[str]:
+        return [*lines[: first[part]], *line, *lines[first[part] + 1 :]]
+
+    of_val = lines[first["PublicTest"]]
+    for changed, said in (
+        (lines, ""),
+        (relabelled("Training"), "of its 192 training faces 1 have other labels"),
+        (replaced("Training"), "of its 192 training faces 191 are there as they were"),
+        (sorted(lines), "its 192 training faces are in another order; its 24 val faces are in another order; its 24 t"),
+        (relabelled("PublicTest"), "of its 24 val faces 1 have other labels"),
+        (replaced("PublicTest", of_val.replace(" ", " 1", 1)), "of its 24 val faces 23 are there as they were"),
+        (relabelled("PrivateTest"), "of its 24 test faces 23 are there as they were"),
+        (replaced("PrivateTest"), "of its 24 test faces 23 are there as they were"),
+    ):
+        other = tmp_path / "other.csv"
+        other.write_text("\n".join([head, *changed]) + "\n")
+        shutil.rmtree(tmp_path / ".fer_lightning", ignore_errors=True)
+        cfg = composed(*BASE, f"resume={finished}", f"data.path={other}")
+        stopped = StoppedRun.of(cfg, ["resume=x", "data.path=y"])
+        experiment = build(stopped.config)
+        if said:
+            with pytest.raises(ConfigError, match=f"{other} is not what this run was trained on: {said}"):
+                stopped.take_up(experiment)
+        else:
+            stopped.take_up(experiment)
+
+
+def test_a_vote_that_changes_is_another_label(few_faces: Path, tmp_path: Path) -> None:
+    text = (few_faces.parent / "fer2013new.csv").read_text()
+    (tmp_path / "votes.csv").write_text(re.sub(r"\b10,0\b", "6,4", text, count=1))
+    known, found = (
+        FERDataModule(few_faces, votes=Votes(path, "probability"))
+        for path in (few_faces.parent / "fer2013new.csv", tmp_path / "votes.csv")
+    )
+    for data in (known, found):
+        data.setup()
+    assert sum(int((known.labelled[split] != found.labelled[split]).sum()) for split in known.labelled) == 1
+
+
+@pytest.mark.parametrize("key", ["every_n_train_steps=5", "train_time_interval='00:05:00'"])
+def test_a_best_checkpoint_between_two_validations_is_refused(key: str, composed: Compose, few_faces: Path) -> None:
+    cfg = composed(*BASE, f"data.path={few_faces}", f"+callbacks.checkpoint.{key}")
+    said = rf"^callbacks\.checkpoint\.{key.partition('=')[0]} is .*: a checkpoint that is chosen by val/accuracy holds"
+    with pytest.raises(ConfigError, match=said):
+        build(cfg)

@@ -88,7 +88,8 @@ def test_a_training_that_ends_by_its_time_says_so(
     few_faces: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    experiment = build(composed(*BASE, *options, f"data.path={few_faces}", "trainer.max_epochs=1"))
+    options = (*BASE, *options, f"data.path={few_faces}", "trainer.max_epochs=1")
+    experiment = build(run_folder(composed, tmp_path, "run", *options))
     experiment.trainer.fit(experiment.model, experiment.datamodule)
     with caplog.at_level("INFO"):
         _log_why_stopped(experiment.trainer)

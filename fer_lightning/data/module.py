@@ -17,7 +17,14 @@ from fer_lightning.data.faces import SPLITS, DataError, Faces
 from fer_lightning.data.ferplus import Votes
 from fer_lightning.data.shares import shares
 from fer_lightning.data.source import find_fer2013, read_faces
-from fer_lightning.data.splits import digests, split_rows, split_table, warn_of_absent_classes, warn_of_known
+from fer_lightning.data.splits import (
+    digests,
+    labelled_digests,
+    split_rows,
+    split_table,
+    warn_of_absent_classes,
+    warn_of_known,
+)
 from fer_lightning.transforms.pixels import mean_and_std, resized
 from fer_lightning.transforms.preprocessing import LARGEST, SIDE, Preprocessing, scaled
 
@@ -118,6 +125,7 @@ class FERDataModule(L.LightningDataModule):
         self.progressive_sizes, self.batch_size, self.seed = tuple(progressive_sizes), batch_size, seed
         self.source = Path()  # where the faces were read
         self.trained_on = self.chosen_on = torch.empty(0, dtype=torch.int64)  # digests of train's faces, and of val's
+        self.labelled: dict[str, Tensor] = {}  # of each split: digests of its faces together with their labels
         self.origins: dict[str, str] = {}  # of each split: the part of the source that it is, in words
         self.faces: Faces | None = None
         self.rows: dict[str, Tensor] = {}
@@ -154,6 +162,8 @@ class FERDataModule(L.LightningDataModule):
                 self.mean, self.std = mean_and_std(faces.images, rows["train"])
         warn_of_absent_classes(faces.labels, rows, faces.class_names)
         warn_of_known(known[rows["test"]], self.trained_on, self.chosen_on)
+        if stage != "test":
+            self.labelled = {split: labelled_digests(faces, known, r) for split, r in rows.items()}
         self.faces, self.rows, self.also_in_train = faces, rows, copies
 
     @property
@@ -229,6 +239,7 @@ class FERDataModule(L.LightningDataModule):
             "image_size": self.preprocessing.image_size,
             "trained_on": self.trained_on,
             "chosen_on": self.chosen_on,
+            "labelled": self.labelled,
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

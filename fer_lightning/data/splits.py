@@ -100,6 +100,20 @@ def digests(images: Tensor) -> Tensor:
     return torch.frombuffer(bytearray(raw), dtype=torch.int64)
 
 
+def labelled_digests(faces: Faces, known: Tensor, rows: Tensor) -> Tensor:
+    """int64 (N,): equal where two faces are, and what they are learnt or measured by: label and soft label.
+
+    Args:
+        faces: the whole source.
+        known: `digests` of its images.
+        rows: which faces.
+    """
+    raw = known[rows].numpy(), faces.labels[rows].numpy()
+    soft = () if faces.soft_labels is None else (faces.soft_labels[rows].numpy(),)
+    parts = [np.ascontiguousarray(part).reshape(len(rows), -1).view(np.uint8) for part in (*raw, *soft)]
+    return digests(torch.from_numpy(np.concatenate(parts, axis=1)))
+
+
 def warn_of_known(tested: Tensor, trained_on: Tensor, chosen_on: Tensor) -> None:
     """Says where a figure is no honest one: if more than a quarter of test are faces that the network knows.
 
