@@ -10,7 +10,6 @@ from pathlib import Path
 import lightning as L
 import pytest
 import torch
-from conftest import REPOSITORY, Compose
 from omegaconf import DictConfig, OmegaConf
 
 from fer_lightning.build import _fast_precision, build, rebuild
@@ -18,6 +17,7 @@ from fer_lightning.command_line import ConfigError
 from fer_lightning.data.faces import FERPLUS_EMOTIONS
 from fer_lightning.nets.deep_emotion import DeepEmotion
 from fer_lightning.signature import misfit
+from tests.conftest import REPOSITORY, Compose
 
 NEEDS_A_PACKAGE_OF_ITS_OWN = {("logger", "wandb"), ("logger", "mlflow")}
 NEEDS_A_TEACHER = {("loss", "distillation")}  # test_distillation.py

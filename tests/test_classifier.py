@@ -7,7 +7,6 @@ from typing import Any
 import lightning as L
 import pytest
 import torch
-from conftest import trainer
 from torch.utils.data import DataLoader, TensorDataset
 
 from fer_lightning.augment import Augmentation
@@ -16,6 +15,7 @@ from fer_lightning.data import EMOTIONS, FERDataModule
 from fer_lightning.losses import CrossEntropy
 from fer_lightning.models import DeepEmotionClassifier, ResNet18Classifier, TorchvisionClassifier
 from fer_lightning.nets.weights import Start
+from tests.conftest import trainer
 from tests.without_batch_norm import WithoutBatchNorm
 
 

@@ -8,9 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from browser import in_browser, needs_browser, printed
-from conftest import Command
-from runs import SHORT, metrics, run_of, table_of
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -18,6 +15,9 @@ from fer_lightning.data import EMOTIONS
 from fer_lightning.models import load_model
 from fer_lightning.nets.deep_emotion import DeepEmotion
 from fer_lightning.report import compare
+from tests.browser import in_browser, needs_browser, printed
+from tests.conftest import Command
+from tests.runs import SHORT, metrics, run_of, table_of
 
 
 def _spaced(text: str) -> str:

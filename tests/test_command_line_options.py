@@ -5,12 +5,12 @@ import re
 from pathlib import Path
 
 import torch
-from conftest import Command
 from PIL import Image
-from runs import SHORT, run_of, table_of
 from safetensors.torch import load_file
 
 from fer_lightning.data.faces import FERPLUS_EMOTIONS
+from tests.conftest import Command
+from tests.runs import SHORT, run_of, table_of
 
 
 def test_the_learning_rate_finder_draws_its_curve_and_suggests_a_rate(

@@ -11,14 +11,14 @@ from pathlib import Path
 import joblib
 import optuna
 import pytest
-from conftest import REPOSITORY, Command, Compose
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from optuna.trial import TrialState
-from runs import SHORT, metrics
 
 from fer_lightning.sweep.search import STUDY
 from tests.commands import run_afresh
+from tests.conftest import REPOSITORY, Command, Compose
+from tests.runs import SHORT, metrics
 
 
 def test_jobs_side_by_side_end_in_one_table_and_one_that_fails_is_told_at_once(

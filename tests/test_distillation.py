@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import REPOSITORY, Compose, trainer
 from omegaconf import DictConfig, OmegaConf
 
 from fer_lightning.build import build, rebuild
@@ -16,6 +15,7 @@ from fer_lightning.data import FERDataModule
 from fer_lightning.distillation import Distillation
 from fer_lightning.losses import CrossEntropy
 from fer_lightning.models import DeepEmotionClassifier, ResNet18Classifier, load_model
+from tests.conftest import REPOSITORY, Compose, trainer
 
 
 @pytest.fixture

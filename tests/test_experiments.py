@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import REPOSITORY, Compose
 from lightning.pytorch.callbacks import EarlyStopping
 from torchvision.models import resnet18
 
 from fer_lightning.build import Experiment, build
 from fer_lightning.command_line import ConfigError
 from fer_lightning.nets.deep_emotion import DeepEmotion
+from tests.conftest import REPOSITORY, Compose
 
 NAMES = sorted(file.stem for file in (REPOSITORY / "conf" / "experiment").glob("*.yaml"))
 FIVE = {"image_model", "deep_emotion_50", "transfer_learning", "resnet_60", "one_cycle_resnet18"}

@@ -8,7 +8,6 @@ from typing import Any
 import lightning as L
 import pytest
 import torch
-from conftest import Compose
 from torch import Tensor
 
 from fer_lightning.build import build
@@ -17,6 +16,7 @@ from fer_lightning.data import FERDataModule
 from fer_lightning.finetuning import Finetuning
 from fer_lightning.models import ResNet18Classifier, TorchvisionClassifier
 from fer_lightning.report.progress import NetworkSummary
+from tests.conftest import Compose
 
 
 class States(L.Callback):

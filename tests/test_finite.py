@@ -9,7 +9,6 @@ from typing import Any, NoReturn
 
 import pytest
 import torch
-from conftest import Command, Compose
 
 from fer_lightning.build import build
 from fer_lightning.report.compare import main as compare
@@ -17,6 +16,7 @@ from fer_lightning.report.metrics_json import as_json, metrics_in
 from fer_lightning.report.results import results_table
 from fer_lightning.report.sweep_table import sweep_table
 from fer_lightning.sweep.jobs import outcome
+from tests.conftest import Command, Compose
 from tests.runs import SHORT, run_of
 
 WEIGHTED = ("loss.class_weights=balanced", "monitor=val/loss", "trainer.max_epochs=1", "callbacks.pictures=null")

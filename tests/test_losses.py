@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import trainer
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 from torchmetrics import MeanMetric
@@ -13,6 +12,7 @@ from torchmetrics import MeanMetric
 from fer_lightning.classifier import EmotionClassifier
 from fer_lightning.distillation import Distillation
 from fer_lightning.losses import CrossEntropy, EpochLoss, Focal
+from tests.conftest import trainer
 
 
 def test_balanced_weights_are_inverse_to_the_class_counts() -> None:

@@ -7,12 +7,12 @@ from typing import Any
 import lightning as L
 import pytest
 import torch
-from conftest import trainer
 
 from fer_lightning.classifier import EmotionClassifier
 from fer_lightning.data import FERDataModule
 from fer_lightning.models import DeepEmotionClassifier, ResNet18Classifier
 from fer_lightning.optimization import Schedule, is_validated, warmup_cosine
+from tests.conftest import trainer
 
 
 @pytest.mark.parametrize("decayed", [False, True])

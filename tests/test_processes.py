@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed
-from conftest import Command, Compose
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import read_write
 from safetensors.torch import load_file
@@ -24,7 +23,7 @@ from fer_lightning.losses import EpochLoss
 from fer_lightning.processes import end_with, process_rank, processes_started
 from fer_lightning.report.figures import Results
 from tests.commands import SERVER
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, Command, Compose
 from tests.runs import SHORT
 from tests.stopped_runs import assert_same, left_behind
 

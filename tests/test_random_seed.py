@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import Command, Compose, trainer
 from omegaconf import OmegaConf
 
 from fer_lightning.command_line import ConfigError
@@ -17,6 +16,7 @@ from fer_lightning.random_seed import SEED_FILE, record_seed, with_seed
 from fer_lightning.report.provenance import provenance
 from fer_lightning.report.sweep_table import sweep_table
 from fer_lightning.threads import ThreadCount
+from tests.conftest import Command, Compose, trainer
 from tests.runs import SHORT, metrics, run_of
 from tests.stopped_runs import fitted
 

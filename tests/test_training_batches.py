@@ -7,7 +7,6 @@ from typing import Any
 import lightning as L
 import pytest
 import torch
-from conftest import trainer
 from torch import Tensor
 
 from fer_lightning.augment import Augmentation
@@ -15,6 +14,7 @@ from fer_lightning.data import FERDataModule
 from fer_lightning.data.batches import seeds_of_step
 from fer_lightning.losses import CrossEntropy
 from fer_lightning.models import DeepEmotionClassifier, ResNet18Classifier
+from tests.conftest import trainer
 
 
 class Batches(L.Callback):

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import REPOSITORY
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -23,6 +22,7 @@ from fer_lightning.models import load_model
 from fer_lightning.plain_file import plain_values
 from fer_lightning.resume import StoppedRun
 from fer_lightning.run_config import run_config
+from tests.conftest import REPOSITORY
 
 
 class Malicious:

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import REPOSITORY
 
 from fer_lightning.data import DataError
 from fer_lightning.data.archive import FORMS
 from fer_lightning.data.export import export, main
 from fer_lightning.data.ferplus import Votes
 from fer_lightning.data.source import read_faces
+from tests.conftest import REPOSITORY
 from tests.data.faces_files import (
     BAD,
     CSV,

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from browser import in_browser, needs_browser
 
 from fer_lightning.report.charts import COLOURS
 from fer_lightning.report.compare import (
@@ -24,6 +23,7 @@ from fer_lightning.report.compare import (
 )
 from fer_lightning.report.curves import DASHES, curves_of_runs
 from fer_lightning.report.page import Key, Section
+from tests.browser import in_browser, needs_browser
 
 CLASSES = ("angry", "happy", "sad")
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from browser import in_browser, needs_browser
 
 from fer_lightning.augment import Augmentation
 from fer_lightning.data import FERDataModule
 from fer_lightning.report.look import write_look
 from fer_lightning.report.page import face_address
 from fer_lightning.report.sheets import OF_EACH, class_samples
+from tests.browser import in_browser, needs_browser
 
 
 @pytest.fixture

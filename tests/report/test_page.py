@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from browser import in_browser, needs_browser
 from matplotlib.figure import Figure
 
 from fer_lightning.report.page import Picture, Section, Table, made, write_page
+from tests.browser import in_browser, needs_browser
 
 
 def page(folder: Path) -> Path:

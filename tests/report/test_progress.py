@@ -8,12 +8,12 @@ from typing import Any
 import lightning as L
 import pytest
 import torch
-from conftest import trainer
 
 from fer_lightning.data import FERDataModule
 from fer_lightning.models import DeepEmotionClassifier
 from fer_lightning.report import progress
 from fer_lightning.report.progress import Throughput
+from tests.conftest import trainer
 
 
 class Clock(L.Callback):

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Command
-from runs import SHORT, run_of
 from tensorboard import program
+
+from tests.conftest import Command
+from tests.runs import SHORT, run_of
 
 
 @pytest.fixture(scope="module")
