@@ -18,10 +18,10 @@ from fer_lightning.check import APART, check
 from fer_lightning.checkpoint_content import checkpoint_content
 from fer_lightning.checkpoints import WholeCheckpoints
 from fer_lightning.classifier import EmotionClassifier
-from fer_lightning.command_line import ConfigError
 from fer_lightning.data import DataError, FERDataModule
 from fer_lightning.data.faces import SPLITS
 from fer_lightning.devices import EndTogether, refuse_what_devices_cannot_share
+from fer_lightning.errors import ConfigError
 from fer_lightning.losses import CrossEntropy
 from fer_lightning.messages import message
 from fer_lightning.models import load_model

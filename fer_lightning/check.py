@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fer_lightning.checkpoints import CHECKPOINTS
 from fer_lightning.classifier import METRICS, EmotionClassifier
-from fer_lightning.command_line import ConfigError
+from fer_lightning.errors import ConfigError
 from fer_lightning.nets.weights import Start
 from fer_lightning.optimization import Schedule
 from fer_lightning.signature import misfit

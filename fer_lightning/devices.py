@@ -9,8 +9,8 @@ from lightning.pytorch.strategies import DDPStrategy, ParallelStrategy, SingleDe
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 from omegaconf import DictConfig
 
-from fer_lightning.command_line import ConfigError
 from fer_lightning.data import FERDataModule
+from fer_lightning.errors import ConfigError
 from fer_lightning.processes import processes_started
 
 

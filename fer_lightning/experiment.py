@@ -20,7 +20,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from fer_lightning.build import build, rebuild
 from fer_lightning.checkpoints import CHECKPOINTS, LastCheckpoint
-from fer_lightning.command_line import ConfigError, give_up
+from fer_lightning.command_line import give_up
+from fer_lightning.errors import ConfigError
 from fer_lightning.failures import in_one_message
 from fer_lightning.files import written_whole
 from fer_lightning.messages import latest_runs

@@ -13,8 +13,8 @@ from torch import Tensor
 from fer_lightning.build import Experiment
 from fer_lightning.checkpoint_content import DataState, StoppedState, validated
 from fer_lightning.checkpoints import newest_whole
-from fer_lightning.command_line import ConfigError
 from fer_lightning.data import FERDataModule
+from fer_lightning.errors import ConfigError
 from fer_lightning.metrics_csv import MetricsCsv
 from fer_lightning.processes import process_rank
 from fer_lightning.run_config import hydras_file, refuse_foreign, run_config

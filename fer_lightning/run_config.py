@@ -22,10 +22,10 @@ from torch.optim.lr_scheduler import LRScheduler
 from fer_lightning.augment import Augmentation
 from fer_lightning.checkpoints import CHECKPOINTS
 from fer_lightning.classifier import EmotionClassifier
-from fer_lightning.command_line import ConfigError
 from fer_lightning.data import FERDataModule
 from fer_lightning.data.demo import drawn
 from fer_lightning.data.ferplus import Votes
+from fer_lightning.errors import ConfigError
 from fer_lightning.finetuning import Finetuning
 from fer_lightning.losses import CrossEntropy
 from fer_lightning.optimization import warmup_cosine

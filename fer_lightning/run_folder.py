@@ -2,7 +2,6 @@
 
 import atexit
 import logging
-import shlex
 import shutil
 import sys
 import traceback
@@ -19,9 +18,12 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from fer_lightning.command_line import FULL_ERROR, ConfigError, latest_runs, message
+from fer_lightning.command_line import FULL_ERROR
+from fer_lightning.errors import ConfigError
+from fer_lightning.messages import latest_runs, message
 from fer_lightning.processes import end_with, process_rank
 from fer_lightning.sweep.jobs import LOCK
+from fer_lightning.typed_command import command, override
 
 CONFIG = ".hydra"
 """In the folder of a run, where Hydra writes its config: all that reads a run looks there."""
@@ -135,7 +137,7 @@ def _leave() -> None:
 
 def _refuse_run_in(folder: Path, key: str, resumable: bool = False) -> None:
     if any(any(folder.glob(pattern)) for pattern in LEFT_BY_A_RUN):
-        go_on = f", or go on with that run by python train.py {shlex.quote(f'resume={folder}')}" if resumable else ""
+        go_on = f", or go on with that run by {command('train.py', override('resume', folder))}" if resumable else ""
         raise ConfigError(f"{key}={folder}: that folder holds a run already. Give another one{go_on}")
     if folder.name in PARTS and (folder.parent / CONFIG / "config.yaml").is_file():
         raise ConfigError(f"{key}={folder}: that folder is a part of the run {folder.parent}. Give another one")

@@ -6,7 +6,7 @@ import lightning as L
 from lightning.pytorch.callbacks import GradientAccumulationScheduler
 from omegaconf import DictConfig
 
-from fer_lightning.command_line import ConfigError
+from fer_lightning.errors import ConfigError
 from fer_lightning.optimization import Schedule, is_validated, steps_of_epoch
 
 

@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from fer_lightning.experiment import _save_weights
 from fer_lightning.failures import in_one_message
+from fer_lightning.model_file import save_model
 from fer_lightning.models import DeepEmotionClassifier
 from fer_lightning.report import sweep
 from fer_lightning.report.figures import Results
 from fer_lightning.report.page import Section, write_page
 from fer_lightning.report.predictions import Predictions
 from fer_lightning.report.results import BEGIN, END, write_into
+from fer_lightning.transforms.preprocessing import Preprocessing
 from tests.commands import REPOSITORY
 
 FACES, CLASSES = torch.zeros(2, 48, 48, dtype=torch.uint8), ("happy", "sad")
@@ -78,7 +79,7 @@ def test_weights_that_a_full_disk_has_no_room_for_end_in_the_usual_message(tmp_p
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
     try:
         with pytest.raises(OSError, match="File too large") as full:
-            _save_weights(model, tmp_path)
+            save_model(model, Preprocessing(48, 0.5, 0.25), tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert str(in_one_message(full.value, tmp_path)) == f"cannot go on writing to {tmp_path}: File too large"

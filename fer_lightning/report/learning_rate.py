@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 from omegaconf import DictConfig
 
 from fer_lightning.build import build
-from fer_lightning.command_line import ConfigError, as_typed
+from fer_lightning.errors import ConfigError
 from fer_lightning.files import written_whole
 from fer_lightning.finetuning import Finetuning
+from fer_lightning.typed_command import as_typed
 
 WARM_UP = 20
 """Steps until the running mean of the loss has settled."""

@@ -7,11 +7,11 @@ from omegaconf import DictConfig
 
 from fer_lightning.build import build_data
 from fer_lightning.check import check
-from fer_lightning.command_line import as_typed
 from fer_lightning.data import FERDataModule
 from fer_lightning.data.splits import split_frame
 from fer_lightning.report.page import Section, Table, write_page
 from fer_lightning.report.sheets import class_samples, fed_picture
+from fer_lightning.typed_command import as_typed
 
 log = logging.getLogger(__name__)
 

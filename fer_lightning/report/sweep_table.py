@@ -11,7 +11,8 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import TypeAdapter
 
-from fer_lightning.command_line import ConfigError, better
+from fer_lightning.command_line import better
+from fer_lightning.errors import ConfigError
 from fer_lightning.random_seed import SEED_FILE
 from fer_lightning.report.metrics_json import score_in
 from fer_lightning.report.repeats import REPEATS, repeat_key
