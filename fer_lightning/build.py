@@ -14,7 +14,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from torch.optim import Optimizer
 
-from fer_lightning.check import APART, check
+from fer_lightning.check import APART, check, refuse_scores_of_other_weights
 from fer_lightning.checkpoint_content import checkpoint_content
 from fer_lightning.checkpoints import WholeCheckpoints
 from fer_lightning.classifier import EmotionClassifier
@@ -53,7 +53,7 @@ def build(cfg: DictConfig) -> Experiment:
         ConfigError: a value of the wrong type or out of range, or data that cannot be used.
     """
     check(cfg)
-    _refuse_scores_of_other_weights(cfg)
+    refuse_scores_of_other_weights(cfg)
     finetuning, of_head = _apart("finetune", cfg.finetune)
     own = [_made("finetune", finetuning)] if cfg.finetune.unfreeze_at_epoch != 0 else []
     trainer = _trainer(cfg, own, callbacks=list(cfg.callbacks or {}), loggers=list(cfg.logger or {}))
@@ -170,19 +170,6 @@ def _model(cfg: DictConfig, datamodule: FERDataModule, **parts: Any) -> EmotionC
         log.warning("finetune freezes the body of the network at random weights: add finetune=full%s", hint)
     model: EmotionClassifier = _made("model", node, **parts)
     return model
-
-
-def _refuse_scores_of_other_weights(cfg: DictConfig) -> None:
-    """Between two validations there is only the score of the last one, which is of other weights."""
-    for name, node in (cfg.callbacks or {}).items():
-        for key in ("every_n_train_steps", "train_time_interval"):
-            if node and node.get("monitor") and node.get(key):
-                raise ConfigError(
-                    f"callbacks.{name!s}.{key} is {node[key]}: a checkpoint that is chosen by {node.monitor} holds the "
-                    f"weights that this was measured of, so it is written after a validation. To validate more "
-                    f"often, give +trainer.val_check_interval=0.5; last.ckpt is written by the clock, "
-                    f"callbacks.last_checkpoint.minutes={cfg.callbacks.get('last_checkpoint', {}).get('minutes', 10)}"
-                )
 
 
 def _read(datamodule: FERDataModule, stage: str) -> None:

@@ -90,6 +90,25 @@ def _check_that_it_trains(cfg: DictConfig) -> None:
         raise ConfigError("trainer.max_steps is 0: nothing would be trained; -1 is as many as trainer.max_epochs has")
 
 
+def refuse_scores_of_other_weights(cfg: DictConfig) -> None:
+    """Between two validations there is only the score of the last one, which is of other weights.
+
+    Of a run that is to be trained: one that has been can be tested.
+
+    Raises:
+        ConfigError: names the key by which a best checkpoint would be written there.
+    """
+    for name, node in (cfg.callbacks or {}).items():
+        for key in ("every_n_train_steps", "train_time_interval"):
+            if node and node.get("monitor") and node.get(key):
+                raise ConfigError(
+                    f"callbacks.{name!s}.{key} is {node[key]}: a checkpoint that is chosen by {node.monitor} holds the "
+                    f"weights that this was measured of, so it is written after a validation. To validate more "
+                    f"often, give +trainer.val_check_interval=0.5; how often last.ckpt is written is "
+                    f"callbacks.last_checkpoint.minutes"
+                )
+
+
 def _check_unfreezing(cfg: DictConfig) -> None:
     epoch, epochs = cfg.finetune.unfreeze_at_epoch, cfg.trainer.max_epochs
     if isinstance(epoch, int) and isinstance(epochs, int) and 0 < epochs <= epoch:

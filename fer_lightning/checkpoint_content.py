@@ -1,7 +1,7 @@
 """What a checkpoint of a run must hold to be tested or resumed, and be of the type that train.py writes."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -46,7 +46,7 @@ class DataState(BaseModel):
     std: Annotated[float, Field(gt=0)]
     image_size: Annotated[int, Field(ge=1, le=LARGEST)]
     trained_on: Digests
-    labelled: dict[Literal["train", "val", "test"], Digests] = {}  # likewise
+    labelled: dict[str, Digests] = {}  # likewise
     chosen_on: Digests = torch.empty(0, dtype=torch.int64)  # a checkpoint without is from before this was kept
 
     @property

@@ -14,7 +14,6 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from hydra.utils import instantiate
-from lightning.pytorch.callbacks import EarlyStopping, Timer
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 
@@ -34,7 +33,7 @@ from fer_lightning.report.report import write_report
 from fer_lightning.resume import StoppedRun
 from fer_lightning.run_config import checkpoint_of, hydras_file, run_config
 from fer_lightning.run_folder import gone_if_refused
-from fer_lightning.stopping import Stopped, stopping_at_once
+from fer_lightning.stopping import Stopped, log_why_stopped, stopping_at_once
 from fer_lightning.sweep.jobs import FAILED, PRUNED, job
 from fer_lightning.sweep.pruning import Pruned
 from fer_lightning.tta import Tta
@@ -146,7 +145,7 @@ def _train(cfg: DictConfig) -> float:
     started = time.perf_counter() - (stopped.seconds if stopped else 0)
     trainer.fit(model, datamodule, ckpt_path=stopped.checkpoint if stopped else None, weights_only=True)
     minutes = (time.perf_counter() - started) / 60
-    _log_why_stopped(trainer)
+    log_why_stopped(trainer)
     best = getattr(trainer.checkpoint_callback, "best_model_path", "")
     tested = Path(best) if cfg.ckpt == "best" else checkpoint_of(run_dir, "last")
     kept = tested.is_file()  # not with trainer.fast_dev_run
@@ -179,16 +178,6 @@ def _train(cfg: DictConfig) -> float:
     board = Path("outputs") if shown.parts[:1] == ("outputs",) else shown
     log.info("TensorBoard  tensorboard --logdir %s", shell_word(board))
     return score
-
-
-def _log_why_stopped(trainer: L.Trainer) -> None:
-    """Nothing for a training that had all its epochs or steps."""
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(callback, EarlyStopping) and callback.stopping_reason_message:
-            log.info("stopped early: %s", callback.stopping_reason_message)
-        if isinstance(callback, Timer) and trainer.should_stop and (callback.time_remaining() or 0) <= 0:
-            minutes = callback.time_elapsed() / 60
-            log.info("stopped by trainer.max_time, after %.1f minutes, at step %d", minutes, trainer.global_step)
 
 
 def _score(cfg: DictConfig, trainer: L.Trainer) -> float:

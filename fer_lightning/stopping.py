@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+import lightning as L
+from lightning.pytorch.callbacks import EarlyStopping, Timer
+
 log = logging.getLogger(__name__)
 
 SIGNALS = tuple(
@@ -61,6 +64,16 @@ class StopSignals:
             raise Stopped(number)
         self.received = number
         log.info("%s: stopping after this step; once more stops at once", signal.Signals(number).name)
+
+
+def log_why_stopped(trainer: L.Trainer) -> None:
+    """Tells what ended a training before its last epoch or step, if anything did."""
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, EarlyStopping) and callback.stopping_reason_message:
+            log.info("stopped early: %s", callback.stopping_reason_message)
+        if isinstance(callback, Timer) and trainer.should_stop and (callback.time_remaining() or 0) <= 0:
+            minutes = callback.time_elapsed() / 60
+            log.info("stopped by trainer.max_time, after %.1f minutes, at step %d", minutes, trainer.global_step)
 
 
 def _handled(handlers: dict[int, Any]) -> dict[int, Any]:

@@ -18,12 +18,12 @@ from omegaconf import OmegaConf
 
 from fer_lightning.build import build
 from fer_lightning.data.batches import Batches, EpochOrder
-from fer_lightning.experiment import _log_why_stopped, train
+from fer_lightning.experiment import train
 from fer_lightning.failures import in_one_message
 from fer_lightning.finite import NonFiniteLossError
 from fer_lightning.losses import CrossEntropy
 from fer_lightning.quiet import quieten
-from fer_lightning.stopping import Stopped, StopSignals
+from fer_lightning.stopping import Stopped, StopSignals, log_why_stopped
 from tests.conftest import Compose
 from tests.stopped_runs import BASE, Killed, KilledAt, fitted, run_folder
 
@@ -92,7 +92,7 @@ def test_a_training_that_ends_by_its_time_says_so(
     experiment = build(run_folder(composed, tmp_path, "run", *options))
     experiment.trainer.fit(experiment.model, experiment.datamodule)
     with caplog.at_level("INFO"):
-        _log_why_stopped(experiment.trainer)
+        log_why_stopped(experiment.trainer)
     assert caplog.text.count("stopped by trainer.max_time, after 0.0 minutes, at step 0") == said
 
 
