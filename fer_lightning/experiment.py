@@ -38,6 +38,7 @@ from fer_lightning.sweep.jobs import FAILED, PRUNED, job
 from fer_lightning.sweep.pruning import Pruned
 from fer_lightning.tta import Tta
 from fer_lightning.typed_command import as_typed, command, config_options, override, shell_word, typed_overrides
+from fer_lightning.wandb_runs import begin_wandb_run, ends_its_wandb_run
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +112,8 @@ def _train_as_job(cfg: DictConfig, run_dir: Path) -> float:
             torch.set_num_threads(threads)
         log.info("job %s computes on %d of %d cores", run_dir.name, torch.get_num_threads(), os.cpu_count())
         try:
-            return _train(cfg)
+            with ends_its_wandb_run():
+                return _train(cfg)
         except Pruned as why:
             log.info("pruned: %s", why)
             with written_whole(run_dir / PRUNED) as unfinished:
@@ -137,6 +139,7 @@ def _train(cfg: DictConfig) -> float:
             instantiate(cfg.instead)(cfg, run_dir)
             return math.nan
         experiment = build(cfg)
+        begin_wandb_run(experiment.trainer)
     datamodule, model, trainer = experiment.datamodule, experiment.model, experiment.trainer
     if stopped:
         stopped.take_up(experiment)

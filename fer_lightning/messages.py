@@ -6,6 +6,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from hydra.errors import (
     MissingConfigException,
     OverrideParseException,
 )
-from hydra.utils import get_object
 from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
@@ -138,7 +138,7 @@ def _unknown_key(error: OmegaConfBaseException) -> str:
         return f"{full_key}: {NOT_TAKEN[full_key]}"
     if key in NOT_HERE:
         return f"{text}: {NOT_HERE[key]}"
-    target = str(parent.get("_target_"))
+    target = str(parent.get("_target_", ""))
     addable = f"{text} in conf/, but {target} takes it: add it with a plus, as in +{full_key}=…"
     if target == "lightning.Trainer" and key in TAKEN:
         return addable
@@ -146,17 +146,19 @@ def _unknown_key(error: OmegaConfBaseException) -> str:
     root: Any = OmegaConf.to_container(error.parent_node._get_root(), resolve=False)
     near = [name for name in (our_name(key),) if name and _is_there(root, name)]
     near = near or difflib.get_close_matches(key, keys, n=1)
-    if not near and _takes(target, key):
-        return addable
     near = near or [f"{one}.{key}" for one in keys if isinstance(parent[one], dict) and key in parent[one]]
+    elsewhere = _choices_that_have(full_key)
+    if not near and not elsewhere and _takes(target, key):  # which imports what it asks
+        return addable
     meant = f"\nDid you mean {near[0]}?" if near else ""
-    return f"{text}{meant}\nKeys here: {', '.join(keys)}{_choices_that_have(full_key)}"
+    return f"{text}{meant}\nKeys here: {', '.join(keys)}{elsewhere}"
 
 
 def _takes(target: str, key: str) -> bool:
     """Checks whether what a node describes has an argument of this name, also if its yaml does not list it."""
+    module, _, name = target.rpartition(".")
     try:
-        parameters = inspect.signature(get_object(target)).parameters
+        parameters = inspect.signature(getattr(import_module(module), name)).parameters
     except Exception:  # whatever importing it raises: what is wrong is the key
         return False
     return key in parameters

@@ -26,7 +26,7 @@ def override(key: str, value: object) -> str:
     """Returns the override from which Hydra reads this very value for the key, quoted if need be."""
     text = str(value)
     if isinstance(value, Path) and (text.startswith("~") or text == "???"):  # which mean something to what reads them
-        text = f"./{text}"
+        text = str(value.absolute())
     plain = f"{key}={text}"
     if _value(plain) == text and "${" not in text:
         return plain

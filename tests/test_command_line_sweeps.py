@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shlex
 import statistics
 import subprocess
 import sys
@@ -182,3 +183,25 @@ def test_slurm_is_a_choice_of_launcher(composed: Compose) -> None:
     composed("hydra/launcher=submitit_slurm", "hydra.launcher.partition=gpu")
     launcher = HydraConfig.get().launcher
     assert (launcher._target_.rpartition(".")[2], launcher.partition) == ("SlurmLauncher", "gpu")
+
+
+def test_a_sweep_names_its_folders_as_one_likes_and_goes_on_by_what_it_prints(
+    few_faces: Path, run_command: Command, tmp_path: Path
+) -> None:
+    command = (
+        "-m", *SHORT, f"data.path={few_faces}", "trainer.fast_dev_run=true", "seed=3,4", "hydra.sweep.dir=sw (1)",
+    )  # fmt: skip
+    quoted = [word.replace("sw (1)", "'sw (1)'") for word in command]
+    shared = run_command("train.py", *quoted, "optimizer.lr=0.1,0.2", "hydra.sweep.subdir=seed_${seed}")
+    assert shared.returncode == 1
+    assert "would share the folder seed_3" in shared.stderr
+    first = run_command("train.py", *quoted, "hydra.sweep.subdir=seed_${seed}")
+    assert first.returncode == 0, first.stderr
+    sweep = tmp_path / "sw (1)"
+    rows = list(csv.DictReader((sweep / "sweep.csv").open()))
+    assert {(row["job"], row["state"]) for row in rows} == {("seed_3", "done"), ("seed_4", "done")}
+    printed = first.stdout.partition("it goes on with\n")[2].splitlines()[0]
+    _, script, *words = shlex.split(printed)
+    again = run_command(script, *words)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.count("done already") == 2

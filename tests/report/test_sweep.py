@@ -183,3 +183,18 @@ def test_dots_are_jobs_and_diamonds_their_means() -> None:
     fifths = [[(rates[n] + rates[n + 1]) / 2, (n**2 + (n + 1) ** 2) / 200] for n in range(0, 10, 2)]
     assert axes.lines[0].get_xydata().tolist() == [pytest.approx(fifth) for fifth in fifths]
     assert axes.get_xscale() == "log"
+
+
+def test_jobs_with_folders_of_other_names_are_in_the_table_by_these(tmp_path: Path) -> None:
+    for number, name in enumerate(("seed_1", "a/seed_0")):
+        job(tmp_path, number, "val/accuracy", 0.5 + number / 10)
+        (tmp_path / str(number) / ".hydra" / "hydra.yaml").write_text(f"hydra: {{job: {{num: {number}}}}}\n")
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / str(number)).rename(tmp_path / name)
+    (tmp_path / PLAN).write_text("".join(f"- [optimizer.lr={number}, model=resnet18]\n" for number in range(3)))
+    table = sweep_table(tmp_path, "val/accuracy")
+    assert table["job"].tolist() == ["a/seed_0", "seed_1", 2]
+    assert table["state"].tolist() == ["done", "done", "pending"]
+    assert best_command(table, "val/accuracy", ["--config-dir=my conf"]) == (
+        "python train.py '--config-dir=my conf' model=resnet18 optimizer.lr=1"
+    )

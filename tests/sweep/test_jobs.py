@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from fer_lightning.command_line import ConfigError
-from fer_lightning.sweep.jobs import FAILED, PRUNED, held, job, outcome, refuse_other_jobs
+from fer_lightning.sweep.jobs import (
+    FAILED,
+    PRUNED,
+    held,
+    job,
+    job_folders,
+    outcome,
+    refuse_other_jobs,
+    refuse_shared_folders,
+)
 
 
 def folder_of(sweep: Path, number: int, *overrides: str) -> Path:
@@ -64,4 +73,33 @@ def test_two_sweeps_at_once_do_not_share_a_folder(tmp_path: Path) -> None:
     with held(tmp_path), pytest.raises(ConfigError, match="another process is running the sweep"), held(tmp_path):
         pass
     with held(tmp_path):
+        pass
+
+
+def test_jobs_are_found_by_what_hydra_wrote_whatever_their_folders_are_called(tmp_path: Path) -> None:
+    for number, name in enumerate(("seed_3", "a/b", "7", "without")):
+        hydra = tmp_path / name / ".hydra"
+        hydra.mkdir(parents=True)
+        if name != "without":  # killed before it was written
+            (hydra / "hydra.yaml").write_text(f"hydra:\n  job:\n    num: {number}\n    id: x\n")
+            (hydra / "overrides.yaml").write_text(f"- seed={number}\n")
+    (tmp_path / "5" / ".hydra").mkdir(parents=True)
+    (tmp_path / "6").mkdir()
+    found = {number: folder.relative_to(tmp_path).as_posix() for number, folder in job_folders(tmp_path).items()}
+    assert found == {0: "seed_3", 1: "a/b", 2: "7", 5: "5"}
+    refuse_other_jobs(tmp_path, [[f"seed={number}"] for number in range(4)])
+    with pytest.raises(ConfigError, match="its job 1 has seed=1, and here is seed=9"):
+        refuse_other_jobs(tmp_path, [["seed=0"], ["seed=9"], ["seed=2"]])
+
+
+def test_folders_that_two_jobs_would_share_are_refused() -> None:
+    refuse_shared_folders(["a", "b"], "${model}")
+    with pytest.raises(ConfigError, match=r"jobs 0 and 2 would share the folder seed_0\. .*_\$\{hydra\.job\.num\}$"):
+        refuse_shared_folders(["seed_0", "seed_1", "seed_0", "seed_1"], "seed_${seed}")
+
+
+def test_a_sweep_whose_folder_cannot_be_made_names_the_key_of_sweeps(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    told = r"the sweep's folder cannot be made: .*with hydra\.sweep\.dir="
+    with pytest.raises(ConfigError, match=told), held(tmp_path / "file" / "sweep"):
         pass
