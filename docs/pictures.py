@@ -18,6 +18,7 @@ from fer_lightning.data.drawn.photo import photo
 from fer_lightning.data.faces import SIDE
 from fer_lightning.report.charts import confusion_figure, per_class_figure
 from fer_lightning.report.curves import curves_figure
+from fer_lightning.tables import read_table
 
 HERE = Path(__file__).parent
 FACES_A_ROW = 13
@@ -41,11 +42,11 @@ def demo_faces() -> Image.Image:
 
 def charts(run: Path) -> dict[str, Figure]:
     """Of a run on FER2013, from its report: no face of it."""
-    counts = pd.read_csv(run / "report" / "confusion.csv", index_col="true")
+    counts = read_table(run / "report" / "confusion.csv", ["true"])
     return {
         "curves": curves_figure(pd.read_csv(run / "metrics.csv"), "val/accuracy"),
         "confusion": confusion_figure(torch.tensor(counts.to_numpy()), tuple(counts), shares=True),
-        "per_class": per_class_figure(pd.read_csv(run / "report" / "per_class.csv", index_col="class")),
+        "per_class": per_class_figure(read_table(run / "report" / "per_class.csv", ["class"])),
     }
 
 

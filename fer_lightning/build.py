@@ -8,6 +8,7 @@ from typing import Any
 
 import lightning as L
 import torch
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -22,6 +23,7 @@ from fer_lightning.data import DataError, FERDataModule
 from fer_lightning.data.faces import SPLITS
 from fer_lightning.devices import EndTogether, refuse_what_devices_cannot_share
 from fer_lightning.errors import ConfigError
+from fer_lightning.hydra_files import literal_text
 from fer_lightning.losses import CrossEntropy
 from fer_lightning.messages import message
 from fer_lightning.models import load_model
@@ -35,6 +37,13 @@ from fer_lightning.threads import ThreadCount
 from fer_lightning.trainer_options import check_batches
 
 log = logging.getLogger(__name__)
+
+
+MEASURING = (
+    *("_target_", "_convert_", "accelerator", "precision", "limit_test_batches", "deterministic", "benchmark"),
+    *("inference_mode", "enable_progress_bar"),
+)
+"""What the test of a run takes of its trainer."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +131,13 @@ def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experimen
     for group in ("data", "trainer"):
         _replace(run[group], changes[group], group)
     run.seed = 0 if run.seed is None else run.seed  # which testing does not use
-    run.trainer.update({"devices": 1, "num_nodes": 1, "strategy": "auto"})  # however many it was trained on
     check(run)
+    # Of a run's trainer only what measuring takes: its profiler, folder or plugins would write. On one device, however
+    # many it was trained on.
+    measuring = OmegaConf.masked_copy(run.trainer, [key for key in MEASURING if key in run.trainer])
+    measuring.update({"devices": 1, "num_nodes": 1, "strategy": "auto", "enable_checkpointing": False})
+    measuring.default_root_dir = literal_text(HydraConfig.get().runtime.output_dir)
+    run.trainer = measuring
     trainer = _trainer(run, [], callbacks=["progress_bar"], loggers=[])
     try:
         model = load_model(checkpoint, _made("loss", run.loss))
@@ -196,7 +210,7 @@ def _trainer(cfg: DictConfig, own: list[L.Callback], callbacks: list[str], logge
     named = [_made(f"callbacks.{name}", cfg.callbacks[name]) for name in callbacks if cfg.callbacks.get(name)]
     options: dict[str, Any] = {
         "callbacks": [*named, *own, EndTogether(), ThreadCount()],  # LastCheckpoint is the first
-        "plugins": [WholeCheckpoints()],
+        "plugins": [WholeCheckpoints(Path(cfg.trainer.default_root_dir))],
         "logger": [_made(f"logger.{name}", cfg.logger[name]) for name in loggers] or False,
         "enable_model_summary": False,  # ours leaves out the metrics
         "use_distributed_sampler": False,  # the data module shares the faces out itself, and repeats none in val

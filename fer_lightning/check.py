@@ -6,6 +6,7 @@ import lightning as L
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
+from fer_lightning.bounds import refuse_too_much
 from fer_lightning.checkpoints import CHECKPOINTS
 from fer_lightning.classifier import METRICS, EmotionClassifier
 from fer_lightning.errors import ConfigError
@@ -41,6 +42,7 @@ def check(cfg: DictConfig) -> None:
     """
     if missing := sorted(OmegaConf.missing_keys(cfg)):
         raise ConfigError(f"{missing[0]} is missing: give {missing[0]}=…{WHAT_IS_MISSING.get(missing[0], '')}")
+    refuse_too_much(cfg)
     trainer = cfg.trainer
     options = OmegaConf.to_container(trainer, resolve=True)
     assert isinstance(options, dict)

@@ -4,14 +4,21 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import torch
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor
 
+from fer_lightning.checkpoints import LAST, ONE_BEFORE, name_in
 from fer_lightning.plain_file import is_plain, plain_values
 from fer_lightning.transforms.preprocessing import LARGEST, Preprocessing
 
 FORMAT_VERSION = 1
 """Of checkpoints and model.safetensors; a program reads its own and those before."""
+
+MOST_CLASSES = 1000
+"""Confusion matrices grow with their square."""
+
+LONGEST = 80
+"""Characters of a name in a message: a checkpoint can have any number of them."""
 
 Plain = str | int | float | bool | list[str] | tuple[str, ...] | None
 
@@ -81,10 +88,58 @@ class LastState(BaseModel):
     score: float | None = None
 
 
+def _of_a_checkpoint(path: str) -> str:
+    """What a run removes once it has a better one."""
+    if path and (not path.endswith(".ckpt") or name_in(path) in (LAST, ONE_BEFORE)):
+        raise ValueError("no best checkpoint")
+    return path
+
+
+CheckpointPath = Annotated[str, AfterValidator(_of_a_checkpoint)]
+
+
+def _one_number(score: Tensor) -> Tensor:
+    if not is_plain(score) or score.numel() != 1:
+        raise ValueError("no number")
+    return score
+
+
+Score = Annotated[Tensor, AfterValidator(_one_number)]
+
+
+class BestState(BaseModel):
+    """What `BestCheckpoint.state_dict` gives."""
+
+    model_config = ConfigDict(strict=True, arbitrary_types_allowed=True, protected_namespaces=())
+
+    best_model_path: CheckpointPath
+    kth_best_model_path: CheckpointPath
+    last_model_path: CheckpointPath
+    best_k_models: dict[CheckpointPath, Score]
+    best_model_score: Score | None
+    current_score: Score | None
+    kth_value: Score
+
+    @model_validator(mode="after")
+    def _has_the_kth(self) -> "BestState":
+        if self.kth_best_model_path not in {"", *self.best_k_models}:
+            raise ValueError("the worst of the best is none of them")
+        return self
+
+
 class CallbackStates(BaseModel):
     """Those of other callbacks are theirs to look at."""
 
     last: Annotated[LastState, Field(alias="LastCheckpoint")]
+    best: list[BestState]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, states: Any) -> Any:
+        """Lightning's keys of best checkpoints say what they monitor."""
+        if not isinstance(states, dict):
+            return states
+        return states | {"best": [one for key, one in states.items() if str(key).startswith("BestCheckpoint")]}
 
 
 class StoppedState(BaseModel):
@@ -111,9 +166,18 @@ def checkpoint_content(path: Path) -> CheckpointContent:
         values = plain_values(path)
     except ValueError as error:
         raise ValueError(f"{_no_checkpoint(path)}: {error}. Give one that train.py wrote") from error
+    return validated_content(path, values)
+
+
+def validated_content(path: Path, values: Any) -> CheckpointContent:
+    """The values of a checkpoint, if a network can be made of them.
+
+    Raises:
+        ValueError: as `checkpoint_content`.
+    """
     content = validated(CheckpointContent, path, values)
     if odd := [name for name, value in content.state_dict.items() if not is_plain(value)]:
-        raise ValueError(f"{_no_checkpoint(path)}: {odd[0]} is no plain tensor. Give one that train.py wrote")
+        raise ValueError(f"{_no_checkpoint(path)}: {odd[0][:LONGEST]} is no plain tensor. Give one that train.py wrote")
     refuse_sizes_without_weights(path, content.hyper_parameters, content.state_dict)
     return content
 
@@ -122,8 +186,12 @@ def refuse_sizes_without_weights(path: Path, hyper_parameters: dict[str, Plain],
     """Refuses hyperparameters that would fill the memory with a network before its weights turn out not to fit."""
     sizes = [size for value in state.values() for size in value.shape]
     for name, size in hyper_parameters.items():
+        if isinstance(size, list | tuple) and len(size) > MOST_CLASSES:
+            raise ValueError(f"{_no_checkpoint(path)}: {name[:LONGEST]} has {len(size):,} values. Train again")
         if type(size) is int and size > max(sizes, default=0):
-            raise ValueError(f"{_no_checkpoint(path)}: {name} is {size}, but no weight in it is as large. Train again")
+            raise ValueError(
+                f"{_no_checkpoint(path)}: {name[:LONGEST]} is {size}, but no weight in it is as large. Train again"
+            )
 
 
 def validated(kind: type[Content], path: Path, values: Any) -> Content:
@@ -138,7 +206,7 @@ def validated(kind: type[Content], path: Path, values: Any) -> Content:
         # Not what was found: a few bytes can hold lists of lists that would take hours to print.
         first = error.errors(include_input=False, include_url=False)[0]
         names = first["loc"][: 3 if "callbacks" in first["loc"] else 2]  # what follows is pydantic's
-        where = ".".join(map(str, names)) or "all of it"
+        where = ".".join(map(str, names))[:LONGEST] or "all of it"
         if where == "format_version":
             why = f"its format_version is above {FORMAT_VERSION}: it was made by a newer version of this program"
         elif first["type"] == "missing":

@@ -3,6 +3,7 @@
 import io
 import logging
 import os
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
+from fer_lightning.errors import ConfigError
 from fer_lightning.files import written_whole
 from fer_lightning.plain_file import plain_values
 from fer_lightning.stopping import Stopped, StopSignals
@@ -28,13 +30,23 @@ CHECKPOINTS = ("best", "last")
 class WholeCheckpoints(TorchCheckpointIO):
     """Lightning's way to the disk: a checkpoint gets its name once all of it is there; reading one executes nothing.
 
-    The last.ckpt before the one that is written stays, as one_before_last.ckpt.
+    The last.ckpt before the one that is written stays, as one_before_last.ckpt. Lightning itself removes whatever a
+    checkpoint's state names, folders too.
+
+    Args:
+        run_dir: what is written or removed lies in this folder, also where links are followed.
     """
+
+    def __init__(self, run_dir: Path) -> None:
+        super().__init__()
+        self.run_dir = run_dir
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         content = io.BytesIO()  # torch hides that a disk is full behind errors of its own
         torch.save(checkpoint, content)
         path = Path(path)
+        if not self._is_ours(path):
+            raise ConfigError(f"{path} is outside of {self.run_dir}, where this run keeps its checkpoints")
         path.parent.mkdir(exist_ok=True)  # but not a run's folder that is gone
         with written_whole(path) as unfinished:
             with unfinished.open("wb") as file:
@@ -48,13 +60,25 @@ class WholeCheckpoints(TorchCheckpointIO):
         checkpoint: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=True)
         return checkpoint
 
+    def remove_checkpoint(self, path: str | Path) -> None:
+        """Removes a checkpoint of this run, and nothing else: no folder, and no link."""
+        path = Path(path)
+        if path.suffix == ".ckpt" and path.is_file() and not path.is_symlink() and self._is_ours(path):
+            path.unlink()
+
+    def _is_ours(self, path: Path) -> bool:
+        return path.parent.resolve().is_relative_to(self.run_dir.resolve())
+
 
 class BestCheckpoint(ModelCheckpoint):
-    """Lightning's, which forgets the best score so far if the run's folder has another name when it is resumed."""
+    """Lightning's, which forgets the best score so far if the run's folder has another name when it is resumed.
+
+    Of the paths in a checkpoint only the names count: the files lie where this run keeps its own.
+    """
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         def here(path: str) -> str:
-            return str(Path(str(self.dirpath)) / Path(path).name) if path else path
+            return str(Path(str(self.dirpath)) / name_in(path)) if path else path
 
         paths = ("best_model_path", "kth_best_model_path", "last_model_path")
         super().load_state_dict(
@@ -186,6 +210,11 @@ class LastCheckpoint(Callback):
         wishes = torch.tensor([signal, is_time], device=trainer.strategy.root_device)
         signal, of_all = trainer.strategy.reduce(wishes, reduce_op="max").tolist()
         return signal, bool(of_all)
+
+
+def name_in(path: str) -> str:
+    """The name of a file, of whatever system its path is."""
+    return re.split(r"[/\\]", path)[-1]
 
 
 def newest_whole(folder: Path) -> tuple[Path, dict[str, Any]] | None:

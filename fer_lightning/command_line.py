@@ -30,6 +30,9 @@ def _resumed_or_new(resume: str | int | float | None, new: str) -> str:
     run_dir = Path(str(resume)).expanduser()
     if not (run_dir / ".hydra" / "config.yaml").is_file():
         raise ConfigError(f"resume={resume} is not the folder of a run: it has no .hydra/config.yaml")
+    from fer_lightning.run_places import refuse_links  # which needs this module
+
+    refuse_links(run_dir)  # before Hydra opens its log there
     return str(run_dir)
 
 

@@ -23,6 +23,7 @@ from fer_lightning.command_line import give_up
 from fer_lightning.errors import ConfigError
 from fer_lightning.failures import in_one_message
 from fer_lightning.files import written_whole
+from fer_lightning.hydra_files import hydra_value, overrides_of
 from fer_lightning.messages import latest_runs
 from fer_lightning.model_file import save_model
 from fer_lightning.processes import process_rank
@@ -31,8 +32,9 @@ from fer_lightning.report.figures import Results
 from fer_lightning.report.provenance import provenance
 from fer_lightning.report.report import write_report
 from fer_lightning.resume import StoppedRun
-from fer_lightning.run_config import checkpoint_of, hydras_file, run_config
+from fer_lightning.run_config import checkpoint_of, run_config
 from fer_lightning.run_folder import gone_if_refused
+from fer_lightning.run_places import refuse_other_places
 from fer_lightning.stopping import Stopped, log_why_stopped, stopping_at_once
 from fer_lightning.sweep.jobs import FAILED, PRUNED, job
 from fer_lightning.sweep.pruning import Pruned
@@ -131,6 +133,8 @@ def _train(cfg: DictConfig) -> float:
     run_dir = Path(HydraConfig.get().runtime.output_dir)
     with gone_if_refused():
         stopped = _stopped(cfg, run_dir)
+        if not cfg.resume:
+            refuse_other_places(cfg, run_dir)
         drawn = (stopped.config if stopped else cfg).seed is None
         cfg = with_seed(stopped.config if stopped else cfg, run_dir)
         if cfg.instead and HydraConfig.get().mode is RunMode.MULTIRUN:
@@ -164,7 +168,7 @@ def _train(cfg: DictConfig) -> float:
     figures = {cfg.monitor: score, "minutes": minutes, "epochs": trainer.current_epoch}
     save_model(model, datamodule.preprocessing, run_dir)
     _log_hyperparameters(cfg, trainer, run_dir, figures | results.metrics)
-    options = config_options(OmegaConf.select(hydras_file(run_dir, "hydra.yaml"), "hydra"))
+    options = config_options(hydra_value(run_dir))
     overrides = [*options, *_overrides(run_dir, trainer.max_epochs)]
     accelerator = trainer.strategy.root_device.type
     made_with = provenance("train.py", overrides, accelerator, trainer.world_size)
@@ -202,7 +206,7 @@ def _stopped(cfg: DictConfig, run_dir: Path) -> StoppedRun | None:
 
 def _overrides(run_dir: Path, max_epochs: int | None) -> list[str]:
     """What repeats a run: what it was started with, without the sweep it is of, its epochs by now and a drawn seed."""
-    overrides = [str(one) for one in hydras_file(run_dir, "overrides.yaml") if not str(one).startswith("sweep=")]
+    overrides = [one for one in overrides_of(run_dir) or [] if not one.startswith("sweep=")]
     run = run_config(run_dir)
     if (run_dir / SEED_FILE).is_file():
         overrides = [one for one in overrides if one.partition("=")[0].lstrip("+") != "seed"] + [f"seed={run.seed}"]
@@ -233,8 +237,9 @@ def _finished_run(cfg: DictConfig) -> tuple[Path, Path]:
 def _log_hyperparameters(cfg: DictConfig, trainer: L.Trainer, run_dir: Path, figures: dict[str, float]) -> None:
     """The choices, the numbers behind them and the outcome: a row of TensorBoard's HPARAMS tab, W&B's config, …"""
     groups = ("data", "augmentation", "model", "finetune", "loss", "optimizer", "scheduler")
-    choices = OmegaConf.select(hydras_file(run_dir, "hydra.yaml"), "hydra.runtime.choices", throw_on_missing=True)
-    row: dict[str, Any] = {group: str(choices[group]) for group in groups}
+    choices = hydra_value(run_dir, "runtime", "choices")
+    known = choices if isinstance(choices, dict) else {}
+    row: dict[str, Any] = {group: str(known.get(group, "–")) for group in groups}
     row |= {"seed": cfg.seed, "batch_size": cfg.data.batch_size, "max_epochs": trainer.max_epochs}
     for group in ("model", "finetune", "loss", "optimizer"):
         plain = OmegaConf.to_container(cfg[group], resolve=True)

@@ -5,10 +5,10 @@ import os
 from pathlib import Path
 
 import torch
-from omegaconf import OmegaConf
 
 from fer_lightning.errors import ConfigError
 from fer_lightning.finite import NonFiniteLossError
+from fer_lightning.hydra_files import plain_yaml
 from fer_lightning.typed_command import as_typed, command, override
 
 CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
@@ -58,11 +58,11 @@ def _known(path: Path) -> Path:
 
 def _smaller(config: Path) -> str:
     """What to start anew with; the processes beside the first have no config on the disk, and test.py's says less."""
-    cfg = OmegaConf.load(config) if config.exists() else OmegaConf.create()
-    batches = OmegaConf.select(cfg, "trainer.accumulate_grad_batches")
-    if batches is None:
+    try:
+        cfg = plain_yaml(config)
+        size, batches = int(cfg["data"]["batch_size"]), int(cfg["trainer"]["accumulate_grad_batches"])
+    except (ValueError, TypeError, KeyError):
         return "not enough memory: start again with a smaller data.batch_size"
-    size, batches = int(cfg.data.batch_size), int(batches)
     if size == 1:
         return "not enough memory for a batch of one face: start again with a smaller network or smaller images"
     return (

@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 from fer_lightning.classifier import EmotionClassifier
 from fer_lightning.data import EMOTIONS
 from fer_lightning.data.faces import SIDE
+from fer_lightning.fitting import LONGEST, refuse_misfit
 from fer_lightning.losses import CrossEntropy
 from fer_lightning.model_file import network_content
 from fer_lightning.nets.deep_emotion import DeepEmotion
@@ -140,9 +141,11 @@ def load_model(source: Path | str, loss: CrossEntropy | None = None) -> EmotionC
             raise ValueError(f"model_class is {content.model_class!r}; it is one of {', '.join(kinds)}")
         if problem := misfit(kind, content.hyper_parameters):
             raise ValueError(f"hyper_parameters: {problem}")
+        refuse_misfit(kind, content.hyper_parameters, content.state_dict)
         model: EmotionClassifier = kind(**content.hyper_parameters, loss=loss)  # type: ignore[arg-type]
         model.load_state_dict(content.state_dict)
     except (ValueError, TypeError, RuntimeError) as error:
-        raise ValueError(f"{source} is not a checkpoint of this program: {error}") from error
+        why = str(error)[:LONGEST]  # it may name all that is in there
+        raise ValueError(f"{source} is not a checkpoint of this program: {why}") from error
     model.preprocessing = content.preprocessing
     return model.eval()

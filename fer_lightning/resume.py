@@ -3,21 +3,29 @@
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
+from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from fer_lightning.build import Experiment
-from fer_lightning.checkpoint_content import DataState, StoppedState, validated
+from fer_lightning.check import APART
+from fer_lightning.checkpoint_content import CheckpointContent, DataState, StoppedState, validated, validated_content
 from fer_lightning.checkpoints import newest_whole
 from fer_lightning.data import FERDataModule
+from fer_lightning.data.faces import EMOTIONS
 from fer_lightning.errors import ConfigError
+from fer_lightning.fitting import refuse_misfit
+from fer_lightning.hydra_files import hydra_value, literal_text
 from fer_lightning.metrics_csv import MetricsCsv
 from fer_lightning.processes import process_rank
-from fer_lightning.run_config import hydras_file, refuse_foreign, run_config
+from fer_lightning.run_config import refuse_foreign, run_config
+from fer_lightning.run_places import keep_to_own_folder
+from fer_lightning.signature import misfit
 from fer_lightning.typed_command import command, override
 
 log = logging.getLogger(__name__)
@@ -51,9 +59,9 @@ class StoppedRun:
         _refuse_other_changes(given)
         run_dir = Path(str(cfg.resume)).expanduser()
         run = run_config(run_dir)
-        if run.get("instead"):
+        if OmegaConf.to_container(run, resolve=False).get("instead"):  # type: ignore[union-attr]
             raise ConfigError(f"resume={cfg.resume} is of debug=…: there is no training in it to go on with")
-        checkpoint, state = _state(run_dir)
+        checkpoint, state, content = _state(run_dir)
         if state is None and any(run_dir.glob("checkpoints/*.ckpt")):
             raise ConfigError(
                 f"{run_dir} holds no checkpoint to go on from: last.ckpt and the one before it are damaged or missing. "
@@ -62,6 +70,9 @@ class StoppedRun:
         refuse_foreign(run)
         run.ckpt = run.get("ckpt", "best")  # there are runs from before there was the key
         _complete_paths(run, run_dir)
+        _refuse_other_network(run, content)
+        if taken_out := keep_to_own_folder(run, run_dir):
+            log.warning("a run that goes on does without %s of its config", ", ".join(taken_out))
         if state:
             tested = state.callbacks.last.finished and (run_dir / "report" / "metrics.json").exists()
             if tested and "trainer.max_epochs" not in given:
@@ -83,7 +94,7 @@ class StoppedRun:
     @classmethod
     def of_job(cls, cfg: DictConfig, run_dir: Path) -> "StoppedRun | None":
         """Of a sweep's job, in the folder where the same job was stopped; None if there is nothing to go on from."""
-        checkpoint, state = _state(run_dir)
+        checkpoint, state, _ = _state(run_dir)
         if state is None:
             return None
         run = cfg.copy()
@@ -153,16 +164,33 @@ def _refuse_other_changes(given: set[str]) -> None:
         )
 
 
-def _state(run_dir: Path) -> tuple[Path | None, StoppedState | None]:
+def _state(run_dir: Path) -> tuple[Path | None, StoppedState | None, CheckpointContent | None]:
     """The checkpoint to go on from and what is in it; None where there is none that is whole."""
     found = newest_whole(run_dir / "checkpoints")
     if found is None:
-        return None, None
+        return None, None, None
     checkpoint, values = found
     try:
-        return checkpoint, validated(StoppedState, checkpoint, values)
+        return checkpoint, validated(StoppedState, checkpoint, values), validated_content(checkpoint, values)
     except ValueError as error:
         raise ConfigError(str(error)) from error
+
+
+def _refuse_other_network(run: DictConfig, content: CheckpointContent | None) -> None:
+    """Before it takes memory: a config from elsewhere can ask for any network."""
+    arguments: Any = OmegaConf.to_container(run.model, resolve=True)
+    arguments = {
+        key: value for key, value in arguments.items() if key not in APART["model"][1] and not key.startswith("_")
+    }
+    kind = get_object(run.model._target_)
+    try:
+        if problem := misfit(kind, arguments):
+            raise ValueError(problem)
+        names = content.hyper_parameters.get("class_names", EMOTIONS) if content else EMOTIONS
+        refuse_misfit(kind, arguments | {"class_names": names}, content.state_dict if content else None)
+    except (ValueError, TypeError, RuntimeError) as error:
+        of_config = "the run's config describes another network than its checkpoint holds" if content else "model"
+        raise ConfigError(f"{of_config}: {error}") from error
 
 
 def _take_from_checkpoint(run: DictConfig, state: StoppedState) -> None:
@@ -181,5 +209,5 @@ def _complete_paths(run: DictConfig, run_dir: Path) -> None:
     for key in ("data.path", "data.votes.path", "model.weights_path", "loss.teacher"):
         typed = OmegaConf.select(run, key)
         if typed and isinstance(typed, str) and not (path := Path(typed).expanduser()).is_absolute():
-            started = OmegaConf.select(hydras_file(run_dir, "hydra.yaml"), "hydra.runtime.cwd", default="")
-            OmegaConf.update(run, key, str(Path(str(started)) / path))
+            started = Path(str(hydra_value(run_dir, "runtime", "cwd") or ""))
+            OmegaConf.update(run, key, literal_text(str(started / path)))

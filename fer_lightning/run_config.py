@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import yaml
 from hydra.utils import get_object
 from lightning.pytorch.callbacks import Callback, ProgressBar
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins import CheckpointIO
 from lightning.pytorch.strategies import Strategy
-from omegaconf import DictConfig, ListConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig, OmegaConf
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -27,6 +25,7 @@ from fer_lightning.data.demo import drawn
 from fer_lightning.data.ferplus import Votes
 from fer_lightning.errors import ConfigError
 from fer_lightning.finetuning import Finetuning
+from fer_lightning.hydra_files import config_file
 from fer_lightning.losses import CrossEntropy
 from fer_lightning.optimization import warmup_cosine
 
@@ -56,9 +55,6 @@ GROUPS = ("data", "augmentation", "model", "finetune", "loss", "optimizer", "tra
 REFERENCES = re.compile(r"(?:[^$]|\$(?!\{)|\$\{(?:hydra:)?[\w./\[\]-]+\}|\$\{better:\$\{[\w.]+\}\})*")
 """Texts that at most refer to other keys. OmegaConf's other resolvers make nodes of texts and read the environment."""
 
-LONGEST = 1 << 14
-"""Characters of a config.yaml; honest ones have some 3,000."""
-
 
 def run_config(run_dir: Path) -> DictConfig:
     """The config of a run, as Hydra has left it in its folder.
@@ -66,9 +62,10 @@ def run_config(run_dir: Path) -> DictConfig:
     Raises:
         ConfigError: it cannot be read, or is none that Hydra writes.
     """
-    cfg = hydras_file(run_dir, "config.yaml")
+    file = run_dir / ".hydra" / "config.yaml"
+    cfg = config_file(file)
     if not isinstance(cfg, DictConfig):
-        raise ConfigError(f"{run_dir / '.hydra' / 'config.yaml'} is a list, not the config of a run")
+        raise ConfigError(f"{file} is a list, not the config of a run")
     return cfg
 
 
@@ -86,29 +83,6 @@ def checkpoint_of(run_dir: Path, name: str | None = None) -> Path:
             file = run_dir / ".hydra" / "config.yaml"
             raise ConfigError(f"{file}: ckpt is {name}; it is one of {', '.join(CHECKPOINTS)}")
     return run_dir / "checkpoints" / f"{name}.ckpt"
-
-
-def hydras_file(run_dir: Path, name: str) -> DictConfig | ListConfig:
-    """What Hydra has written into the folder of a run, with its references as they stand.
-
-    Raises:
-        ConfigError: it cannot be read, or is nothing that Hydra writes.
-    """
-    file = run_dir / ".hydra" / name
-    try:
-        with file.open(encoding="utf-8") as stream:
-            text = stream.read(LONGEST + 1)
-        if len(text) > LONGEST:
-            raise ConfigError(f"{file} is longer than {LONGEST:,} characters: Hydra has not written it")
-        # Of a few aliases of aliases OmegaConf would make billions of nodes. Parsed by libyaml, since PyYAML's own
-        # parser takes minutes for some thousand brackets.
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.CSafeLoader)):
-            raise ConfigError(f"{file} holds YAML aliases (*name), which Hydra does not write")
-        return OmegaConf.load(file)
-    except (OSError, ValueError, AssertionError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
-        if isinstance(error, ConfigError):
-            raise
-        raise ConfigError(f"{file} cannot be read as the config of a run: {error}") from error
 
 
 def refuse_foreign(cfg: DictConfig) -> None:

@@ -50,13 +50,13 @@ def typed_overrides(overrides: Any) -> list[str]:
     return [str(one) for one in recorded or []]
 
 
-def config_options(hydra: DictConfig | None) -> list[str]:
+def config_options(hydra: DictConfig | dict[str, Any] | None) -> list[str]:
     """Returns the options that let a command find the same configs: --config-dir, --config-path, --config-name, …
 
     Args:
         hydra: the `hydra` part of a run's or a sweep's config.
     """
-    plain: Any = OmegaConf.to_container(hydra, resolve=False) if hydra is not None else {}
+    plain: Any = OmegaConf.to_container(hydra, resolve=False) if isinstance(hydra, DictConfig) else hydra or {}
     job, runtime, overrides = (plain.get(key) or {} for key in ("job", "runtime", "overrides"))
     options = []
     for source in runtime.get("config_sources") or []:

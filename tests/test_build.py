@@ -13,8 +13,8 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from fer_lightning.build import _fast_precision, build, rebuild
-from fer_lightning.command_line import ConfigError
 from fer_lightning.data.faces import FERPLUS_EMOTIONS
+from fer_lightning.errors import ConfigError
 from fer_lightning.nets.deep_emotion import DeepEmotion
 from fer_lightning.signature import misfit
 from tests.conftest import REPOSITORY, Compose

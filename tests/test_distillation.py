@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from omegaconf import DictConfig, OmegaConf
 
 from fer_lightning.build import build, rebuild
-from fer_lightning.command_line import ConfigError
 from fer_lightning.data import FERDataModule
 from fer_lightning.distillation import Distillation
+from fer_lightning.errors import ConfigError
 from fer_lightning.losses import CrossEntropy
 from fer_lightning.models import DeepEmotionClassifier, ResNet18Classifier, load_model
 from tests.conftest import REPOSITORY, Compose, trainer

@@ -8,7 +8,7 @@ from lightning.pytorch.callbacks import EarlyStopping
 from torchvision.models import resnet18
 
 from fer_lightning.build import Experiment, build
-from fer_lightning.command_line import ConfigError
+from fer_lightning.errors import ConfigError
 from fer_lightning.nets.deep_emotion import DeepEmotion
 from tests.conftest import REPOSITORY, Compose
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from fer_lightning.build import build
-from fer_lightning.command_line import ConfigError
 from fer_lightning.data import FERDataModule
+from fer_lightning.errors import ConfigError
 from fer_lightning.finetuning import Finetuning
 from fer_lightning.models import ResNet18Classifier, TorchvisionClassifier
 from fer_lightning.report.progress import NetworkSummary

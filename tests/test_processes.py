@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 
 from fer_lightning import processes
 from fer_lightning.build import build
-from fer_lightning.command_line import ConfigError
+from fer_lightning.errors import ConfigError
 from fer_lightning.losses import EpochLoss
 from fer_lightning.processes import end_with, process_rank, processes_started
 from fer_lightning.report.figures import Results

@@ -9,8 +9,8 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from fer_lightning.command_line import ConfigError
 from fer_lightning.data import FERDataModule
+from fer_lightning.errors import ConfigError
 from fer_lightning.models import DeepEmotionClassifier
 from fer_lightning.random_seed import SEED_FILE, record_seed, with_seed
 from fer_lightning.report.provenance import provenance

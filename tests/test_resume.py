@@ -11,9 +11,9 @@ from omegaconf import OmegaConf
 
 from fer_lightning.build import build
 from fer_lightning.checkpoints import newest_whole
-from fer_lightning.command_line import ConfigError
 from fer_lightning.data import FERDataModule
 from fer_lightning.data.ferplus import Votes
+from fer_lightning.errors import ConfigError
 from fer_lightning.metrics_csv import MetricsCsv
 from fer_lightning.resume import StoppedRun
 from tests.conftest import Compose

@@ -23,6 +23,7 @@ from fer_lightning.data.faces import DataError, Faces
 from fer_lightning.data.ferplus import Votes
 from fer_lightning.data.labels_table import COLUMNS, NAME
 from fer_lightning.data.source import read_faces
+from fer_lightning.spreadsheets import safe_text
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,8 @@ def _write(faces: Faces, folder: Path) -> None:
         Image.fromarray(image.numpy()).save(file)
         # Nine digits are enough for every float32 to come back as it was.
         soft = [] if faces.soft_labels is None else [f"{share:.9g}" for share in faces.soft_labels[row - 1].tolist()]
-        lines.append((file.relative_to(folder).as_posix(), part, emotion, label, row, *soft))
+        texts = map(safe_text, (file.relative_to(folder).as_posix(), part, emotion))
+        lines.append((*texts, label, row, *soft))
     with (folder / NAME).open("w", newline="", encoding="ascii") as labels:
         csv.writer(labels, lineterminator="\n").writerows([(*COLUMNS, *soft_names), *lines])
 

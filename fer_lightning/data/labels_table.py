@@ -17,6 +17,7 @@ from typing import NamedTuple
 from fer_lightning.data.bounded import MAX_LINE, MOST_TABLE
 from fer_lightning.data.faces import EMOTIONS, FERPLUS_EMOTIONS, DataError
 from fer_lightning.data.pixel_text import short, shown, some
+from fer_lightning.spreadsheets import plain_text
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ class LabelsTable:
         if len(fields) != len(self.names):
             names = short(",".join(self.names))
             return BadLineError(f"found {len(fields)} fields, expected {len(self.names)} ({names})")
-        file, part, emotion, label = (fields[place].strip() for place in places)
+        file, part, emotion, label = (plain_text(fields[place].strip()) for place in places)
         try:
             shares = self._shares([fields[place] for place in soft_places])
         except BadLineError as bad:

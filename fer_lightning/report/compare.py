@@ -19,12 +19,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from fer_lightning.hydra_files import overrides_of
 from fer_lightning.report.charts import COLOURS
 from fer_lightning.report.curves import curves_of_runs
 from fer_lightning.report.metrics_json import Tested, metrics_in
 from fer_lightning.report.page import Key, Picture, Section, Table, made, write_page
 from fer_lightning.report.run_tables import all_read, curves_in, predictions_in
-from fer_lightning.sweep.jobs import overrides_of
 
 BARS = 6
 """Runs up to which their differences on each class are drawn: of more, the table alone is readable."""

@@ -15,6 +15,7 @@ from fer_lightning.classifier import METRICS, EmotionClassifier
 from fer_lightning.files import written_whole
 from fer_lightning.report.metrics_json import as_json
 from fer_lightning.report.predictions import Predictions
+from fer_lightning.tables import write_table
 
 
 @dataclass(frozen=True)
@@ -125,11 +126,9 @@ class Results:
     def write_tables(self, folder: Path) -> None:
         """predictions.csv, per_class.csv (as `per_class`) and confusion.csv (true class by predicted class)."""
         self.predictions.write(folder)
-        with written_whole(folder / "per_class.csv") as unfinished:
-            self.per_class().to_csv(unfinished, index_label="class", float_format="%.6f")
+        write_table(self.per_class(), folder / "per_class.csv", "class", float_format="%.6f")
         names = list(self.class_names)
-        with written_whole(folder / "confusion.csv") as unfinished:
-            pd.DataFrame(self.confusion.tolist(), names, names).to_csv(unfinished, index_label="true")
+        write_table(pd.DataFrame(self.confusion.tolist(), names, names), folder / "confusion.csv", "true")
 
 
 def _ends(hits: int, count: int) -> tuple[float, float]:

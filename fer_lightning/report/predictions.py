@@ -10,7 +10,7 @@ from torch import Tensor
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_calibration_error
 
 from fer_lightning.classifier import EmotionClassifier
-from fer_lightning.files import written_whole
+from fer_lightning.tables import write_table
 
 BINS = 15
 """Of confidence, for the calibration error (Guo et al., ICML 2017) and the reliability diagram."""
@@ -91,6 +91,5 @@ class Predictions:
     def write(self, folder: Path) -> Path:
         """folder/predictions.csv."""
         path = folder / "predictions.csv"
-        with written_whole(path) as unfinished:
-            self.table().to_csv(unfinished, index=False, float_format="%.6f")
+        write_table(self.table(), path, float_format="%.6f")
         return path

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fer_lightning.report.metrics_json import text_in
+from fer_lightning.tables import texts_as_they_were
 
 LARGEST = 1 << 27
 """Bytes of a table; of 300,000 faces and eight classes, predictions.csv has some 30 million."""
@@ -92,6 +93,7 @@ def _refuse_other_than_numbers(file: Path, table: pd.DataFrame, columns: Sequenc
 def _table(file: Path, texts: dict[str, type[str]] | None = None) -> pd.DataFrame:
     try:
         content = io.StringIO(text_in(file, LARGEST))
-        return pd.read_csv(content, dtype=texts, keep_default_na=texts is None, low_memory=False)
+        table = pd.read_csv(content, dtype=texts, keep_default_na=texts is None, low_memory=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, OverflowError) as error:
         raise ValueError(f"{file} cannot be read as a table: {str(error)[:200]}") from error
+    return texts_as_they_were(table)

@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fer_lightning.errors import ConfigError
 from fer_lightning.files import written_whole
+from fer_lightning.hydra_files import literal, plain_yaml
 from fer_lightning.report.sweep_table import TEST_COLUMNS, best_command, mean_table, repeats_in, sweep_table
 from fer_lightning.sweep.jobs import FAILED, continuing, job_folders
+from fer_lightning.tables import write_table
 from fer_lightning.typed_command import config_options, shell_word
 
 log = logging.getLogger(__name__)
@@ -54,8 +54,7 @@ def show(folder: Path, config: DictConfig) -> pd.DataFrame:
 
     monitor = config.monitor
     table = sweep_table(folder, monitor)
-    with written_whole(folder / "sweep.csv") as unfinished:
-        table.to_csv(unfinished, index=False)
+    write_table(table, folder / "sweep.csv")
     # What was the same for all jobs is in the CSV only; so is a column without any value.
     figures = ["job", monitor, *TEST_COLUMNS, "minutes", "why"]
     shown = table[[c for c in table if c in figures or table[c].nunique(dropna=False) > 1]]
@@ -63,8 +62,7 @@ def show(folder: Path, config: DictConfig) -> pd.DataFrame:
     print(f"\nAll jobs of {folder}, best first")
     print(shown.to_string(index=False, na_rep="", float_format="{:.4f}".format))
     if (means := mean_table(table, monitor)) is not None:
-        with written_whole(folder / "sweep_means.csv") as unfinished:
-            means.to_csv(unfinished, index=False)
+        write_table(means, folder / "sweep_means.csv")
         print(f"\nMean ± standard deviation over {' and '.join(repeats_in(table))}")
         print(_with_deviations(means, monitor).to_string(index=False))
     counts = [f"{count} {state}" for state, count in table["state"].value_counts().items()]
@@ -127,27 +125,12 @@ class _Sweep(BaseModel):
 
 
 def _began_with(file: Path) -> DictConfig:
-    """What a sweep began with.
+    """Returns what a sweep began with, as it was written: nothing in it is resolved.
 
     Raises:
-        ConfigError: it is not what Hydra writes for a sweep of this program.
+        ConfigError: it is not what Hydra writes for a sweep of this program, says which key is wrong.
     """
-    try:
-        config = OmegaConf.load(file)
-    except (ValueError, AssertionError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
-        raise ConfigError(f"{file} cannot be read as the config of a sweep: {str(error)[:300]}") from error
-    _refuse_other(file, OmegaConf.to_container(config))
-    assert isinstance(config, DictConfig)
-    config.hydra.sweep.dir = str(file.parent)  # wherever it lies by now
-    return config
-
-
-def _refuse_other(file: Path, values: object) -> None:
-    """Refuses a multirun.yaml whose values are not those of a sweep of this program.
-
-    Raises:
-        ConfigError: names the first key that is missing or of another kind.
-    """
+    values = plain_yaml(file)
     try:
         _Sweep.model_validate(values)
     except ValidationError as error:
@@ -155,6 +138,8 @@ def _refuse_other(file: Path, values: object) -> None:
         where = ".".join(map(str, first["loc"][:3])) or "it"
         why = f"{where} is {'missing' if first['type'] == 'missing' else 'of another kind'}"
         raise ConfigError(f"{file} is not what a sweep of this program begins with: {why}") from error
+    values["hydra"]["sweep"]["dir"] = str(file.parent)  # wherever it lies by now
+    return literal(values)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

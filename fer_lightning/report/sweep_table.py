@@ -6,17 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from fer_lightning.command_line import better
 from fer_lightning.errors import ConfigError
+from fer_lightning.hydra_files import LONGEST_PLAN, overrides_of, plain_yaml
 from fer_lightning.random_seed import SEED_FILE
 from fer_lightning.report.metrics_json import score_in
 from fer_lightning.report.repeats import REPEATS, repeat_key
-from fer_lightning.sweep.jobs import PLAN, Outcome, job_folders, outcome, overrides_of
+from fer_lightning.sweep.jobs import PLAN, Outcome, job_folders, outcome
 from fer_lightning.typed_command import command
 
 TEST_COLUMNS = ("test/accuracy", "test/f1")
@@ -126,10 +124,9 @@ def _plan(file: Path) -> list[list[str]]:
         ConfigError: they are not what our sweepers write.
     """
     try:
-        jobs: list[list[str]] = TypeAdapter(list[list[str]]).validate_python(
-            OmegaConf.to_container(OmegaConf.load(file)), strict=True
-        )
-    except (OSError, ValueError, AssertionError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
+        plan = plain_yaml(file, LONGEST_PLAN)
+        jobs: list[list[str]] = TypeAdapter(list[list[str]]).validate_python(plan, strict=True)
+    except ValidationError as error:
         raise ConfigError(f"{file} is not the list of jobs that a sweep writes: it is damaged") from error
     return jobs
 

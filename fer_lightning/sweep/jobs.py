@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from filelock import FileLock, Timeout
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig
 
 from fer_lightning.errors import ConfigError
+from fer_lightning.hydra_files import hydra_value, overrides_of
 from fer_lightning.report.metrics_json import score_in
 from fer_lightning.typed_command import command, config_options, override, typed_overrides
 
@@ -178,20 +177,6 @@ def differing(was: Sequence[str], now: Sequence[str]) -> str:
     return f"has {' '.join(gone) or 'nothing else'}, and here is {' '.join(new) or 'nothing else'}"
 
 
-def overrides_of(folder: Path) -> list[str] | None:
-    """What was typed or chosen for the job of this folder; None if it was killed before that was written."""
-    file = folder / ".hydra" / "overrides.yaml"
-    if not file.is_file():
-        return None
-    try:
-        overrides = OmegaConf.to_container(OmegaConf.load(file))
-    except (OSError, ValueError, AssertionError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
-        raise ConfigError(f"{file} cannot be read as the overrides of a run: {error}") from error
-    if not isinstance(overrides, list):
-        raise ConfigError(f"{file} is not the list of overrides that Hydra writes: it is damaged")
-    return [str(override) for override in overrides]
-
-
 def continuing(config: DictConfig) -> str:
     """The command that goes on with a sweep, out of the config that it began with."""
     hydra = config.hydra
@@ -216,9 +201,10 @@ def _name_console_lines(name: str) -> None:
 def number_of(folder: Path) -> int | None:
     """Returns the number of a job, by what Hydra has written into its folder, or else by the folder's name."""
     try:
-        written = (folder / ".hydra" / "hydra.yaml").read_text("utf-8")
-        number = yaml.load(written, yaml.CSafeLoader)["hydra"]["job"]["num"]
-    except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):  # killed before it was written
+        number = hydra_value(folder, "job", "num")
+    except ConfigError:  # killed before it was written
+        number = None
+    if number is None:
         number = folder.name
     return int(number) if str(number).isdecimal() else None
 

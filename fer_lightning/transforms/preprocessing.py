@@ -14,7 +14,7 @@ from fer_lightning.transforms.pixels import resized
 SIDE = 48
 """Height and width of a FER2013 face, in pixels."""
 
-LARGEST = 4096
+LARGEST = 2048
 """Height and width that a network's images may have at most."""
 
 Picture = Image.Image | NDArray[np.uint8]

@@ -11,7 +11,6 @@ import pytest
 from numpy.typing import NDArray
 
 from fer_lightning.build import build_data
-from fer_lightning.command_line import ConfigError
 from fer_lightning.data.demo import FER2013_COUNTS, drawn, labels_and_parts
 from fer_lightning.data.drawn import face
 from fer_lightning.data.drawn.canvas import Pose, Sketch
@@ -19,6 +18,7 @@ from fer_lightning.data.drawn.expression import EXPRESSIONS, NAMES, ActionUnits,
 from fer_lightning.data.drawn.photo import drawn as flat_picture
 from fer_lightning.data.drawn.photo import shading
 from fer_lightning.data.faces import EMOTIONS
+from fer_lightning.errors import ConfigError
 from tests.conftest import Compose
 
 FRONTAL = Pose(yaw=0.0, pitch=0.0, roll=0.0, scale=18.0, x=24.0, y=24.0)

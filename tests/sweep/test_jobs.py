@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fer_lightning.command_line import ConfigError
+from fer_lightning.errors import ConfigError
 from fer_lightning.sweep.jobs import (
     FAILED,
     PRUNED,

@@ -11,7 +11,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.pruners import MedianPruner
 from optuna.samplers import TPESampler
 
-from fer_lightning.command_line import ConfigError
+from fer_lightning.errors import ConfigError
 from fer_lightning.sweep import search as module
 from fer_lightning.sweep.jobs import Outcome
 from fer_lightning.sweep.search import Search, TrialScores, distribution, usable_study

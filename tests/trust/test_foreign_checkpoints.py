@@ -1,9 +1,6 @@
-"""What comes from who knows where (a run's folder, a checkpoint, weights, a cache) is read, and never executed."""
+"""Checkpoints, weights and caches from elsewhere are read, and never executed."""
 
 import io
-import pickle
-import shutil
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,150 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf, open_dict
 
 from fer_lightning import experiment
-from fer_lightning.build import build, rebuild
-from fer_lightning.command_line import ConfigError
+from fer_lightning.errors import ConfigError
 from fer_lightning.models import load_model
 from fer_lightning.plain_file import plain_values
-from fer_lightning.resume import StoppedRun
-from fer_lightning.run_config import run_config
-from tests.conftest import REPOSITORY
-
-
-class Malicious:
-    """Whoever unpickles it makes a file."""
-
-    def __init__(self, witness: Path) -> None:
-        self.witness = witness
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return Path.touch, (self.witness,)
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory, few_faces: Path) -> Path:
-    """The folder of a short run: its config and its checkpoint."""
-    folder = tmp_path_factory.mktemp("run")
-    overrides = ("data=fer2013", "model=deep_emotion", "callbacks=default", "logger=csv", f"data.path={few_faces}")
-    with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
-        cfg = compose(
-            "train", [*overrides, "trainer.max_epochs=1", "trainer.accelerator=cpu"], return_hydra_config=True
-        )
-    with open_dict(cfg):
-        cfg.hydra.runtime.output_dir = str(folder)
-    HydraConfig.instance().set_config(cfg)  # which the tests below need too: test.py runs below Hydra
-    with open_dict(cfg):
-        del cfg["hydra"]
-    (folder / ".hydra").mkdir()
-    OmegaConf.save(cfg, folder / ".hydra" / "config.yaml")
-    built = build(cfg)
-    built.trainer.fit(built.model, built.datamodule)
-    return folder
-
-
-@pytest.fixture
-def foreign(run: Path, tmp_path: Path) -> Path:
-    """A copy of the run, to be made malicious."""
-    return Path(shutil.copytree(run, tmp_path / "foreign", ignore=shutil.ignore_patterns("tensorboard", "report")))
-
-
-@pytest.fixture
-def witness(tmp_path: Path) -> Path:
-    return tmp_path / "executed"
-
-
-def changes() -> DictConfig:
-    cfg = OmegaConf.load(REPOSITORY / "conf" / "test.yaml")
-    assert isinstance(cfg, DictConfig)
-    return cfg
-
-
-def rebuilt(folder: Path) -> None:
-    """As test.py does, up to the point where it would measure."""
-    rebuild(run_config(folder), changes(), folder / "checkpoints" / "best.ckpt")
-
-
-def resumed(folder: Path) -> None:
-    """As train.py resume=… does, up to the point where it would read the data."""
-    StoppedRun.of(OmegaConf.create({"resume": str(folder)}), ["resume=x"])
-
-
-def rewritten(checkpoint: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    content = torch.load(checkpoint, weights_only=True)
-    change(content)
-    torch.save(content, checkpoint)
-
-
-def test_a_run_that_nobody_changed_is_tested_and_resumed(foreign: Path) -> None:
-    rebuilt(foreign)
-    resumed(foreign)
-
-
-CALLS = {  # where in the config, and what stands there: each makes the file when it is called, or runs code
-    "another package": ("loss", {"_target_": "os.system", "command": "touch WITNESS"}),
-    "through an allowed package": ("loss", {"_target_": "torch.os.system", "command": "touch WITNESS"}),
-    "a function that unpickles": ("loss", {"_target_": "torch.load", "f": "PICKLE", "weights_only": False}),
-    "a function that runs a file": (
-        "loss",
-        {"_target_": "torch.hub.load", "repo_or_dir": "HUB", "model": "m", "source": "local"},
-    ),
-    "a function of this program": ("loss", {"_target_": "fer_lightning.experiment.torch.os.system", "command": "x"}),
-    "in a place for another kind": ("loss", {"_target_": "lightning.Trainer"}),
-    "in a place for none": ("data.splits.test", {"_target_": "fer_lightning.losses.CrossEntropy"}),
-    "deep in a list": ("trainer.plugins", [[{"_target_": "torch.os.system", "command": "touch WITNESS"}]]),
-    "as an interpolation": ("loss", {"_target_": "${oc.env:HOME}"}),
-    "made of a text": ("loss", "${oc.create:${attack}}"),
-    "made of a text by a name made of others": ("loss", "${oc.${which}:${attack}}"),
-    "decoded from a text": ("loss", "${oc.decode:'{_target_: os.system, command: touch WITNESS}'}"),
-    "instead of training": ("instead", {"_target_": "torch.os.system", "command": "touch WITNESS"}),
-}
-
-
-@pytest.mark.parametrize("taken", [rebuilt, resumed])
-@pytest.mark.parametrize("way", CALLS)
-def test_a_config_that_would_call_something_is_refused_and_calls_nothing(
-    way: str, taken: Callable[[Path], None], foreign: Path, witness: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "evil.pickle").write_bytes(pickle.dumps(Malicious(witness)))
-    (tmp_path / "hub").mkdir()
-    (tmp_path / "hub" / "hubconf.py").write_text(f"open({str(witness)!r}, 'w')\ndef m(): pass\n")
-    file = foreign / ".hydra" / "config.yaml"
-    cfg = OmegaConf.load(file)
-    key, value = CALLS[way]
-    OmegaConf.update(cfg, "attack", f"_target_: os.system\ncommand: touch {witness}", force_add=True)
-    OmegaConf.update(cfg, "which", "create", force_add=True)
-    OmegaConf.update(cfg, key, value, merge=False, force_add=True)
-    text = OmegaConf.to_yaml(cfg).replace("WITNESS", str(witness))
-    file.write_text(text.replace("PICKLE", str(tmp_path / "evil.pickle")).replace("HUB", str(tmp_path / "hub")))
-    said = rf"^{key}.* is .*; (there )?a run's own config may "
-    with pytest.raises(ConfigError, match="is of debug=…" if (taken, key) == (resumed, "instead") else said):
-        taken(foreign)
-    assert not witness.exists()
-
-
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        ("a: !!python/object/apply:os.system ['touch WITNESS']", "could not determine a constructor"),
-        ("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]", "holds YAML aliases"),
-        ("[" * 16_000, "cannot be read as the config of a run"),
-        ("a: " + "x" * 20_000, "is longer than 16,384 characters"),
-        ("- a", "is a list"),
-        ("a: 1", "data has no keys in the config of this run"),
-        ("\0", "cannot be read as the config of a run"),
-    ],
-)
-def test_a_config_file_that_hydra_did_not_write_is_refused(text: str, why: str, foreign: Path, witness: Path) -> None:
-    (foreign / ".hydra" / "config.yaml").write_text(text.replace("WITNESS", str(witness)))
-    started = time.monotonic()
-    with pytest.raises(ConfigError, match=why):
-        rebuilt(foreign)
-    assert time.monotonic() - started < 20
-    assert not witness.exists()
+from tests.trust.foreign_runs import Malicious, changes, rebuilt, resumed, rewritten
 
 
 def in_hyper_parameters(content: dict[str, Any], witness: Path) -> None:
