@@ -1,7 +1,8 @@
 """From a config to the objects that it describes."""
 
+import inspect
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,10 @@ from typing import Any
 import lightning as L
 import torch
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
-from lightning.fabric.utilities.exceptions import MisconfigurationException
+from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
-from torch.optim import Optimizer
 
-from fer_lightning.check import APART, check, refuse_scores_of_other_weights
+from fer_lightning.check import check, refuse_scores_of_other_weights
 from fer_lightning.checkpoint_content import checkpoint_content
 from fer_lightning.checkpoints import WholeCheckpoints
 from fer_lightning.classifier import EmotionClassifier
@@ -24,17 +22,16 @@ from fer_lightning.data.faces import SPLITS
 from fer_lightning.devices import EndTogether, refuse_what_devices_cannot_share
 from fer_lightning.errors import ConfigError
 from fer_lightning.hydra_files import literal_text
-from fer_lightning.losses import CrossEntropy
-from fer_lightning.messages import message
 from fer_lightning.models import load_model
 from fer_lightning.nets.torchvision import refusal
 from fer_lightning.nets.weights import Start
-from fer_lightning.optimization import Schedule
+from fer_lightning.parts import apart, made, made_augmentation, made_loss, made_optimizer, made_schedule
 from fer_lightning.quiet import quieten
-from fer_lightning.run_config import refuse_foreign
+from fer_lightning.run_config import refuse_foreign, refuse_untrusted
 from fer_lightning.run_length import refuse_changing_accumulation, refuse_what_never_comes
 from fer_lightning.threads import ThreadCount
 from fer_lightning.trainer_options import check_batches
+from fer_lightning.trial import refuse_unrebuildable
 
 log = logging.getLogger(__name__)
 
@@ -61,20 +58,24 @@ def build(cfg: DictConfig) -> Experiment:
     Raises:
         ConfigError: a value of the wrong type or out of range, or data that cannot be used.
     """
+    refuse_untrusted(cfg)
     check(cfg)
     refuse_scores_of_other_weights(cfg)
-    finetuning, of_head = _apart("finetune", cfg.finetune)
-    own = [_made("finetune", finetuning)] if cfg.finetune.unfreeze_at_epoch != 0 else []
+    finetuning, of_head = apart("finetune", cfg.finetune)
+    own = [made("finetune", finetuning)] if cfg.finetune.unfreeze_at_epoch != 0 else []
     trainer = _trainer(cfg, own, callbacks=list(cfg.callbacks or {}), loggers=list(cfg.logger or {}))
-    loss: CrossEntropy = _made("loss", cfg.loss)
-    optimizer = _optimizer(cfg)
-    schedule = _schedule(cfg, optimizer)
+    loss = made_loss(cfg.loss)
+    optimizer = made_optimizer(cfg, trainer.strategy.root_device)
+    schedule = made_schedule(cfg, optimizer)
     refuse_changing_accumulation(trainer, schedule)
     datamodule = build_data(cfg)
     refuse_what_devices_cannot_share(trainer, cfg, datamodule)
     L.seed_everything(cfg.seed, verbose=False)
-    parts = {"class_names": datamodule.class_names, "loss": loss, "optimizer": optimizer, "schedule": schedule}
-    model = _model(cfg, datamodule, **parts, **of_head)
+    model = _model(cfg, datamodule)
+    try:
+        model.trained_by(loss, optimizer, schedule, **of_head)
+    except ValueError as error:
+        raise ConfigError(f"model: {error}") from error
     if datamodule.image_size == "auto":
         datamodule.image_size = model.image_size
     for key, sizes in (("image_size", [datamodule.image_size]), ("progressive_sizes", datamodule.progressive_sizes)):
@@ -84,6 +85,11 @@ def build(cfg: DictConfig) -> Experiment:
                     f"data.{key} is {size}, and {type(model.net).__name__} does not run on images of {size}×{size}: "
                     f"it is made for {model.image_size}×{model.image_size}"
                 )
+    if not type(model).__module__.startswith("fer_lightning."):
+        try:
+            refuse_unrebuildable(model, datamodule)
+        except ValueError as error:
+            raise ConfigError(f"model: {error}") from error
     try:
         loss.prepare(datamodule)
     except ValueError as error:
@@ -103,7 +109,7 @@ def build_data(cfg: DictConfig) -> FERDataModule:
     Raises:
         ConfigError: data that cannot be used.
     """
-    datamodule: FERDataModule = _made("data", cfg.data, augmentation=_made("augmentation", cfg.augmentation))
+    datamodule: FERDataModule = made("data", cfg.data, augmentation=made_augmentation(cfg.augmentation))
     _read(datamodule, "fit")
     return datamodule
 
@@ -140,10 +146,10 @@ def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experimen
     run.trainer = measuring
     trainer = _trainer(run, [], callbacks=["progress_bar"], loggers=[])
     try:
-        model = load_model(checkpoint, _made("loss", run.loss))
+        model = load_model(checkpoint, made_loss(run.loss))
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    datamodule = _made("data", run.data)
+    datamodule = made("data", run.data)
     datamodule.load_state_dict(dict(of_data))
     _read(datamodule, "test")
     if datamodule.class_names != model.class_names:
@@ -153,27 +159,11 @@ def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experimen
     return Experiment(datamodule, model, trainer)
 
 
-def _made(name: str, node: DictConfig, **parts: Any) -> Any:
-    """What a node describes, with further parts; if it refuses, an error that says which node."""
-    try:
-        return instantiate(node, _partial_=True)(**parts)
-    except InstantiationException as error:
-        raise ConfigError(message(error)) from error
-    except (ValueError, TypeError, ModuleNotFoundError, MisconfigurationException) as error:
-        raise ConfigError(f"{name}: {error}") from error
-
-
-def _apart(group: str, node: DictConfig) -> tuple[DictConfig, dict[str, Any]]:
-    """A node without the keys that are not for its target, and these."""
-    arguments = OmegaConf.to_container(node, resolve=True)
-    assert isinstance(arguments, dict)
-    _, keys = APART[group]
-    apart = {key: arguments.pop(key) for key in keys if key in arguments}
-    return OmegaConf.create(arguments), apart
-
-
-def _model(cfg: DictConfig, datamodule: FERDataModule, **parts: Any) -> EmotionClassifier:
-    node, start = _apart("model", cfg.model)
+def _model(cfg: DictConfig, datamodule: FERDataModule) -> EmotionClassifier:
+    node, start = apart("model", cfg.model)
+    parts: dict[str, Any] = {}
+    if "class_names" in inspect.signature(get_object(cfg.model._target_)).parameters:
+        parts["class_names"] = datamodule.class_names
     if start:
         try:
             parts["start"] = Start(**start, mean=datamodule.mean, std=datamodule.std)
@@ -182,7 +172,10 @@ def _model(cfg: DictConfig, datamodule: FERDataModule, **parts: Any) -> EmotionC
     if cfg.finetune.unfreeze_at_epoch != 0 and not any(start.values()):
         hint = " or give it weights with model.pretrained=true or model.weights_path=…" if start else ""
         log.warning("finetune freezes the body of the network at random weights: add finetune=full%s", hint)
-    model: EmotionClassifier = _made("model", node, **parts)
+    model: EmotionClassifier = made("model", node, **parts)
+    if model.class_names != datamodule.class_names:
+        known, found = ", ".join(model.class_names), ", ".join(datamodule.class_names)
+        raise ConfigError(f"model: {type(model).__name__} knows the classes {known}; the data has {found}")
     return model
 
 
@@ -207,46 +200,20 @@ def _replace(node: DictConfig, other: DictConfig, name: str) -> None:
 
 def _trainer(cfg: DictConfig, own: list[L.Callback], callbacks: list[str], loggers: list[str]) -> L.Trainer:
     quieten()
-    named = [_made(f"callbacks.{name}", cfg.callbacks[name]) for name in callbacks if cfg.callbacks.get(name)]
+    named = [made(f"callbacks.{name}", cfg.callbacks[name]) for name in callbacks if cfg.callbacks.get(name)]
     options: dict[str, Any] = {
         "callbacks": [*named, *own, EndTogether(), ThreadCount()],  # LastCheckpoint is the first
         "plugins": [WholeCheckpoints(Path(cfg.trainer.default_root_dir))],
-        "logger": [_made(f"logger.{name}", cfg.logger[name]) for name in loggers] or False,
+        "logger": [made(f"logger.{name}", cfg.logger[name]) for name in loggers] or False,
         "enable_model_summary": False,  # ours leaves out the metrics
         "use_distributed_sampler": False,  # the data module shares the faces out itself, and repeats none in val
     }
     if cfg.trainer.precision == "auto":
         options["precision"] = _fast_precision(cfg.trainer.accelerator)
     try:
-        return _made("trainer", cfg.trainer, **options)  # type: ignore[no-any-return]
+        return made("trainer", cfg.trainer, **options)  # type: ignore[no-any-return]
     except RuntimeError as error:  # SLURM's settings contradict each other
         raise ConfigError(f"trainer: {error}") from error
-
-
-def _optimizer(cfg: DictConfig) -> Callable[..., Optimizer]:
-    node = cfg.optimizer.copy()
-    if node.get("fused") == "auto":  # Lightning refuses to clip the gradients of a fused step
-        node.fused = None if cfg.trainer.gradient_clip_val else True
-
-    def make(parameters: Any) -> Optimizer:
-        optimizer: Optimizer = _made("optimizer", node, params=parameters)
-        return optimizer
-
-    make([torch.zeros(1, requires_grad=True)])  # its own checks, before any work
-    return make
-
-
-def _schedule(cfg: DictConfig, optimizer: Callable[..., Optimizer]) -> Schedule | None:
-    if not cfg.scheduler:
-        return None
-    node, when = _apart("scheduler", cfg.scheduler)
-
-    def make(optimizer: Optimizer, **filled_in: Any) -> Any:
-        return _made("scheduler", node, optimizer=optimizer, **filled_in)
-
-    schedule = Schedule(make, **when)
-    schedule.made(optimizer([torch.zeros(1, requires_grad=True)]), 100)  # its own checks, before any work
-    return schedule
 
 
 def _fast_precision(accelerator: str) -> str:

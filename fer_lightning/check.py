@@ -1,10 +1,11 @@
 """What is wrong with a config, told before anything is read or trained."""
 
+import inspect
 from typing import Any
 
 import lightning as L
 from hydra.utils import get_object
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from fer_lightning.bounds import refuse_too_much
 from fer_lightning.checkpoints import CHECKPOINTS
@@ -14,6 +15,7 @@ from fer_lightning.nets.weights import Start
 from fer_lightning.optimization import Schedule
 from fer_lightning.signature import misfit
 from fer_lightning.trainer_options import check_trainer_options
+from fer_lightning.trust import named_in_conf
 
 APART = {
     "scheduler": (Schedule, ("interval", "monitor", "steps_as", "rates_as")),
@@ -148,24 +150,47 @@ def _check_node(name: str, node: DictConfig) -> None:
     """Holds the values of a node, and of the nodes in it, against the signature of what it describes."""
     if not node:
         return
-    arguments = OmegaConf.to_container(node, resolve=True)
-    assert isinstance(arguments, dict)
-    plain = {str(key): value for key, value in arguments.items() if not str(key).startswith("_")}
+    values = OmegaConf.to_container(node, resolve=True)
+    assert isinstance(values, dict)
+    plain = {str(key): value for key, value in values.items() if not str(key).startswith("_")}
     for key, value in node.items():
-        if isinstance(value, DictConfig) and "_target_" in value:
-            _check_node(f"{name}.{key!s}", value)
+        if inner := _nodes_in(f"{name}.{key!s}", value):
+            for inner_name, one in inner:
+                _check_node(inner_name, one)
             del plain[str(key)]
     if plain.get("monitor"):
         _check_monitor(f"{name}.monitor", plain["monitor"])
     if name in AUTO and plain.get(AUTO[name]) == "auto":
         del plain[AUTO[name]]
-    if name in APART:
-        target, keys = APART[name]
-        if problem := misfit(target, {key: plain.pop(key) for key in keys if key in plain}):
-            raise ConfigError(f"{name}.{problem}")
-    if problem := misfit(_target(name, node), plain):
+    arguments = {key: plain.pop(key) for key in keys_apart(name, node) if key in plain}
+    if arguments and (problem := misfit(APART[name][0], arguments)):
+        raise ConfigError(f"{name}.{problem}")
+    target = _target(name, node)
+    if problem := misfit(target, plain):
         also = ", or 'auto'" if name in AUTO and problem.startswith(f"{AUTO[name]} is ") else ""
-        raise ConfigError(f"{name}.{problem}{also}")
+        raise ConfigError(f"{name}.{problem}{also}{_without(name, node, target, plain, problem)}")
+
+
+def keys_apart(group: str, node: DictConfig) -> tuple[str, ...]:
+    """Those of APART that a node may have; pretrained and weights_path are a network's own unless it takes a start."""
+    takes_start = group != "model" or "start" in inspect.signature(_target(group, node)).parameters
+    return APART[group][1] if group in APART and takes_start else ()
+
+
+def _nodes_in(name: str, value: Any) -> list[tuple[str, DictConfig]]:
+    """The nodes that a value is or holds, with their names."""
+    if isinstance(value, ListConfig):
+        return [pair for place, one in enumerate(value) for pair in _nodes_in(f"{name}.{place}", one)]
+    return [(name, value)] if isinstance(value, DictConfig) and "_target_" in value else []
+
+
+def _without(name: str, node: DictConfig, target: Any, plain: dict[str, Any], problem: str) -> str:
+    """How to leave out what somebody's own target does not take: those are keys of the yaml that it was put into."""
+    parameters = inspect.signature(target).parameters
+    others = [key for key in plain if key not in parameters]
+    if not others or "is not an argument of" not in problem or named_in_conf(name, node._target_):
+        return ""
+    return f". To leave out what {target.__name__} does not take: {' '.join(f'~{name}.{key}' for key in others)}"
 
 
 def _check_monitor(key: str, monitor: str) -> None:

@@ -20,7 +20,8 @@ MOST_CLASSES = 1000
 LONGEST = 80
 """Characters of a name in a message: a checkpoint can have any number of them."""
 
-Plain = str | int | float | bool | list[str] | tuple[str, ...] | None
+Scalar = str | int | float | bool | None
+Plain = Scalar | list[Scalar] | tuple[Scalar, ...]
 
 
 def _no_reference(text: str) -> str:

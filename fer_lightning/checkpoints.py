@@ -17,6 +17,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from fer_lightning.errors import ConfigError
 from fer_lightning.files import written_whole
 from fer_lightning.plain_file import plain_values
+from fer_lightning.savable import unsavable
 from fer_lightning.stopping import Stopped, StopSignals
 
 log = logging.getLogger(__name__)
@@ -42,9 +43,11 @@ class WholeCheckpoints(TorchCheckpointIO):
         self.run_dir = run_dir
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        path = Path(path)
+        if problem := unsavable(checkpoint, "checkpoint"):  # nothing could go on from it; the one before it stays
+            raise ConfigError(f"{path.name} is not written: {problem}")
         content = io.BytesIO()  # torch hides that a disk is full behind errors of its own
         torch.save(checkpoint, content)
-        path = Path(path)
         if not self._is_ours(path):
             raise ConfigError(f"{path} is outside of {self.run_dir}, where this run keeps its checkpoints")
         path.parent.mkdir(exist_ok=True)  # but not a run's folder that is gone

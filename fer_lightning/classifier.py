@@ -36,11 +36,17 @@ METRICS = ("loss", "accuracy", "precision", "recall", "f1")
 """What is logged as train/…, val/… and test/…: accuracy over all faces, the next three as means over the classes."""
 
 
+def class_name(kind: type) -> str:
+    """With its module: what a checkpoint keeps of the class of its network."""
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
 class EmotionClassifier(L.LightningModule):
     """Trains and measures a network that takes float (B, 1, S, S) and returns logits (B, C).
 
-    A subclass saves its hyperparameters (plain values only, so that a checkpoint loads with weights_only=True and
-    rebuilds itself), builds its network and hands both on.
+    A subclass takes class_names and plain values, builds its network, hands it on, and saves its hyperparameters
+    (plain values only, so that a checkpoint loads with weights_only=True and rebuilds itself). What trains it, it need
+    not take: see `trained_by`.
 
     Args:
         net: the network.
@@ -66,24 +72,21 @@ class EmotionClassifier(L.LightningModule):
         self,
         net: nn.Module,
         class_names: Sequence[str],
-        loss: CrossEntropy | None,
-        optimizer: Callable[..., Optimizer] | None,
-        schedule: Schedule | None,
-        head_lr_scale: float,
-        decay_norms_and_biases: bool,
-        channels_last: bool,
+        loss: CrossEntropy | None = None,
+        optimizer: Callable[..., Optimizer] | None = None,
+        schedule: Schedule | None = None,
+        head_lr_scale: float = 1.0,
+        decay_norms_and_biases: bool = False,
+        channels_last: bool = False,
     ) -> None:
         super().__init__()
-        if head_lr_scale <= 0:
-            raise ValueError(f"head_lr_scale is {head_lr_scale}; it must be above 0")
         self.class_names = tuple(class_names)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.net = net.to(memory_format=self.memory_format)
-        self.loss = loss or CrossEntropy()
         self.class_weights: Tensor
         self.register_buffer("class_weights", torch.ones(len(self.class_names)))
-        self.optimizer, self.schedule = optimizer, schedule
-        self.head_lr_scale, self.decay_norms_and_biases = head_lr_scale, decay_norms_and_biases
+        self.decay_norms_and_biases = decay_norms_and_biases
+        self.trained_by(loss, optimizer, schedule, head_lr_scale)
         c = len(self.class_names)
         metrics = MetricCollection(
             {
@@ -104,6 +107,23 @@ class EmotionClassifier(L.LightningModule):
         self._steps_behind = 0  # that the schedule of a longer run must be taken to, when it is resumed
         self.tta: Tta = "none"  # what is measured in testing
         self.tested: list[Tensor] = []  # log-probabilities of the tested faces, in their order
+
+    def trained_by(
+        self,
+        loss: CrossEntropy | None = None,
+        optimizer: Callable[..., Optimizer] | None = None,
+        schedule: Schedule | None = None,
+        head_lr_scale: float = 1.0,
+    ) -> None:
+        """Sets what a network is trained and measured with, as the arguments of these names do.
+
+        Raises:
+            ValueError: head_lr_scale is not above 0.
+        """
+        if head_lr_scale <= 0:
+            raise ValueError(f"head_lr_scale is {head_lr_scale}; it must be above 0")
+        self.loss = loss or CrossEntropy()
+        self.optimizer, self.schedule, self.head_lr_scale = optimizer, schedule, head_lr_scale
 
     def forward(self, images: Tensor) -> Tensor:
         images = images.to(self.net_dtype, memory_format=self.memory_format)
@@ -160,7 +180,8 @@ class EmotionClassifier(L.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["format_version"] = FORMAT_VERSION
-        checkpoint["model_class"] = type(self).__name__
+        checkpoint["model_class"] = class_name(type(self))
+        checkpoint.setdefault("hyper_parameters", {})  # Lightning leaves them out where a network has none
         # Of an epoch that has begun, each process's own: float sums depend on their order. torchmetrics keeps them out
         # of the state dict.
         checkpoint["train_metrics"] = {

@@ -19,7 +19,7 @@ from fer_lightning.checkpoint_content import (
     checkpoint_content,
     refuse_sizes_without_weights,
 )
-from fer_lightning.classifier import EmotionClassifier
+from fer_lightning.classifier import EmotionClassifier, class_name
 from fer_lightning.files import written_whole
 from fer_lightning.transforms.preprocessing import Preprocessing
 
@@ -49,7 +49,7 @@ def save_model(model: EmotionClassifier, preprocessing: Preprocessing, folder: P
     state = {name: value.cpu().contiguous() for name, value in model.net.state_dict().items()}
     description = {
         "format_version": FORMAT_VERSION,
-        "model_class": type(model).__name__,
+        "model_class": class_name(type(model)),
         "hyper_parameters": dict(model.hparams),
         "preprocessing": asdict(preprocessing),
     }

@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import nn
 from torch.optim import Optimizer
 
-from fer_lightning.classifier import EmotionClassifier
+from fer_lightning.classifier import EmotionClassifier, class_name
 from fer_lightning.data import EMOTIONS
 from fer_lightning.data.faces import SIDE
 from fer_lightning.fitting import LONGEST, refuse_misfit
@@ -18,6 +18,7 @@ from fer_lightning.nets.torchvision import colour_size, refusal, torchvision_net
 from fer_lightning.nets.weights import Start, load_start
 from fer_lightning.optimization import Schedule
 from fer_lightning.signature import misfit
+from fer_lightning.trust import trusted_target
 
 CHANNELS_LAST_FROM = 16
 """Width from which ResNet18 can be laid out as NHWC. Below, oneDNN (of torch 2.15, on the CPU, in float32) writes past
@@ -135,17 +136,44 @@ def load_model(source: Path | str, loss: CrossEntropy | None = None) -> EmotionC
         ValueError: a file that holds no such network.
     """
     content = network_content(Path(source))
-    kinds = {kind.__name__: kind for kind in EmotionClassifier.__subclasses__()}
     try:
-        if (kind := kinds.get(content.model_class)) is None:
-            raise ValueError(f"model_class is {content.model_class!r}; it is one of {', '.join(kinds)}")
+        kind = model_kind(content.model_class)
         if problem := misfit(kind, content.hyper_parameters):
             raise ValueError(f"hyper_parameters: {problem}")
         refuse_misfit(kind, content.hyper_parameters, content.state_dict)
-        model: EmotionClassifier = kind(**content.hyper_parameters, loss=loss)  # type: ignore[arg-type]
+        model: EmotionClassifier = kind(**content.hyper_parameters)  # type: ignore[arg-type]
+        model.trained_by(loss)
         model.load_state_dict(content.state_dict)
     except (ValueError, TypeError, RuntimeError) as error:
         why = str(error)[:LONGEST]  # it may name all that is in there
         raise ValueError(f"{source} is not a checkpoint of this program: {why}") from error
     model.preprocessing = content.preprocessing
     return model.eval()
+
+
+def model_kind(name: str) -> type[EmotionClassifier]:
+    """The class that a checkpoint names: one that is there already, or is imported since it is trusted (see `trust`).
+
+    Older checkpoints name it without its module, and where ours lie may change: those are found by their last name.
+
+    Raises:
+        ValueError: there is none of that name, or it is not trusted.
+    """
+    kinds: list[type[EmotionClassifier]] = [EmotionClassifier]
+    for kind in kinds:  # which grows on the way
+        kinds += kind.__subclasses__()
+    for kind in kinds[1:]:
+        if class_name(kind) == name:
+            return kind
+    package, _, last = name.rpartition(".")
+    ours = __name__.partition(".")[0]
+    if package and package.partition(".")[0] != ours:
+        try:
+            target: type[EmotionClassifier] = trusted_target("model", name)
+        except ValueError as error:
+            raise ValueError(f"model_class is {error}") from error
+        return target
+    known = {kind.__name__: kind for kind in kinds[1:] if not package or kind.__module__.startswith(f"{ours}.")}
+    if last not in known:
+        raise ValueError(f"model_class is {name!r}; it is one of {', '.join(known)}")
+    return known[last]

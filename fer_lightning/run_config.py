@@ -1,54 +1,15 @@
 """The config that comes with a run from who knows where: it may describe the run, and do nothing else."""
 
-import inspect
 import re
-from collections.abc import Callable
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-import lightning as L
-from hydra.utils import get_object
-from lightning.pytorch.callbacks import Callback, ProgressBar
-from lightning.pytorch.loggers import Logger
-from lightning.pytorch.plugins import CheckpointIO
-from lightning.pytorch.strategies import Strategy
 from omegaconf import DictConfig, OmegaConf
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
-from fer_lightning.augment import Augmentation
 from fer_lightning.checkpoints import CHECKPOINTS
-from fer_lightning.classifier import EmotionClassifier
-from fer_lightning.data import FERDataModule
-from fer_lightning.data.demo import drawn
-from fer_lightning.data.ferplus import Votes
 from fer_lightning.errors import ConfigError
-from fer_lightning.finetuning import Finetuning
 from fer_lightning.hydra_files import config_file
-from fer_lightning.losses import CrossEntropy
-from fer_lightning.optimization import warmup_cosine
-
-PACKAGES = ("torch", "torchvision", "torchmetrics", "lightning", "fer_lightning")
-"""Nothing else is imported for a run's config; they hold much that executes what it is given, so KINDS says more."""
-
-KINDS: dict[str, tuple[Callable[..., Any], ...]] = {
-    "data": (FERDataModule,),
-    "data.path": (drawn,),
-    "data.votes": (Votes,),
-    "augmentation": (Augmentation,),
-    "model": (EmotionClassifier,),
-    "finetune": (Finetuning,),
-    "loss": (CrossEntropy,),
-    "optimizer": (Optimizer,),
-    "scheduler": (LRScheduler, warmup_cosine),
-    "trainer": (L.Trainer,),
-    "trainer.*": (Strategy, CheckpointIO),
-    "callbacks.progress_bar": (ProgressBar,),
-    "callbacks.*": (Callback,),
-    "logger.*": (Logger,),
-}
-"""Where a run's config may have a _target_, and which: these functions, these classes and what is derived from them."""
+from fer_lightning.trust import trusted_target
 
 GROUPS = ("data", "augmentation", "model", "finetune", "loss", "optimizer", "trainer", "callbacks")
 
@@ -86,10 +47,24 @@ def checkpoint_of(run_dir: Path, name: str | None = None) -> Path:
 
 
 def refuse_foreign(cfg: DictConfig) -> None:
-    """Refuses the config of a run that would import, call or look up what this program's own configs do not.
+    """Refuses the config of a run that names what is not trusted, or that has something else than such a config has.
 
     Raises:
-        ConfigError: names the first key that does, or that has something else than the config of a run.
+        ConfigError: names the first key that does.
+    """
+    refuse_untrusted(cfg)
+    for group in GROUPS:
+        if not isinstance(OmegaConf.select(cfg, group), DictConfig):
+            raise ConfigError(f"{group} has no keys in the config of this run: it is damaged, or of another program")
+    if not isinstance(cfg.get("monitor"), str):
+        raise ConfigError("monitor is no name in the config of this run: it is damaged, or of another program")
+
+
+def refuse_untrusted(cfg: DictConfig) -> None:
+    """Refuses a config that would import, call or look up what is not trusted: see `trust`.
+
+    Raises:
+        ConfigError: names the first key that does.
     """
     pairs: list[tuple[str, Any]] = [("", OmegaConf.to_container(cfg, resolve=False))]
     targets: list[tuple[str, str]] = []
@@ -103,32 +78,10 @@ def refuse_foreign(cfg: DictConfig) -> None:
         elif isinstance(value, str) and not REFERENCES.fullmatch(value):
             raise ConfigError(
                 f"{key} is {value}; a run's own config may only refer to its own keys, as in ${{seed}}. "
-                f"Write the value itself into its .hydra/config.yaml"
+                f"Write the value itself; for a run that is there, into its .hydra/config.yaml"
             )
     for place, name in targets:
-        if name.partition(".")[0] not in PACKAGES:
-            raise ConfigError(
-                f"{place}._target_ is {name}; a run's own config may only name parts of {', '.join(PACKAGES)}"
-            )
-        _refuse_other_kind(place, name)
-    for group in GROUPS:
-        if not isinstance(OmegaConf.select(cfg, group), DictConfig):
-            raise ConfigError(f"{group} has no keys in the config of this run: it is damaged, or of another program")
-    if not isinstance(cfg.get("monitor"), str):
-        raise ConfigError("monitor is no name in the config of this run: it is damaged, or of another program")
-
-
-def _refuse_other_kind(place: str, name: str) -> None:
-    kinds = next((kinds for pattern, kinds in KINDS.items() if fnmatchcase(place, pattern)), None)
-    if kinds is None:
-        raise ConfigError(
-            f"{place}._target_ is {name}; a run's own config may name something to call only at {', '.join(KINDS)}"
-        )
-    try:
-        target = get_object(name)
-    except Exception as error:
-        raise ConfigError(f"{place}._target_ is {name}, which cannot be imported: {error}") from error
-    classes = tuple(kind for kind in kinds if inspect.isclass(kind))
-    if target not in kinds and not (inspect.isclass(target) and issubclass(target, classes)):
-        expected = " or ".join(kind.__name__ for kind in kinds)
-        raise ConfigError(f"{place}._target_ is {name}; there a run's own config may only name {expected}")
+        try:
+            trusted_target(place, name)
+        except ValueError as error:
+            raise ConfigError(f"{place}._target_ is {error}") from error

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
+from torch import Tensor
 
 PYTHON_ONLY = ("is_instance_of", "needs_python_object")
 """pydantic's errors about Tensor, Accelerator and the like, which nobody types on a command line."""
@@ -17,16 +18,12 @@ PYTHON_ONLY = ("is_instance_of", "needs_python_object")
 def misfit(target: Callable[..., Any], arguments: Mapping[str, Any]) -> str | None:
     """The first argument that target does not take, or takes with another type, in words; None if all fit.
 
-    Only what target annotates is checked, as strictly as JSON does: lists pass as tuples, texts as paths and whole
-    numbers as floats, but "no" is no boolean and 64.0 no whole number.
+    Only what target annotates is checked, as strictly as JSON does: lists pass as tuples and tensors, texts as paths
+    and whole numbers as floats, but "no" is no boolean and 64.0 no whole number.
     """
-    function = target.__init__ if inspect.isclass(target) else target
     parameters = inspect.signature(target).parameters
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    try:
-        hints = typing.get_type_hints(function)
-    except NameError:  # WandbLogger's annotations name classes of wandb, which need not be installed
-        hints = {}
+    hints = _hints(target)
     for name, value in arguments.items():
         if name not in parameters and not takes_any:
             near = difflib.get_close_matches(name, parameters, n=1)
@@ -37,7 +34,27 @@ def misfit(target: Callable[..., Any], arguments: Mapping[str, Any]) -> str | No
     return None
 
 
+def tensor_arguments(target: Callable[..., Any]) -> list[str]:
+    """The arguments of target that are tensors, as weights of classes are; a config has lists for them."""
+    return [name for name, hint in _hints(target).items() if _is_for(Tensor, hint)]
+
+
+def _hints(target: Callable[..., Any]) -> dict[str, Any]:
+    if target.__module__.startswith("torchvision."):  # by which RandomErasing's value is no text, and it may be one
+        return {}
+    try:
+        return typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    except (NameError, TypeError):  # WandbLogger's annotations name classes of wandb, which need not be installed
+        return {}
+
+
+def _is_for(kind: type, hint: Any) -> bool:
+    return hint is kind or kind in typing.get_args(hint)
+
+
 def _type_problem(hint: Any, value: Any) -> str | None:
+    if _is_for(Tensor, hint) and isinstance(value, list) and all(type(one) in (int, float) for one in value):
+        return None
     try:
         adapter = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
     except PydanticUserError:

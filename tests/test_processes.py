@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,14 @@ PLAIN = (
     "augmentation=none", "data=fer2013", "trainer.accelerator=cpu", "trainer.precision=32-true",
     "trainer.max_epochs=2", "logger=csv", "callbacks.pictures=null",
 )  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def trusted() -> Iterator[None]:
+    """The network without batch norm lies outside of the package."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FER_LIGHTNING_TRUST", "without_batch_norm")
+        yield
 
 
 @pytest.fixture(scope="module")

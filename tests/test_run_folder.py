@@ -15,7 +15,8 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, read_write
 
-from fer_lightning.command_line import ConfigError, launch
+from fer_lightning.command_line import launch
+from fer_lightning.errors import ConfigError
 from fer_lightning.run_folder import RunFolder, gone_if_refused
 from fer_lightning.sweep.jobs import held, is_held
 from tests.commands import REPOSITORY

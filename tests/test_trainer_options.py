@@ -7,7 +7,6 @@ from typing import Any
 import lightning as L
 import pytest
 import torch
-from conftest import REPOSITORY, Compose
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
@@ -16,6 +15,7 @@ from fer_lightning.check import check
 from fer_lightning.errors import ConfigError
 from fer_lightning.messages import NAMES_ELSEWHERE, message
 from fer_lightning.trainer_options import NOT_TAKEN, TAKEN
+from tests.conftest import REPOSITORY, Compose
 
 WORKS = {
     "accelerator": "cpu",

@@ -4,7 +4,6 @@ import shlex
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY, Command, Compose
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
@@ -16,6 +15,7 @@ from fer_lightning.report.provenance import provenance
 from fer_lightning.sweep.jobs import continuing
 from fer_lightning.typed_command import command, config_options, override, readable, shell_word
 from fer_lightning.typed_words import for_hydra
+from tests.conftest import REPOSITORY, Command, Compose
 
 NASTY = (
     "mein lauf", "a(b)", "[x]", "{k: v}", "$HOME", "$(id)", "`id`", "lr=0.1", "a,b", "it's", 'say "x"', "it's \"both\"",
