@@ -9,10 +9,11 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from fer_lightning.data.demo import MOST_FACES
 from fer_lightning.errors import ConfigError
 
 MOST = {
-    "data.path.faces": 200_000,  # drawn ones: 1.8 GB, six times as many as FER2013 has
+    "data.path.faces": MOST_FACES,  # drawn ones: 1.8 GB, six times as many as FER2013 has
     "data.batch_size": 1 << 18,
     "data.image_size": 2048,
     "data.progressive_sizes": 2048,

@@ -11,6 +11,7 @@ import lightning as L
 import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_object
+from lightning.pytorch.callbacks import ProgressBar
 from omegaconf import DictConfig, OmegaConf
 
 from fer_lightning.check import check, refuse_scores_of_other_weights
@@ -21,7 +22,6 @@ from fer_lightning.data import DataError, FERDataModule
 from fer_lightning.data.faces import SPLITS
 from fer_lightning.devices import EndTogether, refuse_what_devices_cannot_share
 from fer_lightning.errors import ConfigError
-from fer_lightning.hydra_files import literal_text
 from fer_lightning.models import load_model
 from fer_lightning.nets.torchvision import refusal
 from fer_lightning.nets.weights import Start
@@ -29,18 +29,12 @@ from fer_lightning.parts import apart, made, made_augmentation, made_loss, made_
 from fer_lightning.quiet import quieten
 from fer_lightning.run_config import refuse_foreign, refuse_untrusted
 from fer_lightning.run_length import refuse_changing_accumulation, refuse_what_never_comes
+from fer_lightning.run_places import measuring_trainer
 from fer_lightning.threads import ThreadCount
-from fer_lightning.trainer_options import check_batches
+from fer_lightning.trainer_options import check_batches, without_options_of_training
 from fer_lightning.trial import refuse_unrebuildable
 
 log = logging.getLogger(__name__)
-
-
-MEASURING = (
-    *("_target_", "_convert_", "accelerator", "precision", "limit_test_batches", "deterministic", "benchmark"),
-    *("inference_mode", "enable_progress_bar"),
-)
-"""What the test of a run takes of its trainer."""
 
 
 @dataclass(frozen=True)
@@ -137,13 +131,9 @@ def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experimen
     for group in ("data", "trainer"):
         _replace(run[group], changes[group], group)
     run.seed = 0 if run.seed is None else run.seed  # which testing does not use
+    run.trainer = without_options_of_training(run.trainer)
     check(run)
-    # Of a run's trainer only what measuring takes: its profiler, folder or plugins would write. On one device, however
-    # many it was trained on.
-    measuring = OmegaConf.masked_copy(run.trainer, [key for key in MEASURING if key in run.trainer])
-    measuring.update({"devices": 1, "num_nodes": 1, "strategy": "auto", "enable_checkpointing": False})
-    measuring.default_root_dir = literal_text(HydraConfig.get().runtime.output_dir)
-    run.trainer = measuring
+    run.trainer = measuring_trainer(run, Path(HydraConfig.get().runtime.output_dir))
     trainer = _trainer(run, [], callbacks=["progress_bar"], loggers=[])
     try:
         model = load_model(checkpoint, made_loss(run.loss))
@@ -206,6 +196,7 @@ def _trainer(cfg: DictConfig, own: list[L.Callback], callbacks: list[str], logge
         "plugins": [WholeCheckpoints(Path(cfg.trainer.default_root_dir))],
         "logger": [made(f"logger.{name}", cfg.logger[name]) for name in loggers] or False,
         "enable_model_summary": False,  # ours leaves out the metrics
+        "enable_progress_bar": any(isinstance(callback, ProgressBar) for callback in named),  # else Lightning adds one
         "use_distributed_sampler": False,  # the data module shares the faces out itself, and repeats none in val
     }
     if cfg.trainer.precision == "auto":

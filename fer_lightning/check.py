@@ -64,12 +64,6 @@ def check(cfg: DictConfig) -> None:
         raise ConfigError(f"seed is {cfg.seed}; it must be at least 0 and below 2**32")
     if not cfg.get("instead") and not (cfg.callbacks or {}).get("checkpoint"):
         raise ConfigError("callbacks keep no checkpoint: name default too, as in 'callbacks=[default,early_stopping]'")
-    kept = OmegaConf.select(cfg, "callbacks.checkpoint.save_top_k")
-    if kept not in (None, 1):  # each would overwrite best.ckpt
-        raise ConfigError(
-            f"callbacks.checkpoint.save_top_k is {kept}; best.ckpt, which is tested, is one file. To keep more, add a "
-            f"callback: +callbacks.NAME._target_=lightning.pytorch.callbacks.ModelCheckpoint"
-        )
     if (ckpt := cfg.get("ckpt", "best")) not in CHECKPOINTS:
         raise ConfigError(f"ckpt is {ckpt}; it is one of {', '.join(CHECKPOINTS)}")
     if not cfg.get("instead") and ckpt == "last" and not (cfg.callbacks or {}).get("last_checkpoint"):

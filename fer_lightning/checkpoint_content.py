@@ -1,7 +1,7 @@
 """What a checkpoint of a run must hold to be tested or resumed, and be of the type that train.py writes."""
 
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
 import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -60,6 +60,14 @@ class DataState(BaseModel):
     @property
     def preprocessing(self) -> Preprocessing:
         return Preprocessing(self.image_size, self.mean, self.std)
+
+
+class Described(Protocol):
+    """What rebuilds a network, from a checkpoint or a model.safetensors."""
+
+    model_class: str
+    hyper_parameters: dict[str, Plain]
+    state_dict: dict[str, Tensor]
 
 
 class CheckpointContent(BaseModel):
@@ -179,14 +187,19 @@ def validated_content(path: Path, values: Any) -> CheckpointContent:
     content = validated(CheckpointContent, path, values)
     if odd := [name for name, value in content.state_dict.items() if not is_plain(value)]:
         raise ValueError(f"{_no_checkpoint(path)}: {odd[0][:LONGEST]} is no plain tensor. Give one that train.py wrote")
-    refuse_sizes_without_weights(path, content.hyper_parameters, content.state_dict)
+    refuse_sizes_without_weights(path, content)
     return content
 
 
-def refuse_sizes_without_weights(path: Path, hyper_parameters: dict[str, Plain], state: dict[str, Tensor]) -> None:
-    """Refuses hyperparameters that would fill the memory with a network before its weights turn out not to fit."""
-    sizes = [size for value in state.values() for size in value.shape]
-    for name, size in hyper_parameters.items():
+def refuse_sizes_without_weights(path: Path, content: "Described") -> None:
+    """Refuses hyperparameters that would fill the memory with a network before its weights turn out not to fit.
+
+    Of this program's networks: what others make of a number is theirs to say.
+    """
+    if content.model_class.partition(".")[0] != __name__.partition(".")[0] and "." in content.model_class:
+        return
+    sizes = [size for value in content.state_dict.values() for size in value.shape]
+    for name, size in content.hyper_parameters.items():
         if isinstance(size, list | tuple) and len(size) > MOST_CLASSES:
             raise ValueError(f"{_no_checkpoint(path)}: {name[:LONGEST]} has {len(size):,} values. Train again")
         if type(size) is int and size > max(sizes, default=0):

@@ -50,7 +50,7 @@ class WholeCheckpoints(TorchCheckpointIO):
         torch.save(checkpoint, content)
         if not self._is_ours(path):
             raise ConfigError(f"{path} is outside of {self.run_dir}, where this run keeps its checkpoints")
-        path.parent.mkdir(exist_ok=True)  # but not a run's folder that is gone
+        path.parent.mkdir(parents=self.run_dir.exists(), exist_ok=True)  # but not a run's folder that is gone
         with written_whole(path) as unfinished:
             with unfinished.open("wb") as file:
                 file.write(content.getbuffer())

@@ -148,7 +148,7 @@ class EmotionClassifier(L.LightningModule):
         if stage == "fit" and self.loss.class_weights != "none":
             data = self._datamodule()
             self.class_weights.copy_(self.loss.weights(data.class_counts))
-            warn_of_weightless(data.class_names, data.class_counts)
+            warn_of_weightless(data.class_names, data.class_counts, self.class_weights)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         images, targets = batch
@@ -194,7 +194,7 @@ class EmotionClassifier(L.LightningModule):
         if self.schedule and self.schedule.steps_as and self._steps_of_schedule() != checkpoint["schedule_steps"]:
             checkpoint["lr_schedulers"] = []  # for a run of another length; the new one is to catch up
             self._steps_behind = checkpoint["global_step"]
-        rank, processes = self.trainer.global_rank, self.trainer.world_size
+        rank, processes = (self.trainer.global_rank, self.trainer.world_size) if self._trainer else (0, 1)
         for name, metric in self._of_train().items():
             for state, values in checkpoint.get("train_metrics", {}).get(name, {}).items():
                 if values.ndim == getattr(metric, state).ndim:  # of all processes together, as it was kept once
@@ -272,7 +272,8 @@ class EmotionClassifier(L.LightningModule):
     def _of_all_processes(self, value: Any) -> Tensor:
         """Of a sum that each process has for itself: all of them, by rank, on the first axis."""
         assert isinstance(value, Tensor)
-        return torch.stack(gather_all_tensors(value)) if self.trainer.world_size > 1 else value[None]
+        several = self._trainer is not None and self.trainer.world_size > 1
+        return torch.stack(gather_all_tensors(value)) if several else value[None]
 
     def _of_train(self) -> dict[str, Metric]:
         return {"loss": self.train_loss, **dict(self.train_metrics.items(keep_base=True))}

@@ -32,7 +32,7 @@ from fer_lightning.report.figures import Results
 from fer_lightning.report.provenance import provenance
 from fer_lightning.report.report import write_report
 from fer_lightning.resume import StoppedRun
-from fer_lightning.run_config import checkpoint_of, run_config
+from fer_lightning.run_config import checkpoint_of, refuse_unreadable, run_config
 from fer_lightning.run_folder import gone_if_refused
 from fer_lightning.run_places import refuse_other_places
 from fer_lightning.stopping import Stopped, log_why_stopped, stopping_at_once
@@ -143,10 +143,12 @@ def _train(cfg: DictConfig) -> float:
             instantiate(cfg.instead)(cfg, run_dir)
             return math.nan
         experiment = build(cfg)
+        if stopped:
+            stopped.take_up(experiment)
+        if process_rank() == 0:
+            refuse_unreadable(run_dir)
         begin_wandb_run(experiment.trainer)
     datamodule, model, trainer = experiment.datamodule, experiment.model, experiment.trainer
-    if stopped:
-        stopped.take_up(experiment)
     if drawn and process_rank() == 0:
         record_seed(cfg.seed, run_dir)
     started = time.perf_counter() - (stopped.seconds if stopped else 0)

@@ -53,7 +53,8 @@ def refuse_misfit(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # says that nothing is copied
-            network.load_state_dict(state_dict)
+            weights = {name: buffer for name, buffer in network.named_buffers() if name == "class_weights"}
+            network.load_state_dict(weights | dict(state_dict))
     except RuntimeError as error:
         reason = str(error)
         raise ValueError(reason if len(reason) <= LONGEST else f"{reason[:LONGEST]} …") from error

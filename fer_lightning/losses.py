@@ -120,9 +120,16 @@ class EpochLoss(Metric):
         return self.mean_value / self.weight
 
 
-def warn_of_weightless(class_names: Sequence[str], counts: Tensor) -> None:
-    """Logs which classes weigh nothing, since train has none of their faces: counts, int64 (C,), are those of train."""
-    if names := [name for name, count in zip(class_names, counts.tolist(), strict=True) if count == 0]:
+def warn_of_weightless(class_names: Sequence[str], counts: Tensor, weights: Tensor) -> None:
+    """Logs which classes weigh nothing, since train has none of their faces.
+
+    Args:
+        class_names: of the C classes.
+        counts: of the training faces, int64 (C,).
+        weights: float (C,).
+    """
+    weightless = ((counts.cpu() == 0) & (weights.cpu() == 0)).tolist()
+    if names := [name for name, is_it in zip(class_names, weightless, strict=True) if is_it]:
         log.warning(
             "loss.class_weights: train has no face of %s, so that these faces weigh nothing in val/loss and test/loss",
             ", ".join(names),

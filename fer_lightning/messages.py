@@ -115,6 +115,8 @@ def _hint_for_missing(file: str, listed: bool) -> str:
     package = re.match("joblib|submitit", name)
     if group == "hydra/launcher" and package:
         return f"\nIt needs a package: pip install hydra-{package[0]}-launcher"
+    if file == "callbacks/gradient_clipping":
+        return "\nGradients are clipped by trainer.gradient_clip_val=5, whatever callbacks there are: leave it out"
     if listed or "/" in group or not group:
         return ""
     near = difflib.get_close_matches(name, choices_of(group), n=1)

@@ -46,7 +46,8 @@ class ModelContent(BaseModel):
 
 def save_model(model: EmotionClassifier, preprocessing: Preprocessing, folder: Path) -> None:
     """Writes folder/model.safetensors, and model.pth: its tensors alone, for programs that read nothing else."""
-    state = {name: value.cpu().contiguous() for name, value in model.net.state_dict().items()}
+    # Copies, since safetensors refuses weights that several layers share.
+    state = {name: value.detach().cpu().contiguous().clone() for name, value in model.net.state_dict().items()}
     description = {
         "format_version": FORMAT_VERSION,
         "model_class": class_name(type(model)),
@@ -96,8 +97,5 @@ def _model_content(path: Path) -> ModelContent:
         where = ".".join(map(str, first["loc"][:2])) or "all of it"
         newer = ", or it was made by a newer version" if where == "format_version" else ""
         raise ValueError(f"{path} was not written by train.py: its metadata is wrong at {where}{newer}") from error
-    refuse_sizes_without_weights(path, content.hyper_parameters, content.state_dict)
-    # The one weight of a classifier that is not its network's: of the classes, in the loss, which is not kept here.
-    classes = content.hyper_parameters.get("class_names")
-    content.state_dict["class_weights"] = torch.ones(len(classes) if isinstance(classes, list) else 0)
+    refuse_sizes_without_weights(path, content)
     return content

@@ -143,7 +143,8 @@ def load_model(source: Path | str, loss: CrossEntropy | None = None) -> EmotionC
         refuse_misfit(kind, content.hyper_parameters, content.state_dict)
         model: EmotionClassifier = kind(**content.hyper_parameters)  # type: ignore[arg-type]
         model.trained_by(loss)
-        model.load_state_dict(content.state_dict)
+        # Of a model.safetensors, which has not what classes weigh in the loss, they stay at one.
+        model.load_state_dict({"class_weights": model.class_weights} | content.state_dict)
     except (ValueError, TypeError, RuntimeError) as error:
         why = str(error)[:LONGEST]  # it may name all that is in there
         raise ValueError(f"{source} is not a checkpoint of this program: {why}") from error

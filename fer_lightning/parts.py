@@ -17,6 +17,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from fer_lightning.augment import Augmentation
 from fer_lightning.check import keys_apart
 from fer_lightning.errors import ConfigError
+from fer_lightning.hydra_files import literal
 from fer_lightning.losses import CrossEntropy
 from fer_lightning.messages import message
 from fer_lightning.optimization import Schedule
@@ -40,7 +41,7 @@ def apart(group: str, node: DictConfig) -> tuple[DictConfig, dict[str, Any]]:
     """A copy of a node without the keys that are not for its target, and these."""
     arguments = _plain(node)
     apart = {key: arguments.pop(key) for key in keys_apart(group, node) if key in arguments}
-    return OmegaConf.create(arguments), apart
+    return literal(arguments), apart
 
 
 @contextmanager
@@ -81,7 +82,7 @@ def _instance_or_function(name: str, node: DictConfig) -> Any:
     target, arguments = get_object(node._target_), _plain(node)
     lists = [key for key in tensor_arguments(target) if isinstance(arguments.get(key), list)]
     tensors = {key: torch.tensor(arguments.pop(key), dtype=torch.float32) for key in lists}
-    node = OmegaConf.create(arguments)
+    node = literal(arguments)
     if inspect.isclass(target):
         return made(name, node, **tensors)
     with _refused_by(name):

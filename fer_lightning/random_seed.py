@@ -4,7 +4,7 @@ import logging
 import secrets
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from fer_lightning.errors import ConfigError
 from fer_lightning.files import written_whole
@@ -24,16 +24,36 @@ def with_seed(cfg: DictConfig, run_dir: Path) -> DictConfig:
     """
     if cfg.seed is not None:
         return cfg
-    if (started := processes_started()) > 1:
-        raise ConfigError(f"seed is null, and each of {started} processes would draw another: give one, as in seed=1")
-    recorded = run_dir / SEED_FILE
-    seed = int(recorded.read_text("utf-8")) if recorded.is_file() else secrets.randbelow(2**32)
+    seed = recorded_seed(run_dir)
+    if seed is not None:
+        record_seed(seed, run_dir)
+    elif max(processes_started(), devices := _devices(cfg)) > 1:
+        raise ConfigError(
+            f"seed is null, and each of {max(processes_started(), devices)} processes would draw another: give one, as "
+            f"in seed=1"
+        )
+    else:
+        seed = secrets.randbelow(2**32)
     log.info("seed=null: the seed of this run is %d", seed)
     cfg = cfg.copy()
     cfg.seed = seed
-    if recorded.is_file():
-        record_seed(seed, run_dir)
     return cfg
+
+
+def recorded_seed(run_dir: Path) -> int | None:
+    """Returns the seed that was drawn for a run; None if none was.
+
+    Raises:
+        ConfigError: the file that has it is damaged.
+    """
+    file = run_dir / SEED_FILE
+    if not file.is_file():
+        return None
+    with file.open(encoding="utf-8", errors="replace") as stream:
+        text = stream.read(20).strip()
+    if not (text.isascii() and text.isdigit() and int(text) < 2**32):
+        raise ConfigError(f"{file} is damaged: expected is a seed below 2**32. Write that, or delete it")
+    return int(text)
 
 
 def record_seed(seed: int, run_dir: Path) -> None:
@@ -46,3 +66,12 @@ def record_seed(seed: int, run_dir: Path) -> None:
         config.seed = seed
         with written_whole(file) as unfinished:
             OmegaConf.save(config, unfinished)
+
+
+def _devices(cfg: DictConfig) -> int:
+    """Returns how many processes a config asks for; those that "auto" stands for are seen only by the trainer."""
+    devices, nodes = cfg.trainer.get("devices", 1), cfg.trainer.get("num_nodes", 1)
+    if isinstance(devices, ListConfig):
+        devices = len(devices)
+    several = str(devices).isdecimal() and isinstance(nodes, int)
+    return int(devices) * nodes if several else 2 if devices == "auto" else 1

@@ -1,5 +1,6 @@
 """python train.py resume=RUN_DIR: a run that was stopped goes on in its own folder, by its own config."""
 
+import inspect
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,6 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from fer_lightning.build import Experiment
-from fer_lightning.check import APART
 from fer_lightning.checkpoint_content import CheckpointContent, DataState, StoppedState, validated, validated_content
 from fer_lightning.checkpoints import newest_whole
 from fer_lightning.data import FERDataModule
@@ -124,7 +124,8 @@ class StoppedRun:
         if process_rank() == 0:
             for folder in self.checkpoint.parents[:2]:
                 for unfinished in folder.glob(".*.tmp"):  # of a process that was killed while it wrote
-                    unfinished.unlink()
+                    if unfinished.is_file() or unfinished.is_symlink():
+                        unfinished.unlink()
         for logger in experiment.trainer.loggers:
             if isinstance(logger, MetricsCsv) and process_rank() == 0:
                 logger.keep_before(self.state.global_step)
@@ -178,11 +179,10 @@ def _state(run_dir: Path) -> tuple[Path | None, StoppedState | None, CheckpointC
 
 def _refuse_other_network(run: DictConfig, content: CheckpointContent | None) -> None:
     """Before it takes memory: a config from elsewhere can ask for any network."""
-    arguments: Any = OmegaConf.to_container(run.model, resolve=True)
-    arguments = {
-        key: value for key, value in arguments.items() if key not in APART["model"][1] and not key.startswith("_")
-    }
     kind = get_object(run.model._target_)
+    apart_from_it = {"pretrained", "weights_path"} - {*inspect.signature(kind).parameters}
+    arguments: Any = OmegaConf.to_container(run.model, resolve=True)
+    arguments = {k: v for k, v in arguments.items() if k not in apart_from_it and not str(k).startswith("_")}
     try:
         if problem := misfit(kind, arguments):
             raise ValueError(problem)

@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fer_lightning.checkpoints import CHECKPOINTS
 from fer_lightning.errors import ConfigError
-from fer_lightning.hydra_files import config_file
+from fer_lightning.hydra_files import config_file, hydra_value, overrides_of
 from fer_lightning.trust import trusted_target
 
 GROUPS = ("data", "augmentation", "model", "finetune", "loss", "optimizer", "trainer", "callbacks")
@@ -28,6 +28,19 @@ def run_config(run_dir: Path) -> DictConfig:
     if not isinstance(cfg, DictConfig):
         raise ConfigError(f"{file} is a list, not the config of a run")
     return cfg
+
+
+def refuse_unreadable(run_dir: Path) -> None:
+    """Refuses a run whose files could not be read when it is tested or resumed: Hydra has written them already.
+
+    Raises:
+        ConfigError: says which, as one that is too long.
+    """
+    if not (run_dir / ".hydra").is_dir():  # not started by Hydra's own way
+        return
+    run_config(run_dir)
+    hydra_value(run_dir)
+    overrides_of(run_dir)
 
 
 def checkpoint_of(run_dir: Path, name: str | None = None) -> Path:

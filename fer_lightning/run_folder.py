@@ -51,6 +51,8 @@ class RunFolder(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         with _ended_by_an_error():
             if process_rank() == 0:
+                if config.get("resume") is not None:
+                    raise ConfigError("resume goes on with one run: leave out -m, and sweep=…")
                 _refuse_other_subdir(config, None)
                 _refuse_run_in(Path(config.hydra.sweep.dir), "hydra.sweep.dir")
 

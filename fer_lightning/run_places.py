@@ -37,17 +37,8 @@ NAMES = {
 
 KEPT_OF_TRACKERS: dict[str, tuple[str, ...]] = {
     "WandbLogger": (
-        "project",
-        "entity",
-        "name",
-        "group",
-        "job_type",
-        "tags",
-        "notes",
-        "mode",
-        "offline",
-        "log_model",
-        "prefix",
+        *("project", "entity", "name", "group", "job_type", "tags", "notes"),
+        *("mode", "offline", "log_model", "prefix"),
     ),
     "MLFlowLogger": ("experiment_name", "run_name", "tags", "tracking_uri", "log_model", "prefix", "synchronous"),
 }
@@ -55,6 +46,12 @@ KEPT_OF_TRACKERS: dict[str, tuple[str, ...]] = {
 
 TRACKING_URI = "sqlite:///outputs/mlflow.db"
 """What conf/logger/mlflow.yaml has; to another one, a run that goes on writes only if $MLFLOW_TRACKING_URI says so."""
+
+MEASURING = (
+    *("_target_", "_convert_", "accelerator", "precision", "limit_test_batches"),
+    *("deterministic", "benchmark", "inference_mode"),
+)
+"""What the test of a run takes of its trainer."""
 
 OF_A_PLACE = {"dir", "path", "folder", "file", "filename", "dirpath", "filepath", "uri", "root", "location"}
 """A key with one of these words names a place."""
@@ -107,8 +104,8 @@ def refuse_other_places(cfg: DictConfig, run_dir: Path) -> None:
     for key, expected in NAMES.items():
         if (found := OmegaConf.select(cfg, key, default=expected)) != expected:
             raise ConfigError(f"{key} is {found!r}; the report, test.py and resume= need {expected!r}: leave it out")
-    for key, only in (("save_top_k", 1), ("save_last", None)):
-        if (found := OmegaConf.select(cfg, f"callbacks.checkpoint.{key}", default=only)) not in (only, False):
+    for key, allowed in (("save_top_k", (1,)), ("save_last", (None, False))):
+        if (found := OmegaConf.select(cfg, f"callbacks.checkpoint.{key}", default=allowed[0])) not in allowed:
             raise ConfigError(
                 f"callbacks.checkpoint.{key} is {found}; a run keeps its best checkpoint, best.ckpt, and by "
                 f"callbacks.last_checkpoint its last one: leave it out"
@@ -119,6 +116,17 @@ def refuse_other_places(cfg: DictConfig, run_dir: Path) -> None:
                 f"{key} is {text}, outside of the run's folder: such a run cannot be resumed. Give a place in it, as "
                 f"'${{hydra:runtime.output_dir}}/more'"
             )
+
+
+def measuring_trainer(run: DictConfig, folder: Path) -> DictConfig:
+    """Of the trainer of a run, what measuring takes: its profiler or plugins would write.
+
+    It writes into this folder, on one device, however many the run was trained on.
+    """
+    trainer: DictConfig = OmegaConf.masked_copy(run.trainer, [key for key in MEASURING if key in run.trainer])
+    trainer.update({"devices": 1, "num_nodes": 1, "strategy": "auto", "enable_checkpointing": False})
+    trainer.default_root_dir = literal_text(str(folder))
+    return trainer
 
 
 def refuse_links(run_dir: Path) -> None:

@@ -7,6 +7,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from omegaconf import DictConfig, OmegaConf
+
 from fer_lightning.errors import ConfigError
 
 NOT_TAKEN = {
@@ -79,6 +81,13 @@ def check_trainer_options(options: Mapping[str, Any]) -> None:
     least, most = options.get("min_epochs") or 0, options.get("max_epochs")
     if isinstance(most, int) and 0 < most < least:
         raise ConfigError(f"trainer.min_epochs is {least}, above trainer.max_epochs, which is {most}")
+
+
+def without_options_of_training(trainer: DictConfig) -> DictConfig:
+    """Returns the trainer of a run without what was set for its training, and would be refused of a new one."""
+    left_out = {name.partition(".")[2] for name in NOT_TAKEN} | {"min_epochs", "profiler"}
+    kept: DictConfig = OmegaConf.masked_copy(trainer, [str(key) for key in trainer if key not in left_out])
+    return kept
 
 
 def check_batches(trainer: Any, batches: Mapping[str, int]) -> None:

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from fer_lightning.classifier import EmotionClassifier, class_name
 from fer_lightning.data import FERDataModule
+from fer_lightning.model_file import save_model
 from fer_lightning.models import load_model
 from fer_lightning.optimization import parameter_groups
 from fer_lightning.savable import unsavable
@@ -79,12 +80,13 @@ def refuse_unrebuildable(model: EmotionClassifier, data: FERDataModule) -> None:
             raise ValueError(
                 f"{name} gives {tuple(logits.shape)} for two faces; expected are logits, (2, {len(data.class_names)})"
             )
-        again = _from_checkpoint(model, data, saving)
-        if not torch.allclose(_logits(again, images), logits, rtol=1e-3, atol=1e-4, equal_nan=True):
-            raise ValueError(f"{name} comes back from its checkpoint as another function. Expected {saving}")
+        for again in _saved_and_loaded(model, data, saving):
+            if not torch.allclose(_logits(again, images), logits, rtol=1e-3, atol=1e-4, equal_nan=True):
+                raise ValueError(f"{name} comes back from its checkpoint as another function. Expected {saving}")
 
 
-def _from_checkpoint(model: EmotionClassifier, data: FERDataModule, saving: str) -> EmotionClassifier:
+def _saved_and_loaded(model: EmotionClassifier, data: FERDataModule, saving: str) -> list[EmotionClassifier]:
+    """Returns the network as it comes back from a checkpoint, and from a model.safetensors."""
     content = {
         "model_class": class_name(type(model)),
         "hyper_parameters": dict(model.hparams),
@@ -95,8 +97,9 @@ def _from_checkpoint(model: EmotionClassifier, data: FERDataModule, saving: str)
         file = Path(folder) / "untrained.ckpt"
         torch.save(content, file)
         try:
-            return load_model(file)
-        except ValueError as error:
+            save_model(model, data.preprocessing, Path(folder))
+            return [load_model(file), load_model(folder)]
+        except (ValueError, TypeError, RuntimeError) as error:  # the latter two of JSON and of safetensors
             reason = str(error).rpartition("is not a checkpoint of this program: ")[2]
             raise ValueError(
                 f"{content['model_class']} could not be rebuilt from its checkpoint: {reason}. Expected {saving}"

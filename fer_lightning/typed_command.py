@@ -81,7 +81,8 @@ def readable(words: Iterable[str]) -> list[str]:
 
 def _readable(word: str) -> str:
     key, equals, value = word.partition("=")
-    if not equals or "'" in value or '"' in value or _parses(word):
+    # … is no letter of a path, but what help and messages have in the place of one.
+    if not equals or any(sign in value for sign in "'\"…") or _parses(word):
         return word
 
     def quoted(chunk: re.Match[str]) -> str:

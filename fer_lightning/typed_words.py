@@ -27,7 +27,7 @@ def for_hydra(script: str, words: Sequence[str]) -> list[str]:
     """
     groups = _groups(Path(script).stem)
     overrides = _overrides(words)
-    options = list(words)
+    options = [word for word in words if word != "--"]  # the process that starts others has put one there
     for override in overrides:
         options.remove(override)
     # A word that looks like an option comes first: behind an override, argparse takes what follows it for a mistake.

@@ -8,6 +8,7 @@ import lightning as L
 from lightning.pytorch.loggers import WandbLogger
 
 from fer_lightning.errors import ConfigError
+from fer_lightning.sweep.pruning import Pruned
 
 
 @contextmanager
@@ -17,6 +18,9 @@ def ends_its_wandb_run() -> Iterator[None]:
     try:
         yield
         failed = False
+    except Pruned:
+        failed = False
+        raise
     finally:
         wandb = sys.modules.get("wandb")
         if wandb is not None and wandb.run is not None:
@@ -39,7 +43,8 @@ def begin_wandb_run(trainer: L.Trainer) -> None:
         try:
             logger.experiment  # noqa: B018 (which begins it)
         except wandb.errors.Error as error:
+            why = str(error).strip(" .\n")
             raise ConfigError(
-                f"logger=wandb: {error}. Log in with `wandb login` or $WANDB_API_KEY, or keep the run on this machine "
+                f"logger=wandb: {why}. Log in with `wandb login` or $WANDB_API_KEY, or keep the run on this machine "
                 f"with logger.wandb.offline=true"
             ) from error

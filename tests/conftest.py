@@ -1,5 +1,6 @@
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -31,6 +32,14 @@ def own_cache_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     monkeypatch.setenv("FER_LIGHTNING_CACHE", str(folder))
     monkeypatch.delenv("FER2013", raising=False)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def first_process() -> Iterator[None]:
+    """A trainer that was told to be another process leaves that behind: its loggers would write nothing any more."""
+    yield
+    if "lightning_utilities.core.rank_zero" in sys.modules:
+        sys.modules["lightning_utilities.core.rank_zero"].rank_zero_only.rank = 0
 
 
 @pytest.fixture(scope="session")

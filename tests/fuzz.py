@@ -17,7 +17,7 @@ SEED = int(os.environ.get("FUZZ_SEED", "0"))
 SECONDS = 20
 """What takes longer is a hang: the readers take milliseconds."""
 
-TOKENS = (
+TOKENS: tuple[bytes, ...] = (
     b",",
     b'"',
     b"\n",

@@ -41,7 +41,7 @@ def main(trainings: int, seed: int) -> None:
         expected = left_behind(folder / "whole")
         for number in range(trainings):
             cfg = run_folder(compose_in, folder, str(number), *options)
-            while not in_a_child(lambda cfg=cfg: fitted(cfg), chance.uniform(0, lasts)):
+            while not in_a_child(partial(fitted, cfg), chance.uniform(0, lasts)):
                 kills += 1
                 cfg = resuming(cfg, folder / str(number))
             assert_same(left_behind(folder / str(number)), expected)

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 SHORT = (
     "model=deep_emotion",
@@ -26,6 +27,6 @@ def table_of(output: str) -> str:
     return output[output.index("Test split") : output.index("%", output.index("\naccuracy"))]
 
 
-def metrics(run: Path) -> dict[str, float]:
-    content: dict[str, float] = json.loads((run / "report" / "metrics.json").read_text())
+def metrics(run: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((run / "report" / "metrics.json").read_text())
     return content

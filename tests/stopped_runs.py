@@ -22,7 +22,6 @@ BASE = (
     "data=fer2013",
     "data.batch_size=32",
     "callbacks.pictures=null",
-    "+trainer.enable_progress_bar=false",
     "callbacks.progress_bar=null",
     "callbacks.network_summary=null",
 )
@@ -62,7 +61,7 @@ def fitted(cfg: DictConfig, also: Callback | None = None) -> None:
     if also:
         experiment.trainer.callbacks.append(also)  # type: ignore[attr-defined]
     experiment.trainer.fit(
-        experiment.model, experiment.datamodule, ckpt_path=stopped and stopped.checkpoint, weights_only=True
+        experiment.model, experiment.datamodule, ckpt_path=stopped.checkpoint if stopped else None, weights_only=True
     )
 
 

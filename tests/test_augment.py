@@ -1,5 +1,7 @@
 """The batched augmentation does to each face what torchvision's functions do to one."""
 
+from typing import Literal
+
 import pytest
 import torch
 from torch import Tensor
@@ -43,7 +45,8 @@ def by_torchvision(image: Tensor, p: dict[str, float]) -> Tensor:
     image = tv.adjust_contrast(tv.adjust_brightness(image, p["brightness"]), p["contrast"])
     rows, columns = round(p["erase_height"] * height), round(p["erase_width"] * width)
     top, left = int(p["erase_y"] * (height - rows + 1)), int(p["erase_x"] * (width - columns + 1))
-    return tv.erase(image, top, left, rows, columns, torch.zeros(1, 1, 1))
+    erased: torch.Tensor = tv.erase(image, top, left, rows, columns, torch.zeros(1, 1, 1))
+    return erased
 
 
 @pytest.mark.parametrize(
@@ -124,12 +127,12 @@ def test_a_parameter_outside_its_range_is_named(arguments: dict[str, object], me
 @pytest.mark.parametrize(
     ("padding", "beyond"), [("zeros", [0.0, 0.0]), ("border", [0.2, 0.2]), ("reflection", [0.2, 0.4])]
 )
-def test_beyond_the_edge_the_padding_is_shown(padding: str, beyond: list[float]) -> None:
+def test_beyond_the_edge_the_padding_is_shown(
+    padding: Literal["zeros", "border", "reflection"], beyond: list[float]
+) -> None:
     images = torch.full((1, 1, 8, 8), 0.4)
     images[..., 0] = 0.2
-    shifted = Augmentation(
-        translate=0.5, padding=padding
-    ).apply(  # type: ignore[arg-type]
+    shifted = Augmentation(translate=0.5, padding=padding).apply(
         images, {name: value[:1] for name, value in neutral(1).items()} | {"translate_x": torch.tensor([0.25])}
     )
     assert shifted[0, 0, 3].tolist() == pytest.approx([*reversed(beyond), 0.2, 0.4, 0.4, 0.4, 0.4, 0.4])

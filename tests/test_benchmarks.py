@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from hydra.core.hydra_config import HydraConfig
+from torch import nn
 
 from benchmarks import epoch, feeding, gpu, growth, ours, people, reading, startup, steps
 from benchmarks.side_by_side import medians
@@ -77,9 +78,11 @@ def test_the_gpus_epoch_is_timed_in_steps_of_its_own(few_faces: Path, monkeypatc
 @pytest.mark.parametrize("fused", [False, True])
 def test_a_step_is_taken_in_each_precision_and_layout(precision: str, layout: str, fused: bool) -> None:
     net = DeepEmotion()
-    before = net.classifier[-1].bias.detach().clone()
+    last = net.classifier[-1]
+    assert isinstance(last, nn.Linear)
+    before = last.bias.detach().clone()
     steps.stepper(net, precision, layout, fused, compiled=False, steps=1)()
-    assert not torch.equal(net.classifier[-1].bias.detach().cpu(), before)
+    assert not torch.equal(last.bias.detach().cpu(), before)
 
 
 def test_copies_for_growth_are_read_from_their_cache(

@@ -113,7 +113,7 @@ def test_class_weights_of_the_training_split_reach_the_loss(few_faces: Path, tmp
     for weights in ("none", "balanced"):
         torch.manual_seed(0)
         data = FERDataModule(few_faces, batch_size=192)
-        loss = CrossEntropy(class_weights=weights)  # type: ignore[arg-type]
+        loss = CrossEntropy(class_weights=weights)
         model = DeepEmotionClassifier(dropout=0.0, loss=loss, optimizer=partial(torch.optim.SGD, lr=0.0))
         fitting = trainer(tmp_path, max_epochs=1)
         fitting.fit(model, data)
@@ -196,12 +196,13 @@ def test_each_process_goes_on_with_what_it_has_measured_itself(
     monkeypatch.setenv("LOCAL_RANK", str(rank))
     model = DeepEmotionClassifier(EMOTIONS)
     model.trainer = trainer(tmp_path, strategy="ddp", devices=processes) if processes > 1 else trainer(tmp_path)
-    of_each = {
-        state: torch.stack([torch.full_like(value, 0.1), torch.full_like(value, 0.7)])
-        for state, value in model.train_loss.metric_state.items()
-    }
+    of_each = {}
+    for state, value in model.train_loss.metric_state.items():
+        assert isinstance(value, torch.Tensor)
+        of_each[state] = torch.stack([torch.full_like(value, 0.1), torch.full_like(value, 0.7)])
     model.on_load_checkpoint({"train_metrics": {"loss": of_each}})
     for state, value in model.train_loss.metric_state.items():
+        assert isinstance(value, torch.Tensor)
         assert torch.equal(value, of_each[state][share].sum(0)), state
 
 

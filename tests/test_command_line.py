@@ -53,7 +53,7 @@ def test_a_run_folder_is_complete_by_itself(trained: tuple[Path, str]) -> None:
         assert (run / name).is_file(), name
     content = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
     assert content["hyper_parameters"]["dropout"] == 0.5
-    rows = list(csv.DictReader((run / "metrics.csv").open()))
+    rows = list(csv.DictReader((run / "metrics.csv").read_text().splitlines()))
     columns = {"train/loss", "train/accuracy", "val/loss", "val/accuracy", "val/f1", "train/images_per_second"}
     assert columns < set(rows[0])
     assert sum(row["val/accuracy"] != "" for row in rows) == 2
@@ -134,7 +134,9 @@ def test_a_run_can_be_made_to_test_its_last_checkpoint_and_is_tested_again_by_it
         load_file(run / "model.safetensors"),
         {n.removeprefix("net."): v for n, v in last["state_dict"].items() if n.startswith("net.")},
     )
-    scores = [row["val/loss"] for row in csv.DictReader((run / "metrics.csv").open()) if row["val/loss"]]
+    scores = [
+        row["val/loss"] for row in csv.DictReader((run / "metrics.csv").read_text().splitlines()) if row["val/loss"]
+    ]
     assert float(scores[0]) < float(scores[-1]) * (1 - 1e-5)
     assert metrics(run)["ckpt"] == "last"
     assert metrics(run)["val/loss"] == pytest.approx(float(scores[-1]))
@@ -191,7 +193,7 @@ def test_the_report_holds_all_it_shows_and_every_part_of_it_could_be_made(traine
     assert "could not be made" not in page
     assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", page)
     assert f"{metrics(run)['test/accuracy']:.2%}" in page
-    table = list(csv.DictReader((run / "report" / "predictions.csv").open()))
+    table = list(csv.DictReader((run / "report" / "predictions.csv").read_text().splitlines()))
     assert len(table) == 24
     assert {row["split"] for row in table} == {"PrivateTest"}
     rights = sum(row["label"] == row["prediction"] for row in table)

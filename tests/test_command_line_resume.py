@@ -34,7 +34,8 @@ def stopped(tmp_path_factory: pytest.TempPathFactory, few_faces: Path, run_in: C
         os.kill(process, signal.SIGSTOP)  # so that it is not done before
         for arguments in REFUSED:
             result = run_in(folder, "train.py", *arguments)
-            (folder / "refused.txt").open("a").write(f"{result.returncode} {result.stdout}{result.stderr}")
+            with (folder / "refused.txt").open("a") as file:
+                file.write(f"{result.returncode} {result.stdout}{result.stderr}")
         os.kill(process, signal.SIGINT)
         os.kill(process, signal.SIGCONT)
 

@@ -17,8 +17,8 @@ from hydra.utils import instantiate
 from optuna.trial import TrialState
 
 from fer_lightning.sweep.search import STUDY
-from tests.commands import run_afresh
-from tests.conftest import REPOSITORY, Command, Compose
+from tests.commands import REPOSITORY, run_afresh
+from tests.conftest import Command, Compose
 from tests.runs import SHORT, metrics
 
 
@@ -35,7 +35,7 @@ def test_jobs_side_by_side_end_in_one_table_and_one_that_fails_is_told_at_once(
     assert "error: 2 of 4 jobs failed" in result.stderr
     assert "Traceback" not in result.stderr + result.stdout
     (sweep,) = tmp_path.glob("outputs/sweep/*")
-    rows = list(csv.DictReader((sweep / "sweep.csv").open()))
+    rows = list(csv.DictReader((sweep / "sweep.csv").read_text().splitlines()))
     assert [row["job"] for row in rows if row["state"] == "failed"] == ["1", "3"]
     assert all("val_fraction is 1.5" in row["why"] for row in rows if row["state"] == "failed")
     scores = [float(row["val/accuracy"]) for row in rows if row["state"] == "done"]
@@ -80,8 +80,8 @@ def test_a_killed_sweep_over_seeds_goes_on_and_ends_with_means_and_deviations(
     assert "going on from" in (sweep / "1" / "train.log").read_text()
     assert "Mean ± standard deviation over seed" in result.stdout
     assert "sweep=" not in str(metrics(sweep / "0")["command"])  # which repeats this job alone
-    jobs = list(csv.DictReader((sweep / "sweep.csv").open()))
-    means = {row["optimizer"]: row for row in csv.DictReader((sweep / "sweep_means.csv").open())}
+    jobs = list(csv.DictReader((sweep / "sweep.csv").read_text().splitlines()))
+    means = {row["optimizer"]: row for row in csv.DictReader((sweep / "sweep_means.csv").read_text().splitlines())}
     assert set(means) == {"adam", "sgd"}
     for optimizer, row in means.items():
         figures = [float(job["test/accuracy"]) for job in jobs if job["optimizer"] == optimizer]
@@ -116,7 +116,7 @@ def test_a_killed_search_goes_on_and_gives_up_what_is_hopeless_and_tells_the_bes
     # As seed 69 draws them: a rate that is too low, a good one, and one that is hopeless.
     assert [trial.params["optimizer.lr"] for trial in study.trials] == ["0.0001", "0.01", "1"]
     assert [trial.params for trial in study.trials[:2]] == [trial.params for trial in before]
-    rows = {int(row["job"]): row for row in csv.DictReader((sweep / "sweep.csv").open())}
+    rows = {int(row["job"]): row for row in csv.DictReader((sweep / "sweep.csv").read_text().splitlines())}
     assert [rows[number]["state"] for number in range(3)] == ["done", "done", "pruned"]
     for trial in study.trials:
         row = rows[trial.number]
@@ -149,7 +149,10 @@ def test_a_search_whose_trials_a_cluster_runs_ends_with_the_best_as_a_command(
     )  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr
     study = optuna.load_study(study_name=STUDY, storage=f"sqlite:///{tmp_path}/outputs/sweep/optuna/study.db")
-    rows = {row["job"]: row for row in csv.DictReader((tmp_path / "outputs/sweep/optuna/sweep.csv").open())}
+    rows = {
+        row["job"]: row
+        for row in csv.DictReader((tmp_path / "outputs/sweep/optuna/sweep.csv").read_text().splitlines())
+    }
     for trial in study.trials:
         row = rows[str(trial.number)]
         assert trial.value == float(row["val/accuracy"])
@@ -198,7 +201,7 @@ def test_a_sweep_names_its_folders_as_one_likes_and_goes_on_by_what_it_prints(
     first = run_command("train.py", *quoted, "hydra.sweep.subdir=seed_${seed}")
     assert first.returncode == 0, first.stderr
     sweep = tmp_path / "sw (1)"
-    rows = list(csv.DictReader((sweep / "sweep.csv").open()))
+    rows = list(csv.DictReader((sweep / "sweep.csv").read_text().splitlines()))
     assert {(row["job"], row["state"]) for row in rows} == {("seed_3", "done"), ("seed_4", "done")}
     printed = first.stdout.partition("it goes on with\n")[2].splitlines()[0]
     _, script, *words = shlex.split(printed)

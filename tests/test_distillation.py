@@ -15,7 +15,8 @@ from fer_lightning.distillation import Distillation
 from fer_lightning.errors import ConfigError
 from fer_lightning.losses import CrossEntropy
 from fer_lightning.models import DeepEmotionClassifier, ResNet18Classifier, load_model
-from tests.conftest import REPOSITORY, Compose, trainer
+from tests.commands import REPOSITORY
+from tests.conftest import Compose, trainer
 
 
 @pytest.fixture
@@ -51,7 +52,9 @@ def test_the_loss_is_that_of_its_paper(few_faces: Path, teacher: Path) -> None:
     kl = (told * (told.log() - (logits / 3).log_softmax(1))).sum(1).mean()
     of_batch = loss.of_training(logits, labels, weights, images)
     torch.testing.assert_close(of_batch, 0.4 * F.cross_entropy(logits, labels) + 0.6 * 9 * kl)
-    assert float(loss(logits, labels, weights).detach()) == pytest.approx(float(F.cross_entropy(logits, labels)))
+    assert float(loss(logits, labels, weights).detach()) == pytest.approx(
+        float(F.cross_entropy(logits, labels).detach())
+    )
     of_batch.backward()
     assert all(parameter.grad is None for parameter in loss.teacher.parameters())
 
@@ -62,7 +65,7 @@ def test_a_teacher_sees_faces_normalised_as_it_learnt_them(few_faces: Path, teac
     loss.prepare(data)
     logits = load_model(teacher / "checkpoints/best.ckpt")(faces_of(as_it_learnt)[0]).detach()
     images, labels = faces_of(data)
-    assert float(loss.of_training(logits, labels, torch.ones(7), images)) == pytest.approx(0, abs=1e-5)
+    assert float(loss.of_training(logits, labels, torch.ones(7), images).detach()) == pytest.approx(0, abs=1e-5)
 
 
 def test_a_network_comes_to_say_what_its_teacher_says(few_faces: Path, teacher: Path, tmp_path: Path) -> None:

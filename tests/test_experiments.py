@@ -10,7 +10,8 @@ from torchvision.models import resnet18
 from fer_lightning.build import Experiment, build
 from fer_lightning.errors import ConfigError
 from fer_lightning.nets.deep_emotion import DeepEmotion
-from tests.conftest import REPOSITORY, Compose
+from tests.commands import REPOSITORY
+from tests.conftest import Compose
 
 NAMES = sorted(file.stem for file in (REPOSITORY / "conf" / "experiment").glob("*.yaml"))
 FIVE = {"image_model", "deep_emotion_50", "transfer_learning", "resnet_60", "one_cycle_resnet18"}
@@ -23,7 +24,7 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     folder = tmp_path / "hub" / "checkpoints"
     folder.mkdir(parents=True)
-    state = resnet18().state_dict()
+    state: dict[str, torch.Tensor] = resnet18().state_dict()
     torch.save(state, folder / "resnet18-f37072fd.pth")
     return state
 
@@ -37,8 +38,8 @@ def a_teacher(composed: Compose, folder: Path) -> str:
     """The override that names one, which has learnt next to nothing."""
     teacher = built(composed, "quick")
     teacher.trainer.fit(teacher.model, teacher.datamodule)
-    teacher.trainer.save_checkpoint(folder / "teacher.ckpt")
-    return f"loss.teacher={folder / 'teacher.ckpt'}"
+    teacher.trainer.save_checkpoint(folder / "run" / "teacher.ckpt")
+    return f"loss.teacher={folder / 'run' / 'teacher.ckpt'}"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -115,6 +116,6 @@ def test_resnet_60_normalises_by_the_data_and_jitters_as_its_authors_do(composed
 
 def test_one_cycle_resnet18_clips_gradients_and_can_stop_early(composed: Compose) -> None:
     experiment = built(composed, "one_cycle_resnet18", "model.pretrained=false")
-    assert experiment.trainer.gradient_clip_val == 0.1  # type: ignore[attr-defined]
+    assert experiment.trainer.gradient_clip_val == 0.1
     assert isinstance(experiment.trainer.early_stopping_callback, EarlyStopping)
     assert composed("experiment=one_cycle_resnet18").scheduler._target_ == "torch.optim.lr_scheduler.OneCycleLR"

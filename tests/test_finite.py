@@ -75,7 +75,8 @@ def test_a_monitored_nan_is_reported_and_leaves_valid_json(
     # All that reads such a file takes null for NaN.
     assert outcome(run, "val/loss").state == "done"
     assert outcome(run, "val/loss").score != outcome(run, "val/loss").score
-    assert sweep_table(run.parent, "val/loss")["state"].tolist() == ["done"]
+    shutil.copytree(run, tmp_path / "sweep" / "0")
+    assert sweep_table(tmp_path / "sweep", "val/loss")["state"].tolist() == ["done"]
     assert "python train.py" in results_table([run])
     again = shutil.copytree(run, tmp_path / "again")
     compare([str(run), str(again), "--out", str(tmp_path / "compared")])

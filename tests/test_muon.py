@@ -1,7 +1,9 @@
 """Muon: what it does to which parameters."""
 
 import math
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -51,7 +53,7 @@ def test_a_kernel_learns_as_the_matrix_of_its_rows_does_by_torchs_own_muon(memor
     drawn = torch.Generator().manual_seed(2)
     kernel = torch.randn(16, 8, 3, 3, generator=drawn).to(memory_format=memory_format).requires_grad_()
     matrix = kernel.detach().flatten(1).clone().requires_grad_()
-    options = {"lr": 0.1, "weight_decay": 0.2, "momentum": 0.9}
+    options: dict[str, Any] = {"lr": 0.1, "weight_decay": 0.2, "momentum": 0.9}
     ours, theirs = Muon([kernel], **options), torch.optim.Muon([matrix], **options)
     for _ in range(5):
         kernel.grad = torch.randn(kernel.shape, generator=drawn).to(memory_format=memory_format)
@@ -70,7 +72,7 @@ def test_arguments_outside_their_range_are_refused(wrong: dict[str, float]) -> N
         Muon([torch.zeros(3, 3, requires_grad=True)], **wrong)  # type: ignore[arg-type]
 
 
-def parameters_after(kind: type[Optimizer] | partial[Optimizer], steps: int, reload_at: int = -1) -> dict[str, Tensor]:
+def parameters_after(kind: Callable[..., Optimizer], steps: int, reload_at: int = -1) -> dict[str, Tensor]:
     """Of a small ResNet18, with drawn gradients."""
     torch.manual_seed(0)
     model = ResNet18Classifier(width=4, optimizer=kind)

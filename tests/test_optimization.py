@@ -123,7 +123,7 @@ def test_an_epoch_schedule_steps_once_an_epoch(few_faces: Path, tmp_path: Path) 
 
 
 def test_the_head_has_a_learning_rate_of_its_own_under_any_schedule(few_faces: Path, tmp_path: Path) -> None:
-    rates = {}
+    rates: dict[str, list[float]] = {}
 
     class Witness(L.Callback):
         def on_train_batch_start(self, trainer: L.Trainer, model: L.LightningModule, *_: Any) -> None:

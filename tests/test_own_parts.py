@@ -26,8 +26,8 @@ from fer_lightning.run_config import run_config
 from fer_lightning.savable import unsavable
 from fer_lightning.trial import tried_optimizer
 from fer_lightning.trust import VARIABLE
-from tests.commands import SERVER
-from tests.conftest import REPOSITORY, Command, Compose
+from tests.commands import REPOSITORY, SERVER
+from tests.conftest import Command, Compose
 from tests.runs import SHORT, run_of
 from tests.stopped_runs import BASE, fitted, resuming, run_folder
 from tests.test_build import changes
@@ -51,7 +51,7 @@ def files_of_contributing(folder: Path) -> str:
 def _loads(checkpoint: Path, path: list[str]) -> None:
     """In a process that has not imported the network before: without trust, and with it."""
     sys.path[:] = path
-    os.environ.pop(VARIABLE)
+    os.environ.pop(VARIABLE, None)
     with pytest.raises(ValueError, match=rf"model_class is mynets\.TinyClassifier; .*{VARIABLE}=mynets"):
         load_model(checkpoint)
     assert "mynets" not in sys.modules
@@ -195,6 +195,7 @@ def test_radam_with_a_list_trains_tests_and_resumes(composed: Compose, tmp_path:
 @pytest.mark.parametrize("convert", ["", "_convert_: none"])
 def test_what_a_config_holds_becomes_plain_python(convert: str) -> None:
     node = OmegaConf.create(f"_target_: builtins.dict\na: [1, [2]]\nb: {{c: [3]}}\nd: ${{a}}\n{convert}")
+    assert isinstance(node, DictConfig)
     assert repr(made("x", node)) == "{'a': [1, [2]], 'b': {'c': [3]}, 'd': [1, [2]]}"
 
 
@@ -315,7 +316,8 @@ class SavesNested(Base):
 class OtherOutputs(Base):
     def __init__(self, class_names: tuple[str, ...]) -> None:
         super().__init__(class_names)
-        self.net[3] = nn.Linear(100, 10)  # type: ignore[index]
+        assert isinstance(self.net, nn.Sequential)
+        self.net[3] = nn.Linear(100, 10)
         self.save_hyperparameters()
 
 
@@ -388,9 +390,9 @@ def test_a_network_that_takes_nothing_has_nothing_to_save(
     monkeypatch.setenv(VARIABLE, __name__.partition(".")[0])
     experiment = build(composed(*networks_own(Unquestioned), f"data.path={few_faces}"))
     experiment.trainer.fit(experiment.model, experiment.datamodule)
-    experiment.trainer.save_checkpoint(tmp_path / "model.ckpt")
-    again = load_model(tmp_path / "model.ckpt")
-    assert torch.equal(again.net[0].weight, experiment.model.net[0].weight)  # type: ignore[index, union-attr]
+    experiment.trainer.save_checkpoint(tmp_path / "run" / "model.ckpt")
+    again = load_model(tmp_path / "run" / "model.ckpt")
+    assert torch.equal(again.net[0].weight, experiment.model.net[0].weight)  # type: ignore[index]
 
 
 def test_a_sound_network_takes_what_it_likes_and_is_tested(

@@ -32,6 +32,13 @@ def test_each_face_of_a_batch_is_turned_by_an_angle_of_its_own() -> None:
     assert len({face.numpy().tobytes() for face in v2.RandomRotation(30)(alike)}) == 1
 
 
+def shared_states() -> tuple[Tensor, Any, Any]:
+    """Of the generators that are everybody's."""
+    of_numpy = np.random.get_state()
+    assert isinstance(of_numpy, tuple)
+    return torch.random.get_rng_state(), random.getstate(), of_numpy[1].tolist()
+
+
 def test_what_is_drawn_depends_on_the_generator_alone() -> None:
     def noisy(face: Tensor) -> Tensor:
         return face * random.random() * float(np.random.rand()) * torch.rand(1)
@@ -40,9 +47,9 @@ def test_what_is_drawn_depends_on_the_generator_alone() -> None:
     for transform in (v2.RandomResizedCrop(48), noisy):
         augmented = PerFace(transform)
         once = augmented(batch, seeded())
-        before = torch.random.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()  # type: ignore[index, union-attr]
+        before = shared_states()
         assert torch.equal(augmented(batch, seeded()), once)
-        after = torch.random.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()  # type: ignore[index, union-attr]
+        after = shared_states()
         assert torch.equal(before[0], after[0])
         assert before[1:] == after[1:]
         assert not torch.equal(augmented(batch, seeded(1)), once)

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -23,13 +24,13 @@ from fer_lightning.errors import ConfigError
 from fer_lightning.losses import EpochLoss
 from fer_lightning.processes import end_with, process_rank, processes_started
 from fer_lightning.report.figures import Results
-from tests.commands import SERVER
-from tests.conftest import REPOSITORY, Command, Compose
+from tests.commands import REPOSITORY, SERVER
+from tests.conftest import Command, Compose
 from tests.runs import SHORT
 from tests.stopped_runs import assert_same, left_behind
 
 PLAIN = (
-    "model=deep_emotion", "model._target_=without_batch_norm.WithoutBatchNorm", "model.dropout=0.0",
+    "model=deep_emotion", "model._target_=tests.without_batch_norm.WithoutBatchNorm", "model.dropout=0.0",
     "augmentation=none", "data=fer2013", "trainer.accelerator=cpu", "trainer.precision=32-true",
     "trainer.max_epochs=2", "logger=csv", "callbacks.pictures=null",
 )  # fmt: skip
@@ -39,7 +40,7 @@ PLAIN = (
 def trusted() -> Iterator[None]:
     """The network without batch norm lies outside of the package."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FER_LIGHTNING_TRUST", "without_batch_norm")
+        patch.setenv("FER_LIGHTNING_TRUST", "tests.without_batch_norm")
         yield
 
 
@@ -63,10 +64,8 @@ def of_two(
 ) -> tuple[Path, subprocess.CompletedProcess[str]]:
     """Where two processes with batches of 8 have trained, and what they said."""
     folder = tmp_path_factory.mktemp("two")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
-        ddp = ("trainer=ddp", "trainer.devices=2", "data.batch_size=8")
-        return folder, run_in(folder, "train.py", *PLAIN, f"data.path={uneven_faces}", *ddp)
+    ddp = ("trainer=ddp", "trainer.devices=2", "data.batch_size=8")
+    return folder, run_in(folder, "train.py", *PLAIN, f"data.path={uneven_faces}", *ddp)
 
 
 def test_two_processes_leave_one_folder_and_say_each_thing_once(
@@ -158,8 +157,8 @@ def steps_of(run: Path) -> int:
 def test_two_processes_of_which_one_is_told_to_stop_go_on_later_as_if_they_had_not_been(
     whom: str, few_faces: Path, run_in: Command, tmp_path: Path
 ) -> None:
-    options = (*SHORT, f"data.path={few_faces}", "trainer.max_epochs=4", "data.batch_size=2", "logger=csv")
-    options = (*options, "+logger.csv.flush_logs_every_n_steps=1")  # so that its steps can be followed
+    options: tuple[str, ...] = (*SHORT, f"data.path={few_faces}", "trainer.max_epochs=4", "data.batch_size=2")
+    options = (*options, "logger=csv", "+logger.csv.flush_logs_every_n_steps=1")  # so that its steps can be followed
     ddp = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "callbacks.pictures=null")
     whole = run_in(tmp_path, "train.py", *options, *ddp, "hydra.run.dir=whole")
     assert whole.returncode == 0, whole.stderr
@@ -223,7 +222,8 @@ def test_processes_without_a_device_each_are_refused(
 
 def test_a_sweep_is_refused_on_several_devices(composed: Compose, few_faces: Path) -> None:
     cfg = composed(f"data.path={few_faces}", "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
-    with read_write(HydraConfig.get()):
-        HydraConfig.get().mode = "MULTIRUN"
+    hydra: Any = HydraConfig.get()  # declared as what it has the fields of
+    with read_write(hydra):
+        hydra.mode = "MULTIRUN"
     with pytest.raises(ConfigError, match=r"is 2 × 1: a sweep's jobs train on one device each"):
         build(cfg)

@@ -232,7 +232,7 @@ def test_loss_that_is_not_finite_ends_the_training_before_the_step_and_names_the
     order = EpochOrder(Batches(*[torch.empty(192)] * 3), 1, 0, cfg.seed, 0)
     order.set_epoch(1)
     assert rows == data.faces.numbers[data.rows["train"][order.order()[64:96]]].tolist()  # type: ignore[union-attr]
-    for name, value in experiment.model.net.named_parameters():
-        assert torch.equal(value, kept[name]), name
+    for name, parameter in experiment.model.net.named_parameters():
+        assert torch.equal(parameter, kept[name]), name
     before = torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)
     assert all(value.isfinite().all() for value in before["state_dict"].values())

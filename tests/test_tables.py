@@ -65,7 +65,7 @@ def test_the_tables_of_a_report_hold_no_formula_and_are_compared_as_before(tmp_p
     results = Results({}, torch.tensor([[1, 0], [1, 0]]), measured.class_names, measured)
     for name in ("one", "other"):
         results.write_tables(tmp_path / name / "report")
-        (tmp_path / name / "report" / "metrics.json").write_text("{}")
+        (tmp_path / name / "report" / "metrics.json").write_text('{"test/accuracy": 0.5, "test_split": "@test"}')
     for table in ("predictions", "per_class", "confusion"):
         written = fields_of(tmp_path / "one" / "report" / f"{table}.csv")
         assert any(FORMULA in field for field in written)

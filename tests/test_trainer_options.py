@@ -15,7 +15,8 @@ from fer_lightning.check import check
 from fer_lightning.errors import ConfigError
 from fer_lightning.messages import NAMES_ELSEWHERE, message
 from fer_lightning.trainer_options import NOT_TAKEN, TAKEN
-from tests.conftest import REPOSITORY, Compose
+from tests.commands import REPOSITORY
+from tests.conftest import Compose
 
 WORKS = {
     "accelerator": "cpu",
@@ -97,7 +98,6 @@ def test_no_argument_is_both_taken_and_refused() -> None:
             "scheduler=plateau monitor=train/loss scheduler.monitor=val/loss trainer.limit_val_batches=0",
             r"^trainer\.limit_val_batches is 0, but scheduler\.monitor is val/loss",
         ),
-        ("+callbacks.checkpoint.save_top_k=3", r"^callbacks\.checkpoint\.save_top_k is 3; best\.ckpt"),
     ],
 )
 def test_a_value_that_would_fail_later_is_refused_by_its_key(override: str, told: str, composed: Compose) -> None:

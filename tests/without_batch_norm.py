@@ -6,7 +6,7 @@ from fer_lightning.models import DeepEmotionClassifier
 
 
 class WithoutBatchNorm(DeepEmotionClassifier):
-    """For the command line, as model._target_=without_batch_norm.WithoutBatchNorm, with this folder in $PYTHONPATH."""
+    """For the command line, as model._target_=tests.without_batch_norm.WithoutBatchNorm."""
 
     def configure_model(self) -> None:
         for part in list(self.net.modules()):

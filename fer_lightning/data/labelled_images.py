@@ -153,10 +153,16 @@ def _part(line: Line, parts: dict[str, int], part_names: tuple[str, ...]) -> int
 
 
 def _label(line: Line, class_names: tuple[str, ...]) -> int:
-    """The label; BadLineError if the emotion is not of the same opinion."""
+    """The label; BadLineError if the emotion or the shares are not of the same opinion."""
     labels = {str(label): name for label, name in enumerate(class_names)}
     if labels.get(line.label) == line.emotion:
-        return int(line.label)
+        label = int(line.label)
+        if line.shares and line.shares[label] < max(line.shares) - 1e-4:
+            strongest = class_names[line.shares.index(max(line.shares))]
+            raise BadLineError(
+                f"found the emotion {line.emotion} and the greatest share for {strongest}, expected one opinion"
+            )
+        return label
     expected = ", ".join(f"{name} {label}" for label, name in labels.items())
     if line.emotion in class_names and line.label in labels:
         right = class_names.index(line.emotion)

@@ -87,7 +87,8 @@ def runs_in(folders: Sequence[Path]) -> list[Run]:
 def _contents(predictions: Path) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame | None]:
     """Figures, predictions and curves of the run that predictions.csv is of."""
     metrics = metrics_in(predictions.with_name("metrics.json"), Tested)
-    curves = Path(metrics.get("run", predictions.parent.parent)) / "metrics.csv"  # "run": which one test.py has tested
+    tested = metrics.get("run")  # which one test.py has tested
+    curves = (Path(tested) if isinstance(tested, str) else predictions.parent.parent) / "metrics.csv"
     return metrics, predictions_in(predictions), curves_in(curves) if curves.exists() else None
 
 

@@ -43,7 +43,7 @@ class ProgressBar(TQDMProgressBar):
 
     def on_train_epoch_start(self, trainer: L.Trainer, *arguments: Any) -> None:
         super().on_train_epoch_start(trainer, *arguments)
-        self.train_progress_bar.set_description(f"epoch {trainer.current_epoch + 1:>3}/{trainer.max_epochs}")
+        self.train_progress_bar.set_description(_epoch(trainer))
         self._validated = False
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -53,7 +53,7 @@ class ProgressBar(TQDMProgressBar):
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         super().on_train_epoch_end(trainer, pl_module)
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        parts = [f"epoch {trainer.current_epoch + 1:>3}/{trainer.max_epochs}"]
+        parts = [_epoch(trainer)]
         for stage in ("train", "val") if self._validated else ("train",):
             if f"{stage}/loss" in metrics:
                 parts.append(f"{stage} loss {metrics[f'{stage}/loss']:.3f} accuracy {metrics[f'{stage}/accuracy']:.1%}")
@@ -115,6 +115,11 @@ class Throughput(Callback):
         """Steps are only queued on a GPU."""
         if pl_module.device.type == "cuda":
             torch.cuda.synchronize()
+
+
+def _epoch(trainer: L.Trainer) -> str:
+    of_all = f"/{trainer.max_epochs}" if trainer.max_epochs and trainer.max_epochs > 0 else ""  # -1 is without end
+    return f"epoch {trainer.current_epoch + 1:>3}{of_all}"
 
 
 def _is_best(trainer: L.Trainer, metrics: dict[str, float]) -> bool:

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import lightning as L
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -17,6 +16,7 @@ from fer_lightning.report.curves import curves_figure
 from fer_lightning.report.figures import Results
 from fer_lightning.report.page import Face, Picture, Section, Table, attempted, face_address, made, write_page
 from fer_lightning.report.predictions import Predictions
+from fer_lightning.report.run_tables import curves_in
 
 SHOWN = 6
 """Faces of each kind and class."""
@@ -90,7 +90,7 @@ def _curves(section: Section, run_dir: Path, monitor: str) -> None:
     if not (run_dir / "metrics.csv").is_file():
         section.texts.append("This run kept no metrics.csv: its CSV logger was off, or it was debug=one_batch.")
         return
-    figure = curves_figure(pd.read_csv(run_dir / "metrics.csv"), monitor)
+    figure = curves_figure(curves_in(run_dir / "metrics.csv"), monitor)
     section.pictures.append(Picture.of(figure, "loss, accuracy, learning rate and speed"))
 
 

@@ -25,6 +25,9 @@ BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 PATHS = ("data.path", "data.votes.path", "model.weights_path")
 """Whose folders these are is no part of the recipe."""
 
+OPTIONAL = ("minutes", "test/f1", *(f"test/accuracy_{name}" for name in ("low", "high", "flip", "new")))
+"""Figures that a run may lack."""
+
 OTHER_REPEATS = {"fold": "data.fold", "split": "data.split_seed"}
 """How the column of seeds calls what runs of one recipe differ by beside it."""
 
@@ -39,7 +42,7 @@ def results_table(folders: Sequence[Path]) -> str:
     if none_in := [str(folder) for folder, files in found.items() if not files]:
         raise ValueError(f"no report/metrics.json of a finished run in {', '.join(none_in)}: leave it out")
     runs = all_read(sorted({file for files in found.values() for file in files}), _run)
-    table = pd.DataFrame([dict.fromkeys(("test/accuracy_new", "test/accuracy_flip"), math.nan) | run for run in runs])
+    table = pd.DataFrame([dict.fromkeys(OPTIONAL, math.nan) | run for run in runs])
     return markdown_table([_row(group) for _, group in table.groupby(["command", "machine", "test_split"], sort=False)])
 
 

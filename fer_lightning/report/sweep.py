@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fer_lightning.errors import ConfigError
@@ -38,7 +38,7 @@ class SweepTable(Callback):
             return
         try:
             table = show(folder, config)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise SystemExit(f"error: {error}") from error
         if failed := int(table["state"].isin(["failed", "stopped", "damaged"]).sum()):
             # Hydra would take an Exception from a callback for a warning.
@@ -138,8 +138,11 @@ def _began_with(file: Path) -> DictConfig:
         where = ".".join(map(str, first["loc"][:3])) or "it"
         why = f"{where} is {'missing' if first['type'] == 'missing' else 'of another kind'}"
         raise ConfigError(f"{file} is not what a sweep of this program begins with: {why}") from error
-    values["hydra"]["sweep"]["dir"] = str(file.parent)  # wherever it lies by now
-    return literal(values)
+    values["hydra"]["sweep"]["dir"] = str(file.parent)  # wherever it lies now
+    config = literal(values)
+    for key in ("overrides", "runtime"):  # of which commands are made, as they were typed
+        config.hydra[key] = OmegaConf.create(values["hydra"].get(key) or {})
+    return config
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

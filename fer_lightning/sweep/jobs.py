@@ -148,6 +148,8 @@ def job_folders(sweep: Path) -> dict[int, Path]:
     """Returns the folders that Hydra has made for the jobs of a sweep, wherever below it, by the number of the job."""
     made = [hydra.parent for hydra in sweep.rglob(".hydra") if hydra.is_dir()]
     numbered = [(number_of(folder), folder) for folder in sorted(made, key=lambda folder: folder.stat().st_mtime)]
+    # Of a copy that somebody made, and what Hydra named by the number, the latter is the job.
+    numbered.sort(key=lambda one: one[1].name == str(one[0]))
     return {number: folder for number, folder in numbered if number is not None}
 
 
@@ -204,7 +206,7 @@ def number_of(folder: Path) -> int | None:
         number = hydra_value(folder, "job", "num")
     except ConfigError:  # killed before it was written
         number = None
-    if number is None:
+    if not str(number).isdecimal():
         number = folder.name
     return int(number) if str(number).isdecimal() else None
 

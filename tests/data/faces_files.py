@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,8 @@ USAGES = (
 def random_images(count: int = len(LABELS), seed: int = 0) -> NDArray[np.uint8]:
     """uint8 (count, 48, 48); numbers of one, two and three digits are all frequent."""
     rng = np.random.default_rng(seed)
-    return (rng.integers(0, 256, (count, 48, 48)) // rng.choice([1, 4, 40], (count, 48, 48))).astype(np.uint8)
+    values: NDArray[np.int64] = rng.integers(0, 256, (count, 48, 48)) // rng.choice([1, 4, 40], (count, 48, 48))
+    return values.astype(np.uint8)
 
 
 def pixel_text(image: NDArray[np.uint8]) -> str:
@@ -93,6 +95,7 @@ def written_pictures(folder: Path, sizes: int = 4) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     exif = Image.Exif()
     exif[0x0112] = 6
+    turned: dict[str, Any] = {"exif": exif}
     rng, files = np.random.default_rng(3), []
     for number, (width, height) in enumerate(((48, 48), (131, 77), (20, 64), (300, 224))[:sizes]):
         smooth = rng.integers(0, 256, (5, 4, 3), dtype=np.uint8)
@@ -102,10 +105,10 @@ def written_pictures(folder: Path, sizes: int = 4) -> list[Path]:
         for name, picture, options in (
             ("grey.png", grey, {}),
             ("grey.jpg", grey, {}),
-            ("turned_grey.jpg", grey, {"exif": exif}),
-            ("turned_grey.png", grey, {"exif": exif}),
+            ("turned_grey.jpg", grey, turned),
+            ("turned_grey.png", grey, turned),
             ("rgb.jpg", colour, {}),
-            ("turned_rgb.jpg", colour, {"exif": exif}),
+            ("turned_rgb.jpg", colour, turned),
             ("rgb.bmp", colour, {}),
             ("rgba.png", clear, {}),
             ("grey_alpha.png", clear.convert("LA"), {}),

@@ -17,10 +17,11 @@ import torch
 from safetensors.torch import save_file
 
 from fer_lightning.data import identity
-from fer_lightning.data.cache import cache_dir, keep, written_whole
+from fer_lightning.data.cache import cache_dir, keep
 from fer_lightning.data.faces import Reading
 from fer_lightning.data.identity import file_identity
 from fer_lightning.data.source import read_faces
+from fer_lightning.files import written_whole
 from tests.data.faces_files import BAD, CSV, FLAT, IMAGES, assert_are_the_faces, csv_bytes, messages, write_image
 from tests.fuzz import CASES
 

@@ -19,7 +19,7 @@ from fer_lightning.data.archive import FORMS
 from fer_lightning.data.export import export, main
 from fer_lightning.data.ferplus import Votes
 from fer_lightning.data.source import read_faces
-from tests.conftest import REPOSITORY
+from tests.commands import REPOSITORY
 from tests.data.faces_files import (
     BAD,
     CSV,
@@ -374,6 +374,16 @@ def test_soft_labels_with_decimal_commas_are_read(pixels: Path, tmp_path: Path) 
     text = changed_lines(lambda line: ";".join([*line.split(",")[5:], *line.split(",")[:5]]))(text)
     (tmp_path / "images" / "labels.csv").write_text(re.sub(r"(?<=\d)\.(?=\d)", ",", text))
     assert_same_faces(read_faces(tmp_path / "images"), expected)
+
+
+def test_a_correction_that_the_soft_labels_do_not_share_is_a_bad_row(pixels: Path, tmp_path: Path) -> None:
+    votes = [(usage, "face.png", "6 4 0 0 0 0 0 0 0 0") for usage in USAGES]
+    (tmp_path / "votes.csv").write_bytes(votes_csv(votes))
+    export(pixels, tmp_path / "images", votes=Votes(tmp_path / "votes.csv", "probability"))
+    text = (tmp_path / "images" / "labels.csv").read_text()
+    (tmp_path / "images" / "labels.csv").write_text(text.replace(",neutral,0,1,", ",happiness,1,1,"))
+    with pytest.raises(DataError, match="line 2: found the emotion happiness and the greatest share for neutral"):
+        read_faces(tmp_path / "images")
 
 
 def test_the_home_folder_is_understood_in_every_path(

@@ -23,6 +23,7 @@ from fer_lightning.report.pictures import prediction_figure
 from fer_lightning.report.predictions import BINS, Predictions
 from fer_lightning.report.report import _faces
 from fer_lightning.report.sheets import grad_cam_figure, kernels_figure, transformer_figure
+from tests.report.drawn import points
 
 CLASSES = ("angry", "happy", "sad")
 CONFUSION = torch.tensor([[6, 3, 1], [0, 2, 0], [1, 1, 2]])
@@ -46,7 +47,7 @@ def bars(axes: Axes, colour: str) -> list[tuple[float, float]]:
 def intervals(axes: Axes) -> list[list[tuple[float, float]]]:
     """Ends of the error bars, for each series of bars."""
     return [
-        [(float(line[0, 1]), float(line[1, 1])) for line in container[2][0].get_segments()]  # type: ignore[index]
+        [(float(line[0, 1]), float(line[1, 1])) for line in container[2][0].get_segments()]
         for container in axes.containers
         if type(container).__name__ == "ErrorbarContainer"
     ]
@@ -100,7 +101,7 @@ def test_precision_recall_curves_go_over_recall() -> None:
     angry, happy = (axes for axes in figure.axes if axes.get_title())
     guess, curve = angry.get_lines()
     assert guess.get_ydata() == [0.75, 0.75]
-    drawn = {(round(float(x), 4), round(float(y), 4)) for x, y in curve.get_xydata()}
+    drawn = {(round(float(x), 4), round(float(y), 4)) for x, y in points(curve)}
     assert {(0.3333, 1), (0.6667, 1), (0.6667, 0.6667), (1, 0.75), (0, 1)} == drawn
     assert angry.get_title() == f"angry, average {(1 + 1 + 0.75) / 3:.2f}"
     assert happy.get_title() == "happy, average 0.50"
@@ -129,7 +130,7 @@ def test_a_transformers_face_is_above_with_its_box() -> None:
     box = torch.tensor([[[0.0, 0], [3, 0], [3, 3], [0, 3], [0, 0]]])
     above, below = transformer_figure(images, warped, box, ["sad"]).axes
     assert (float(pixels(above)[0, 0]), float(pixels(below)[0, 0])) == (0, 1)
-    assert above.get_lines()[0].get_xydata().tolist() == box[0].tolist()
+    assert points(above.get_lines()[0]).tolist() == box[0].tolist()
     assert not below.get_lines()
     assert (above.get_title(), below.get_title()) == ("sad", "")
 

@@ -24,6 +24,7 @@ from fer_lightning.report.compare import (
 from fer_lightning.report.curves import DASHES, curves_of_runs
 from fer_lightning.report.page import Key, Section
 from tests.browser import in_browser, needs_browser
+from tests.report.drawn import points
 
 CLASSES = ("angry", "happy", "sad")
 
@@ -108,6 +109,7 @@ def test_the_tables_and_bars_say_what_the_predictions_say(tmp_path: Path) -> Non
     _classes(sections[1], runs)
     _pairs(sections[2], runs)
     tables = [[[shown for shown, _ in row] for row in section.tables[0].rows] for section in sections]
+    assert sections[0].tables[0].columns == ["run", "accuracy", "from", "to", "macro F1", "flip averaging", "minutes"]
     assert tables[0] == [
         ["one", "83.3%", "10.0%", "90.0%", "50.0%", "–", "–"],
         ["two", "66.7%", "30.0%", "90.0%", "25.0%", "–", "2.0"],
@@ -176,7 +178,7 @@ def test_a_run_of_one_epoch_is_a_point_and_a_long_one_a_line() -> None:
     figure, legend, _ = curves_of_runs({"one": curves(1), "twenty": curves(20), "many": curves(21)})
     for axes, value in zip(figure.axes, (1.5, 0.4), strict=True):
         one, twenty, many = axes.get_lines()
-        assert one.get_xydata().tolist() == [[1, value]]
+        assert points(one).tolist() == [[1, value]]
         assert [line.get_marker() for line in (one, twenty, many)] == ["o", "o", "None"]
         assert [line.get_color() for line in (one, twenty, many)] == [key.colour for key in legend]
     assert [key.name for key in legend] == ["one", "twenty", "many"]
@@ -185,7 +187,7 @@ def test_a_run_of_one_epoch_is_a_point_and_a_long_one_a_line() -> None:
 def test_each_of_28_runs_has_a_line_of_its_own_as_in_the_legend() -> None:
     curves = pd.DataFrame({"epoch": [0, 1], "val/loss": 1.5, "val/accuracy": 0.4})
     figure, legend, _ = curves_of_runs({f"_{number}": curves for number in range(28)})
-    drawn = [(line.get_color(), DASHES[line.get_linestyle()]) for line in figure.axes[0].get_lines()]
+    drawn = [(line.get_color(), DASHES[str(line.get_linestyle())]) for line in figure.axes[0].get_lines()]
     assert drawn == [(key.colour, key.dashes) for key in legend]
     assert len(set(drawn)) == 28
 

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from fer_lightning.report.curves import curves_figure, curves_of_runs
+from tests.report.drawn import points
 
 METRICS = pd.DataFrame(
     {
@@ -40,6 +41,6 @@ def test_each_epochs_figures_and_the_best_epoch_are_drawn(monitor: str, best: fl
 def test_the_curves_of_several_runs_are_those_of_val() -> None:
     figure, _, _ = curves_of_runs({"run": METRICS})
     loss, accuracy = figure.axes
-    assert [line.get_xydata().tolist() for line in loss.get_lines()] == [[[1, 1.5], [2, 1.7]]]
-    assert [line.get_xydata().tolist() for line in accuracy.get_lines()] == [[[1, 0.4], [2, 0.5]]]
+    assert [points(line).tolist() for line in loss.get_lines()] == [[[1, 1.5], [2, 1.7]]]
+    assert [points(line).tolist() for line in accuracy.get_lines()] == [[[1, 0.4], [2, 0.5]]]
     assert (loss.get_ylabel(), accuracy.get_ylabel()) == ("val loss", "val accuracy")

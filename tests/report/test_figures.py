@@ -8,9 +8,14 @@ import pandas as pd
 import pytest
 import torch
 
+from fer_lightning.data import FERDataModule
+from fer_lightning.models import DeepEmotionClassifier
 from fer_lightning.report.charts import confusion_figure
 from fer_lightning.report.figures import Results, wilson_interval
+from fer_lightning.report.page import Section
 from fer_lightning.report.predictions import Predictions
+from fer_lightning.report.report import _classes, _summary
+from tests.conftest import trainer
 
 NAMES = ("loss", "accuracy", "precision", "recall", "f1", "accuracy_low", "accuracy_high", "accuracy_new")
 CONFUSION = torch.tensor([[3, 1, 0, 0], [0, 2, 0, 0], [1, 1, 2, 0], [0, 0, 0, 0]])
@@ -31,9 +36,9 @@ RESULTS = Results({f"test/{name}": 0.5 for name in NAMES}, CONFUSION, CLASSES, p
 
 def test_precision_recall_and_f1_of_each_class_are_those_worked_out_by_hand() -> None:
     table = RESULTS.per_class()[["precision", "recall", "f1", "faces"]]
-    assert table.loc["angry"].tolist() == pytest.approx([3 / 4, 3 / 4, 3 / 4, 4])
-    assert table.loc["happy"].tolist() == pytest.approx([2 / 4, 2 / 2, 2 / 3, 2])
-    assert table.loc["sad"].tolist() == pytest.approx([2 / 2, 2 / 4, 2 / 3, 4])
+    assert list(table.loc["angry"]) == pytest.approx([3 / 4, 3 / 4, 3 / 4, 4])
+    assert list(table.loc["happy"]) == pytest.approx([2 / 4, 2 / 2, 2 / 3, 2])
+    assert list(table.loc["sad"]) == pytest.approx([2 / 2, 2 / 4, 2 / 3, 4])
 
 
 def test_a_class_that_is_neither_there_nor_predicted_has_no_figures() -> None:
@@ -70,7 +75,7 @@ def test_a_face_is_a_row_of_predictions_csv(tmp_path: Path) -> None:
     RESULTS.write_tables(tmp_path)
     table = pd.read_csv(tmp_path / "predictions.csv")
     assert list(table) == ["row", "split", "label", "prediction", "p_angry", "p_happy", "p_sad", "p_absent"]
-    assert table.loc[3].tolist() == [104, "PublicTest", "angry", "happy", 0.1, 0.7, 0.1, 0.1]
+    assert list(table.loc[3]) == [104, "PublicTest", "angry", "happy", 0.1, 0.7, 0.1, 0.1]
     of_images = dataclasses.replace(predictions(), files=tuple(f"test/{number}.png" for number in range(10)))
     assert list(of_images.table())[:4] == ["row", "split", "file", "label"]
     assert of_images.table().loc[3, "file"] == "test/3.png"
@@ -122,3 +127,62 @@ def test_the_copies_are_told_beside_the_accuracy_without_them() -> None:
     results = dataclasses.replace(RESULTS, copies=279, metrics=RESULTS.metrics | {"test/accuracy_new": 0.25})
     assert "without the 279 faces that are in train too 25.00%" in results.table()
     assert "in train too" not in RESULTS.table()
+
+
+@pytest.fixture(scope="module")
+def tested(few_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, FERDataModule]:
+    """Of a network that has learnt nothing; the first half of test counts as known."""
+    torch.manual_seed(0)
+    data = FERDataModule(few_faces)
+    data.setup()
+    known = torch.arange(len(data.rows["test"])) < 12
+    data.also_in_train["test"] = known
+    model = DeepEmotionClassifier()
+    assert data.faces is not None
+    images = (data.faces.images[data.rows["test"]].unsqueeze(1) / 255 - data.mean) / data.std
+    with torch.no_grad():  # else it takes all faces for one class
+        list(model.net.parameters())[-1].sub_(model.net.eval()(images).mean(0))
+    lightning = trainer(tmp_path_factory.mktemp("tested"), use_distributed_sampler=False)
+    lightning.test(model, data, verbose=False)
+    return Results.of(model, lightning), data
+
+
+def test_the_figures_are_those_of_the_predictions(tested: tuple[Results, FERDataModule]) -> None:
+    results, data = tested
+    assert data.faces is not None
+    said, rows = results.predictions, data.rows["test"]
+    assert torch.equal(said.labels, data.faces.labels[rows])
+    assert torch.equal(said.numbers, data.faces.numbers[rows])
+    assert len(said.predicted.unique()) > 2
+    right, known = said.right.double(), data.also_in_train["test"]
+    metrics = results.metrics
+    assert metrics["test/accuracy"] == pytest.approx(float(right.mean()))
+    assert metrics["test/accuracy_new"] == pytest.approx(float(right[~known].mean())) != metrics["test/accuracy"]
+    assert results.copies == int(known.sum())
+    hits = int(right.sum())
+    assert (metrics["test/accuracy_low"], metrics["test/accuracy_high"]) == wilson_interval(hits, len(rows))
+    pairs = torch.stack([said.labels, said.predicted], 1).tolist()
+    assert results.confusion.tolist() == [[pairs.count([true, guess]) for guess in range(7)] for true in range(7)]
+    for name in ("precision", "recall", "f1"):
+        assert metrics[f"test/{name}"] == pytest.approx(results.per_class()[name].mean())
+
+
+def test_the_summary_and_the_table_of_classes_say_the_same(tested: tuple[Results, FERDataModule]) -> None:
+    results, _ = tested
+    metrics = {"test/accuracy_flip": 0.25, "test/accuracy_new": 0.125, "test/precision": 0.1, "test/recall": 0.2}
+    results = dataclasses.replace(results, metrics=results.metrics | metrics | {"test/f1": 0.3})
+    section = Section("Summary")
+    _summary(section, DeepEmotionClassifier(), results, {"minutes": 1.25, "val/accuracy": 0.5}, "faces.csv")
+    facts = dict(section.facts)
+    assert facts["accuracy"].startswith(f"{results.metrics['test/accuracy']:.2%} (95% interval ")
+    assert facts["with flip averaging"] == "25.00%"
+    assert facts["without copies of training faces"] == "12.50%"
+    assert facts["macro precision, recall, F1"] == "10.0%, 20.0%, 30.0%"
+    assert facts["network"] == "DeepEmotion, 66,877 parameters"
+    assert (facts["minutes"], facts["val/accuracy"], facts["data"]) == ("1.2", "50.00%", "faces.csv")
+    assert "10.0% 20.0% 30.0%" in " ".join(results.table().split())
+    _classes(section, RESULTS)
+    shown = [[cell for cell, _ in row] for row in section.tables[0].rows]
+    assert shown[2] == ["sad", "100.0%", "34% to 100%", "50.0%", "15% to 85%", "66.7%", "26% to 92%", "4"]
+    assert section.tables[0].columns[1::2] == ["precision", "recall", "F1", "faces"]
+    assert shown[3] == ["absent", *["–"] * 6, "0"]

@@ -1,7 +1,9 @@
 """The page of debug=look shows each class as its source has it."""
 
+import itertools
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,13 +11,13 @@ from fer_lightning.augment import Augmentation
 from fer_lightning.data import FERDataModule
 from fer_lightning.report.look import write_look
 from fer_lightning.report.page import face_address
-from fer_lightning.report.sheets import OF_EACH, class_samples
+from fer_lightning.report.sheets import FED, OF_EACH, _fed_figure, class_samples
 from tests.browser import in_browser, needs_browser
 
 
 @pytest.fixture
 def data(few_faces: Path) -> FERDataModule:
-    module = FERDataModule(few_faces, augmentation=Augmentation())
+    module = FERDataModule(few_faces, augmentation=Augmentation(degrees=15))
     module.setup()
     return module
 
@@ -38,6 +40,17 @@ def test_every_class_has_faces_of_its_own_from_every_split(data: FERDataModule) 
                 assert sample.address == face_address(faces.images[row])
             if len(here) > OF_EACH:  # spread over it, and not its beginning
                 assert samples[-1].where.endswith(f"row {int(faces.numbers[here[-1]])}")
+
+
+def test_the_sheet_has_faces_as_they_are_above_augmented_ones(data: FERDataModule) -> None:
+    faces = data.faces
+    assert faces is not None
+    rows = data.rows["train"][torch.linspace(0, len(data.rows["train"]) - 1, FED).long()]
+    panels = np.array(_fed_figure(data).axes).reshape(4, FED)
+    shown = torch.tensor(np.array([[axes.images[0].get_array() for axes in line] for line in panels]))
+    assert torch.equal(shown[0], faces.images[rows].float() / 255)
+    assert [axes.get_title() for axes in panels[0]] == [data.class_names[label] for label in faces.labels[rows]]
+    assert not any(torch.equal(one, other) for one, other in itertools.combinations(shown, 2))
 
 
 @needs_browser

@@ -12,6 +12,7 @@ from fer_lightning.report.sweep import main
 from fer_lightning.report.sweep_figure import effects_figure
 from fer_lightning.report.sweep_table import best_command, mean_table, sweep_table
 from fer_lightning.sweep.jobs import PLAN
+from tests.report.drawn import points
 
 
 def job(sweep: Path, number: int, monitor: str, score: float | None, error: str = "") -> None:
@@ -161,7 +162,7 @@ def test_the_picture_has_a_panel_for_each_parameter_with_the_largest_effect_firs
     assert {title.split("\n")[0] for title in titles[:2]} == {"optimizer", "optimizer.lr"}
     assert "optimizer\nmeans differ by 0.2000" in titles
     (of_rates,) = [axes for axes in figure.axes if axes.get_title().startswith("optimizer.lr")]
-    assert len(of_rates.lines[0].get_xdata()) == 5  # fifths
+    assert len(points(of_rates.lines[0])) == 5  # fifths
     assert effects_figure(table[["model", "val/accuracy"]], "val/accuracy") is None
 
 
@@ -170,9 +171,10 @@ def test_dots_are_jobs_and_diamonds_their_means() -> None:
     figure = effects_figure(table, "val/accuracy")
     assert figure is not None
     (axes,) = figure.axes
-    assert axes.lines[0].get_xydata().tolist() == [[0, pytest.approx(0.2)], [1, pytest.approx(0.65)]]
+    assert points(axes.lines[0]).tolist() == [[0, pytest.approx(0.2)], [1, pytest.approx(0.65)]]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["a", "b"]
     dots = axes.collections[0].get_offsets()
+    assert isinstance(dots, np.ndarray)
     assert np.round(dots[:, 0]).tolist() == [0, 0, 1, 1]
     assert dots[:, 1].tolist() == [0.1, 0.3, 0.5, 0.8]
     rates = [0.001 * 2**place for place in range(10)]
@@ -181,7 +183,7 @@ def test_dots_are_jobs_and_diamonds_their_means() -> None:
     assert figure is not None
     (axes,) = figure.axes
     fifths = [[(rates[n] + rates[n + 1]) / 2, (n**2 + (n + 1) ** 2) / 200] for n in range(0, 10, 2)]
-    assert axes.lines[0].get_xydata().tolist() == [pytest.approx(fifth) for fifth in fifths]
+    assert points(axes.lines[0]).tolist() == [pytest.approx(fifth) for fifth in fifths]
     assert axes.get_xscale() == "log"
 
 

@@ -20,7 +20,8 @@ def address(few_faces: Path, tmp_path_factory: pytest.TempPathFactory, run_in: C
     run = run_of(run_in(folder, "train.py", *SHORT, f"data.path={few_faces}"), folder)
     board = program.TensorBoard()
     board.configure(argv=["tensorboard", "--logdir", str(run), "--port", "0", "--load_fast=false"])
-    return board.launch()
+    launched: str = board.launch()
+    return launched
 
 
 def asked(address: str, what: str, content: dict[str, Any] | None = None) -> Any:

@@ -100,6 +100,6 @@ def test_folders_that_two_jobs_would_share_are_refused() -> None:
 
 def test_a_sweep_whose_folder_cannot_be_made_names_the_key_of_sweeps(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    told = r"the sweep's folder cannot be made: .*with hydra\.sweep\.dir="
+    told = r"the folder of the sweep cannot be made, .*with hydra\.sweep\.dir="
     with pytest.raises(ConfigError, match=told), held(tmp_path / "file" / "sweep"):
         pass

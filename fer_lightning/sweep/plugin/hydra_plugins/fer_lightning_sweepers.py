@@ -204,7 +204,8 @@ class SearchSweeper(Sweeper):
         for numbers in self._batches(search, unfinished, left):
             returns.append(self._run(folder, search, numbers))
             places = job_folders(folder)
-            states += [outcome(places[number], self.config.monitor).state for number in numbers]
+            found = [places[number] for number in numbers if number in places]
+            states += [outcome(place, self.config.monitor).state for place in found]
             if len(states) >= HOPELESS and set(states) == {"failed"}:
                 log.error("all of the first %d trials failed: the search ends here", len(states))
                 break
@@ -236,6 +237,11 @@ class SearchSweeper(Sweeper):
             _ = result.return_value  # raises what the job has raised
         places = job_folders(folder)
         for number in numbers:
+            if number not in places:
+                raise ConfigError(
+                    f"{folder}: two trials share a folder. Name the number of the job in hydra.sweep.subdir, as in "
+                    f"trial_${{hydra.job.num}}"
+                )
             search.tell(number, outcome(places[number], self.config.monitor))
         return results
 
