@@ -101,7 +101,7 @@ def test_two_processes_train_and_measure_as_one_with_the_double_batch(
         torch.testing.assert_close(theirs[name], value, rtol=0, atol=1e-6)
     for name, value in model.net.state_dict().items():
         torch.testing.assert_close(load_file(two / "model.safetensors")[name], value, rtol=0, atol=1e-6)
-    measured, expected = ([*csv.DictReader((run / "metrics.csv").open())] for run in (two, one))
+    measured, expected = ([*csv.DictReader((run / "metrics.csv").read_text().splitlines())] for run in (two, one))
     for row, wanted in zip(measured, expected, strict=True):
         for name in wanted.keys() - {"train/images_per_second"}:
             assert float(row[name] or 0) == pytest.approx(float(wanted[name] or 0), rel=1e-5), name
