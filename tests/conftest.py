@@ -64,6 +64,7 @@ def few_faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def composed(tmp_path: Path) -> Iterator[Compose]:
     """Composes a config as train.py does, with its run folder in tmp_path."""
+    import fer_lightning.command_line  # noqa: F401 (it brings the resolvers of conf/)
 
     def make(*overrides: str) -> DictConfig:
         cfg = compose("train", list(overrides), return_hydra_config=True)
