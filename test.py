@@ -3,12 +3,12 @@
 import hydra
 from omegaconf import DictConfig
 
-from fer_lightning.command_line import launch
+from fer_lightning.config.command_line import launch
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="test")
 def main(cfg: DictConfig) -> None:
-    from fer_lightning.experiment import test  # torch, only once there is something to test
+    from fer_lightning.commands.experiment import test  # torch, only once there is something to test
 
     test(cfg)
 

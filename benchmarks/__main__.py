@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from benchmarks import epoch, feeding, growth, reading, startup, steps
-from fer_lightning.data.demo import drawn
+from fer_lightning.data.drawings.demo import drawn
 from fer_lightning.report.provenance import machine
 
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from benchmarks import ours, people
 from benchmarks.side_by_side import markdown, medians
-from fer_lightning.build import Experiment
+from fer_lightning.config.build import Experiment
 from fer_lightning.nets.deep_emotion import DeepEmotion
 from fer_lightning.nets.resnet18 import ResNet18
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks import ours, people
 from benchmarks.side_by_side import markdown, medians
 from fer_lightning.data import FERDataModule
-from fer_lightning.data.export import export
+from fer_lightning.data.write_images import export
 
 COUNT = 40
 """Batches of 128 faces that each way makes at a time; ours are those of an epoch, scaled to as many."""

@@ -12,10 +12,10 @@ import torch
 from benchmarks import epoch, ours
 from benchmarks.side_by_side import markdown, peak_megabytes
 from fer_lightning.data.cache import keep
-from fer_lightning.data.demo import drawn
+from fer_lightning.data.drawings.demo import drawn
 from fer_lightning.data.faces import Faces, Reading
 from fer_lightning.data.identity import file_identity
-from fer_lightning.data.source import read_faces
+from fer_lightning.data.readers.source import read_faces
 
 SIZES = (10_000, 36_000, 150_000, 500_000)
 STEPS = 40

@@ -8,7 +8,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict
 
-from fer_lightning.build import Experiment, build
+from fer_lightning.config.build import Experiment, build
 from fer_lightning.data import FERDataModule
 
 CONF = Path(__file__).parent.parent / "conf"

@@ -17,7 +17,7 @@ from torchvision.datasets import FER2013
 
 from benchmarks.ours import CONF
 from benchmarks.side_by_side import markdown, medians, peak_megabytes, timed
-from fer_lightning.data.source import read_faces
+from fer_lightning.data.readers.source import read_faces
 
 
 def table(file: Path, repeats: int = 3) -> str:

@@ -11,9 +11,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from benchmarks import ours
 from benchmarks.side_by_side import markdown, medians, timed
-from fer_lightning.build import rebuild
-from fer_lightning.report.figures import Results
-from fer_lightning.report.report import write_report
+from fer_lightning.config.build import rebuild
+from fer_lightning.report.results import Results
+from fer_lightning.report.run_page import write_report
 
 
 def row(run_dir: Path, csv: Path | None, repeats: int) -> dict[str, str]:

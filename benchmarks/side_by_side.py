@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from fer_lightning.report.results import markdown_table
+from fer_lightning.report.results_table import markdown_table
 
 
 def timed(way: Callable[[], object]) -> Callable[[], float]:

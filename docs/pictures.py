@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
 from fer_lightning.data import EMOTIONS
-from fer_lightning.data.drawn.photo import photo
+from fer_lightning.data.drawings.photo import photo
 from fer_lightning.data.faces import SIDE
+from fer_lightning.data.tables import read_table
 from fer_lightning.report.charts import confusion_figure, per_class_figure
 from fer_lightning.report.curves import curves_figure
-from fer_lightning.tables import read_table
 
 HERE = Path(__file__).parent
 FACES_A_ROW = 13

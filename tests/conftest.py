@@ -12,8 +12,8 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict
 
-from tests import commands
-from tests.commands import REPOSITORY
+from tests import scripts
+from tests.scripts import REPOSITORY
 
 if TYPE_CHECKING:
     import lightning as L
@@ -45,7 +45,7 @@ def first_process() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def few_faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fer2013.csv of 240 drawn faces, and beside it fer2013new.csv: FER+ votes, all for what was drawn."""
-    from fer_lightning.data.demo import drawn, labels_and_parts
+    from fer_lightning.data.drawings.demo import drawn, labels_and_parts
     from tests.data.faces_files import votes_csv
 
     folder = tmp_path_factory.mktemp("demo")
@@ -64,7 +64,7 @@ def few_faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def composed(tmp_path: Path) -> Iterator[Compose]:
     """Composes a config as train.py does, with its run folder in tmp_path."""
-    import fer_lightning.command_line  # noqa: F401 (it brings the resolvers of conf/)
+    import fer_lightning.config.command_line  # noqa: F401 (it brings the resolvers of conf/)
 
     def make(*overrides: str) -> DictConfig:
         cfg = compose("train", list(overrides), return_hydra_config=True)
@@ -83,7 +83,7 @@ def composed(tmp_path: Path) -> Iterator[Compose]:
 @pytest.fixture(scope="session")
 def run_in() -> Command:
     """Runs train.py or test.py in a folder, as a user would."""
-    return commands.run_in
+    return scripts.run_in
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.ours import composed
-from fer_lightning.data.demo import drawn
+from fer_lightning.data.drawings.demo import drawn
 from tests.stopped_runs import BASE, fitted, run_folder
 
 WARM_UP = 10

@@ -8,8 +8,8 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from fer_lightning.build import build
-from fer_lightning.resume import StoppedRun
+from fer_lightning.commands.resume import StoppedRun
+from fer_lightning.config.build import build
 from tests.conftest import Compose
 
 BASE = (

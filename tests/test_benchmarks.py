@@ -12,9 +12,9 @@ from torch import nn
 
 from benchmarks import epoch, feeding, gpu, growth, ours, people, reading, startup, steps
 from benchmarks.side_by_side import medians
-from fer_lightning.data.export import export
 from fer_lightning.data.faces import SIDE
-from fer_lightning.data.source import read_faces
+from fer_lightning.data.readers.source import read_faces
+from fer_lightning.data.write_images import export
 from fer_lightning.nets.deep_emotion import DeepEmotion
 
 

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from fer_lightning.failures import in_one_message
-from fer_lightning.model_file import save_model
-from fer_lightning.models import DeepEmotionClassifier
-from fer_lightning.report import sweep
-from fer_lightning.report.figures import Results
+from fer_lightning.commands.failures import in_one_message
 from fer_lightning.report.page import Section, write_page
 from fer_lightning.report.predictions import Predictions
-from fer_lightning.report.results import BEGIN, END, write_into
+from fer_lightning.report.results import Results
+from fer_lightning.report.results_table import BEGIN, END, write_into
+from fer_lightning.sweep import report as sweep
+from fer_lightning.training.model_file import save_model
+from fer_lightning.training.models import DeepEmotionClassifier
 from fer_lightning.transforms.preprocessing import Preprocessing
-from tests.commands import REPOSITORY
+from tests.scripts import REPOSITORY
 
 FACES, CLASSES = torch.zeros(2, 48, 48, dtype=torch.uint8), ("happy", "sad")
 PREDICTIONS = Predictions(FACES, torch.tensor([0, 1]), torch.eye(2), torch.arange(2), ("PublicTest",) * 2, CLASSES)

@@ -24,14 +24,14 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import save_file
 
-from fer_lightning.data.export import export
 from fer_lightning.data.faces import DataError, Faces
-from fer_lightning.data.ferplus import Votes
-from fer_lightning.data.pixel_csv import parse_pixel_csv
-from fer_lightning.data.source import read_faces
-from fer_lightning.models import DeepEmotionClassifier, load_model
+from fer_lightning.data.readers.ferplus import Votes
+from fer_lightning.data.readers.pixel_csv import parse_pixel_csv
+from fer_lightning.data.readers.source import read_faces
+from fer_lightning.data.write_images import export
 from fer_lightning.nets.deep_emotion import DeepEmotion
 from fer_lightning.nets.weights import Start, load_start
+from fer_lightning.training.models import DeepEmotionClassifier, load_model
 from tests.data.faces_files import LABELS, USAGES, csv_bytes, fer2013_rows, random_images, votes_csv
 from tests.fuzz import CASES, SEED, Hang, mutated, no_hang
 

@@ -19,14 +19,14 @@ from omegaconf import read_write
 from safetensors.torch import load_file
 
 from fer_lightning import processes
-from fer_lightning.build import build
+from fer_lightning.config.build import build
 from fer_lightning.errors import ConfigError
-from fer_lightning.losses import EpochLoss
 from fer_lightning.processes import end_with, process_rank, processes_started
-from fer_lightning.report.figures import Results
-from tests.commands import REPOSITORY, SERVER
+from fer_lightning.report.results import Results
+from fer_lightning.training.losses import EpochLoss
 from tests.conftest import Command, Compose
 from tests.runs import SHORT
+from tests.scripts import REPOSITORY, SERVER
 from tests.stopped_runs import assert_same, left_behind
 
 PLAIN = (

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from fer_lightning.models import DeepEmotionClassifier
+from fer_lightning.training.models import DeepEmotionClassifier
 
 
 class WithoutBatchNorm(DeepEmotionClassifier):

@@ -11,12 +11,11 @@ import torch
 from torch import Generator, Tensor
 from torch.utils.data import DataLoader
 
-from fer_lightning.augment import Augmentation
 from fer_lightning.data.batches import Batch, Batches, EpochOrder, loader, loader_of, seeds_of_step
 from fer_lightning.data.faces import SPLITS, DataError, Faces
-from fer_lightning.data.ferplus import Votes
+from fer_lightning.data.readers.ferplus import Votes
+from fer_lightning.data.readers.source import find_fer2013, read_faces
 from fer_lightning.data.shares import shares
-from fer_lightning.data.source import find_fer2013, read_faces
 from fer_lightning.data.splits import (
     digests,
     labelled_digests,
@@ -25,6 +24,7 @@ from fer_lightning.data.splits import (
     warn_of_absent_classes,
     warn_of_known,
 )
+from fer_lightning.transforms.augment import Augmentation
 from fer_lightning.transforms.pixels import mean_and_std, resized
 from fer_lightning.transforms.preprocessing import LARGEST, SIDE, Preprocessing, scaled
 

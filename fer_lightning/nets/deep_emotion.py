@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fer_lightning.warp import affine_grid
+from fer_lightning.transforms.warp import affine_grid
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 

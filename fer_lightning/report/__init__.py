@@ -1,1 +1,1 @@
-"""What a person looks at: progress, tables, pictures."""
+"""What a person looks at after a run: tables, charts, pages."""

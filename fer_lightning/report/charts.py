@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_average_precision, multiclass_precision_recall_curve
 
-from fer_lightning.report.figures import wilson_interval
 from fer_lightning.report.predictions import BINS, Predictions
+from fer_lightning.report.results import wilson_interval
 
 Numbers = NDArray[np.floating]
 

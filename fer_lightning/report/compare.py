@@ -19,7 +19,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from fer_lightning.hydra_files import overrides_of
+from fer_lightning.config.hydra_files import overrides_of
 from fer_lightning.report.charts import COLOURS
 from fer_lightning.report.curves import curves_of_runs
 from fer_lightning.report.metrics_json import Tested, metrics_in

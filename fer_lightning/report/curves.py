@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from fer_lightning.command_line import better
+from fer_lightning.config.command_line import better
 from fer_lightning.report.charts import BLUE, COLOURS, GREY, ORANGE
 from fer_lightning.report.page import Key
 

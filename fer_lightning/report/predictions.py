@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_calibration_error
 
-from fer_lightning.classifier import EmotionClassifier
-from fer_lightning.tables import write_table
+from fer_lightning.data.tables import write_table
+from fer_lightning.training.classifier import EmotionClassifier
 
 BINS = 15
 """Of confidence, for the calibration error (Guo et al., ICML 2017) and the reliability diagram."""

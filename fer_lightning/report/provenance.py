@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from fer_lightning.typed_command import command
+from fer_lightning.config.typed_command import command
 
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "numpy")
 

@@ -1,145 +1,150 @@
-"""The table of RESULTS.md, from run folders: python -m fer_lightning.report.results outputs/… [--into RESULTS.md]
+"""The figures of a tested network: a table to read and metrics.json to keep."""
 
-One row for each command, machine and test part, over all seeds, folds and split seeds. With --into, the table replaces
-what is between the two markers in that file; else it is printed.
-"""
-
-import argparse
+import json
 import math
-import re
-import shlex
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import lightning as L
 import pandas as pd
+import torch
+from torch import Tensor
 
+from fer_lightning.data.tables import write_table
 from fer_lightning.files import written_whole
-from fer_lightning.report.metrics_json import LARGEST, Trained, metrics_in, text_in
-from fer_lightning.report.repeats import repeat_key
-from fer_lightning.report.run_tables import all_read
-
-BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
-
-PATHS = ("data.path", "data.votes.path", "model.weights_path")
-"""Whose folders these are is no part of the recipe."""
-
-OPTIONAL = ("minutes", "test/f1", *(f"test/accuracy_{name}" for name in ("low", "high", "flip", "new")))
-"""Figures that a run may lack."""
-
-OTHER_REPEATS = {"fold": "data.fold", "split": "data.split_seed"}
-"""How the column of seeds calls what runs of one recipe differ by beside it."""
+from fer_lightning.report.metrics_json import as_json
+from fer_lightning.report.predictions import Predictions
+from fer_lightning.training.classifier import METRICS, EmotionClassifier
 
 
-def results_table(folders: Sequence[Path]) -> str:
-    """A Markdown table of all finished runs in and below these folders.
+@dataclass(frozen=True)
+class Results:
+    """Figures on the test split.
 
-    Raises:
-        ValueError: there is none in one of them.
+    metrics: test/loss, test/accuracy and the macro averages test/precision, test/recall, test/f1; those of
+        `Predictions.metrics`; and beside test/accuracy: the ends of its 95% interval, …_low and …_high; …_flip, with
+        flip averaging, where it is without any itself; …_new, over the faces that are not byte-identical with a
+        training face, if there are any.
+    confusion: int64 (C, C), true class by predicted class.
     """
-    found = {folder: [*folder.glob("**/report/metrics.json")] for folder in folders}
-    if none_in := [str(folder) for folder, files in found.items() if not files]:
-        raise ValueError(f"no report/metrics.json of a finished run in {', '.join(none_in)}: leave it out")
-    runs = all_read(sorted({file for files in found.values() for file in files}), _run)
-    table = pd.DataFrame([dict.fromkeys(OPTIONAL, math.nan) | run for run in runs])
-    return markdown_table([_row(group) for _, group in table.groupby(["command", "machine", "test_split"], sort=False)])
+
+    metrics: dict[str, float]
+    confusion: Tensor
+    class_names: tuple[str, ...]
+    predictions: Predictions
+    faces_of: str = ""  # the part of the source that was measured
+    copies: int = 0  # how many of the faces are byte-identical with a training face
+
+    @classmethod
+    def of(cls, model: EmotionClassifier, trainer: L.Trainer) -> "Results":
+        """What `trainer.test(model)` has just measured."""
+        metrics = {f"test/{name}": float(trainer.callback_metrics[f"test/{name}"]) for name in METRICS}
+        datamodule = trainer.datamodule  # type: ignore[attr-defined]
+        predictions = Predictions.of(model, trainer)
+        metrics |= predictions.metrics()
+        right = predictions.right
+        new = ~datamodule.also_in_train["test"][: len(predictions)]
+        metrics["test/accuracy_low"], metrics["test/accuracy_high"] = wilson_interval(int(right.sum()), len(right))
+        if new.any():
+            metrics["test/accuracy_new"] = float(right[new].double().mean())
+        if model.tta == "none":
+            metrics["test/accuracy_flip"] = float(model.test_flip_accuracy.compute())
+        confusion = model.test_confusion.compute().cpu()
+        return cls(metrics, confusion, model.class_names, predictions, datamodule.origins["test"], int((~new).sum()))
+
+    def per_class(self) -> pd.DataFrame:
+        """precision, recall and F1 of each class, the ends of their 95% intervals, and its number of test faces.
+
+        The intervals are Wilson's. Not a number for a class that is neither there nor predicted: the macro averages
+        leave it out.
+        """
+        matrix = self.confusion.numpy()
+        hits, predicted, faces = (values.tolist() for values in (matrix.diagonal(), matrix.sum(0), matrix.sum(1)))
+        rows = []
+        for hit, made, there in zip(hits, predicted, faces, strict=True):
+            if made + there == 0:
+                rows.append([math.nan] * 9)
+                continue
+            row = [share for count in (made, there) for share in (hit / max(count, 1), *_ends(hit, count))]
+            rows.append([*row, 2 * hit / (made + there), *_f1_ends(hit, made + there - hit)])
+        columns = [f"{name}{end}" for name in ("precision", "recall", "f1") for end in ("", "_low", "_high")]
+        return pd.DataFrame(rows, index=pd.Index(self.class_names), columns=columns).assign(faces=faces)
+
+    def commonest_confusions(self, shown: int = 3) -> list[str]:
+        """In words, most faces first."""
+        wrong = self.confusion.clone().fill_diagonal_(0)
+        sentences = []
+        for place in wrong.flatten().topk(shown).indices.tolist():
+            true, predicted = divmod(place, len(self.class_names))
+            if count := int(wrong[true, predicted]):
+                faces = int(self.confusion[true].sum())
+                name, other = self.class_names[true], self.class_names[predicted]
+                sentences.append(f"{count:,} of {faces:,} {name} faces ({count / faces:.0%}) are taken for {other}.")
+        return sentences
+
+    def table(self) -> str:
+        """All classes, their macro average and the accuracy over all faces."""
+        table = self.per_class()[["precision", "recall", "f1", "faces"]]
+        macro = [self.metrics[f"test/{name}"] for name in ("precision", "recall", "f1")]
+        table.loc["macro average"] = [*macro, float(table["faces"].sum())]
+        percent = dict.fromkeys(("precision", "recall", "f1"), "{:.1%}".format)
+        lines = table.to_string(formatters={**percent, "faces": "{:,.0f}".format}, na_rep="–").splitlines()
+        rule = "-" * len(lines[0])
+        shown = ["", f"Test split: {self.faces_of}", rule, *lines[:-1], rule, lines[-1], rule, *self._accuracies()]
+        return "\n".join(shown)
+
+    def _accuracies(self) -> list[str]:
+        m = self.metrics
+        low, high = m["test/accuracy_low"], m["test/accuracy_high"]
+        lines = [
+            f"accuracy {m['test/accuracy']:.2%} (95% interval {low:.1%} to {high:.1%})   loss {m['test/loss']:.4f}"
+        ]
+        if "test/accuracy_flip" in m:
+            lines.append(f"with flip averaging {m['test/accuracy_flip']:.2%}")
+        if self.copies and "test/accuracy_new" in m:
+            lines.append(f"without the {self.copies:,} faces that are in train too {m['test/accuracy_new']:.2%}")
+        return lines
+
+    def write(self, folder: Path, more: Mapping[str, object]) -> Path:
+        """folder/metrics.json: metrics, those of each class, confusion matrix, and what else is given; null for NaN."""
+        content = {
+            **self.metrics,
+            **more,
+            "test_split": self.faces_of,
+            "copies_in_train": self.copies,
+            "classes": json.loads(
+                self.per_class()[["precision", "recall", "f1", "faces"]].to_json(orient="index", double_precision=15)
+            ),
+            "confusion": self.confusion.to(torch.int64).tolist(),
+        }
+        path = folder / "metrics.json"
+        with written_whole(path) as unfinished:
+            unfinished.write_text(as_json(content), "utf-8")
+        return path
+
+    def write_tables(self, folder: Path) -> None:
+        """predictions.csv, per_class.csv (as `per_class`) and confusion.csv (true class by predicted class)."""
+        self.predictions.write(folder)
+        write_table(self.per_class(), folder / "per_class.csv", "class", float_format="%.6f")
+        names = list(self.class_names)
+        write_table(pd.DataFrame(self.confusion.tolist(), names, names), folder / "confusion.csv", "true")
 
 
-def markdown_table(rows: Sequence[Mapping[str, str]]) -> str:
-    """Of at least one row, its keys as the heading."""
-    names = list(rows[0])
-    cells = [[value.replace("|", r"\|").replace("\n", " ") for value in row.values()] for row in rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in [names, ["---"] * len(names), *cells])
+def _ends(hits: int, count: int) -> tuple[float, float]:
+    return wilson_interval(hits, count) if count else (math.nan, math.nan)
 
 
-def write_into(file: Path, table: str) -> None:
-    """Replaces what is between the two markers in a file.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is no text, or the markers are not both there, in this order.
-    """
-    before, begin, rest = text_in(file, LARGEST).partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"{file} has no line {BEGIN} with a line {END} below it")
-    with written_whole(file.resolve()) as unfinished:  # a link stays one
-        unfinished.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", "utf-8")
+def _f1_ends(hits: int, made_or_there: int) -> tuple[float, float]:
+    """F1 is 2J/(1+J), where J is the share of the hits among the faces that are of the class or taken for it."""
+    return tuple(2 * end / (1 + end) for end in _ends(hits, made_or_there))  # type: ignore[return-value]
 
 
-def _run(file: Path) -> dict[str, Any]:
-    run = metrics_in(file, Trained)
-    try:
-        words = shlex.split(run["command"])
-    except ValueError as error:
-        raise ValueError(f"{file}: command is none that a shell reads: {error}") from error
-    shown, repeats = [], {"seed": "0"}
-    for word in words:
-        key, _, value = word.partition("=")
-        if repeated := repeat_key(key):
-            repeats[repeated] = value
-        else:
-            teacher = f"{key}=…/{Path(value).name}"  # which of them is part of the recipe
-            shown.append(teacher if key == "loss.teacher" else f"{key}=…" if key in PATHS else shlex.quote(word))
-    others = [f"{word} {repeats[key]}" for word, key in OTHER_REPEATS.items() if key in repeats]
-    repeat = repeats["seed"] + (f" ({', '.join(others)})" if others else "")
-    return run | {"folder": str(file.parent.parent), "command": " ".join(shown), "repeat": repeat}
-
-
-def _row(runs: pd.DataFrame) -> dict[str, str]:
-    first = runs.iloc[0]
-    if (same := runs["repeat"].duplicated(keep=False)).any():
-        folders = ", ".join(runs["folder"][same])
-        raise ValueError(
-            f"two runs of {first['command']} have the same seed, fold and split seed: give one of {folders}"
-        )
-    experiment = re.search(r"experiment=(\S+)", first["command"])
-    accuracy = runs["test/accuracy"]
-    new = runs["test/accuracy_new"]
-    several = f" ({accuracy.min():.1%} to {accuracy.max():.1%})" if len(runs) > 1 and accuracy.notna().all() else ""
-    return {
-        "experiment": experiment[1] if experiment else "–",
-        "command": f"`{first['command']}`",
-        "commit": ", ".join(dict.fromkeys(runs["commit"])),
-        "machine": first["machine"],
-        "epochs": _mean(runs["epochs"], ".0f"),
-        "minutes": _mean(runs["minutes"], ".1f"),
-        "seeds": ", ".join(runs["repeat"]),
-        "test part": first["test_split"],
-        "accuracy (range of seeds)": _spread(accuracy) + several,
-        "95% interval (of one run)": " to ".join(_mean(runs[f"test/accuracy_{end}"], ".1%") for end in ("low", "high")),
-        "macro F1": _spread(runs["test/f1"]),
-        "flip averaging": _spread(runs["test/accuracy_flip"]),
-        "without copies": _spread(new) if new.notna().all() else "none are new",
-    }
-
-
-def _spread(values: pd.Series) -> str:
-    """The mean, and over several runs its standard deviation."""
-    several = len(values) > 1 and values.notna().all()
-    return _mean(values, ".1%") + (f" ± {values.std():.1%}" if several else "")
-
-
-def _mean(values: pd.Series, form: str) -> str:
-    """A mean over some of the runs would be taken for one over all of them."""
-    return f"{values.mean():{form}}" if values.notna().all() else "–"
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m fer_lightning.report.results", description=__doc__.split("\n")[0])
-    parser.add_argument("folders", metavar="FOLDER", type=Path, nargs="+", help="run folders, or folders of them")
-    parser.add_argument("--into", metavar="FILE", type=Path, help="a Markdown file with the two markers")
-    given = parser.parse_args(arguments)
-    try:
-        table = results_table(given.folders)
-        if given.into:
-            write_into(given.into, table)
-        else:
-            print(table)
-    except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
-
-
-if __name__ == "__main__":
-    main()
+def wilson_interval(hits: int, count: int, z: float = 1.96) -> tuple[float, float]:
+    """Where the true share lies with 95% confidence if hits of count are right (Wilson, JASA 1927)."""
+    if count == 0:
+        return 0.0, 1.0
+    share, spread = hits / count, z * z / count
+    centre = (share + spread / 2) / (1 + spread)
+    half = math.sqrt(spread * share * (1 - share) + spread * spread / 4) / (1 + spread)
+    return max(0.0, centre - half), min(1.0, centre + half)

@@ -8,8 +8,8 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
+from fer_lightning.data.tables import texts_as_they_were
 from fer_lightning.report.metrics_json import text_in
-from fer_lightning.tables import texts_as_they_were
 
 LARGEST = 1 << 27
 """Bytes of a table; of 300,000 faces and eight classes, predictions.csv has some 30 million."""

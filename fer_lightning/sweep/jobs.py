@@ -19,10 +19,10 @@ from typing import Literal
 from filelock import FileLock, Timeout
 from omegaconf import DictConfig
 
+from fer_lightning.config.hydra_files import hydra_value, overrides_of
+from fer_lightning.config.typed_command import command, config_options, override, typed_overrides
 from fer_lightning.errors import ConfigError
-from fer_lightning.hydra_files import hydra_value, overrides_of
 from fer_lightning.report.metrics_json import score_in
-from fer_lightning.typed_command import command, config_options, override, typed_overrides
 
 log = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from fer_lightning.command_line import better
+from fer_lightning.config.command_line import better
 from fer_lightning.errors import ConfigError
 from fer_lightning.sweep.jobs import STUDY_FILE, Outcome, differing
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fer_lightning.data.faces import Faces
-from fer_lightning.data.source import read_faces
+from fer_lightning.data.readers.source import read_faces
 
 FLAT = " ".join(["7"] * 2304)
 LABELS = (3, 0, 6, 1, 2, 5, 4, 3)

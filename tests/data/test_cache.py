@@ -20,7 +20,7 @@ from fer_lightning.data import identity
 from fer_lightning.data.cache import cache_dir, keep
 from fer_lightning.data.faces import Reading
 from fer_lightning.data.identity import file_identity
-from fer_lightning.data.source import read_faces
+from fer_lightning.data.readers.source import read_faces
 from fer_lightning.files import written_whole
 from tests.data.faces_files import BAD, CSV, FLAT, IMAGES, assert_are_the_faces, csv_bytes, messages, write_image
 from tests.fuzz import CASES
@@ -296,7 +296,7 @@ ROUNDS = max(3, CASES // 300)
 AT_ONCE = """
 import os, shutil, sys
 from pathlib import Path
-from fer_lightning.data.source import read_faces
+from fer_lightning.data.readers.source import read_faces
 
 def answer():
     start_read.read()  # ends when the parent closes the other end: all begin at once

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from fer_lightning.augment import Augmentation
 from fer_lightning.data import DataError, FERDataModule
+from fer_lightning.transforms.augment import Augmentation
 from tests.data.faces_files import csv_bytes, pixel_text, random_images
 
 

@@ -8,6 +8,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
+from fer_lightning.callbacks.tensorboard_pictures import prediction_figure
 from fer_lightning.report.charts import (
     BLUE,
     GREEN,
@@ -17,11 +18,10 @@ from fer_lightning.report.charts import (
     precision_recall_figure,
     reliability_figure,
 )
-from fer_lightning.report.figures import Results, wilson_interval
 from fer_lightning.report.page import Section
-from fer_lightning.report.pictures import prediction_figure
 from fer_lightning.report.predictions import BINS, Predictions
-from fer_lightning.report.report import _faces
+from fer_lightning.report.results import Results, wilson_interval
+from fer_lightning.report.run_page import _faces
 from fer_lightning.report.sheets import grad_cam_figure, kernels_figure, transformer_figure
 from tests.report.drawn import points
 

@@ -9,9 +9,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fer_lightning.report import compare, results, sweep
+from fer_lightning.report import compare
+from fer_lightning.report import results_table as results
 from fer_lightning.report.metrics_json import LARGEST as LARGEST_JSON
 from fer_lightning.report.run_tables import LARGEST as LARGEST_TABLE
+from fer_lightning.sweep import report as sweep
 
 FIGURES = {
     "test/accuracy": 0.5,

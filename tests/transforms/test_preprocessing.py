@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from fer_lightning.data import FERDataModule
-from fer_lightning.data.source import read_faces
+from fer_lightning.data.readers.source import read_faces
 from fer_lightning.transforms.preprocessing import Preprocessing, grey_face
 from tests.data.faces_files import written_pictures
 

@@ -23,7 +23,7 @@ from hydra.types import HydraContext, TaskFunction
 from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 
-from fer_lightning.command_line import give_up
+from fer_lightning.config.command_line import give_up
 from fer_lightning.errors import ConfigError
 from fer_lightning.files import written_whole
 

@@ -1,0 +1,140 @@
+"""What is seen while a network trains."""
+
+import logging
+import math
+import sys
+import time
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm
+from torch import nn
+
+from fer_lightning.sweep.jobs import side_by_side
+from fer_lightning.training.classifier import EmotionClassifier
+
+log = logging.getLogger(__name__)
+
+
+class ProgressBar(TQDMProgressBar):
+    """A bar over the batches of the running epoch, and a line that stays for each finished one.
+
+    Where the output is not a terminal, or several jobs share it, there is no bar, only the lines.
+    """
+
+    def __init__(self, refresh_rate: int = 20) -> None:
+        super().__init__(refresh_rate if sys.stdout.isatty() and not side_by_side() else 0)
+        self._last: dict[str, str] = {}
+
+    def init_validation_tqdm(self) -> Tqdm:
+        return Tqdm(disable=True)
+
+    def get_metrics(self, trainer: L.Trainer, model: L.LightningModule) -> dict[str, Any]:
+        """Beside the bar: the figures of the epoch before."""
+        return self._last
+
+    def on_train_start(self, trainer: L.Trainer, *arguments: Any) -> None:
+        self._last = {}
+        super().on_train_start(trainer, *arguments)
+        if trainer.fit_loop.restarted_mid_epoch:  # of a resumed run: its epoch has started before
+            self.on_train_epoch_start(trainer)
+
+    def on_train_epoch_start(self, trainer: L.Trainer, *arguments: Any) -> None:
+        super().on_train_epoch_start(trainer, *arguments)
+        self.train_progress_bar.set_description(_epoch(trainer))
+        self._validated = False
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        super().on_validation_end(trainer, pl_module)
+        self._validated = True
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        super().on_train_epoch_end(trainer, pl_module)
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        parts = [_epoch(trainer)]
+        for stage in ("train", "val") if self._validated else ("train",):
+            if f"{stage}/loss" in metrics:
+                parts.append(f"{stage} loss {metrics[f'{stage}/loss']:.3f} accuracy {metrics[f'{stage}/accuracy']:.1%}")
+        if "train/images_per_second" in metrics:
+            parts.append(f"{metrics['train/images_per_second']:,.0f} images/s")
+        self._last = {name: f"{metrics[name]:.3f}" for name in ("val/loss", "val/accuracy") if name in metrics}
+        if self._validated and _is_best(trainer, metrics):
+            parts.append("best so far")
+        with Tqdm.external_write_mode(file=sys.stdout):  # the bar makes room for what the log, and its file, get
+            log.info("%s", "  ".join(parts))
+
+
+class NetworkSummary(Callback):
+    """Logs the network's layers: how many parameters each has, and how many of them are frozen."""
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        assert isinstance(pl_module, EmotionClassifier)
+        net = pl_module.net
+        lines = [_summary_line(name, child) for name, child in net.named_children()]
+        log.info("network:\n%s", "\n".join([*lines, _summary_line("all", net)]))
+
+
+class Throughput(Callback):
+    """Logs train/images_per_second, of the whole epoch without its validations."""
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.on_train_epoch_start(trainer, pl_module)  # a resumed epoch has started before
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._images, self._seconds, self._since = 0, 0.0, time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self._images += len(batch[1])
+        if trainer.is_last_batch:
+            self._wait(pl_module)
+        self._count()
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if not trainer.sanity_checking:
+            self._wait(pl_module)
+            self._count()
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._wait(pl_module)
+        self._since = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        speed = self._images * trainer.world_size / self._seconds
+        pl_module.log("train/images_per_second", speed, rank_zero_only=True)
+
+    def _count(self) -> None:
+        """Adds the time since it was last counted, or since a validation ended."""
+        now = time.perf_counter()
+        self._seconds, self._since = self._seconds + now - self._since, now
+
+    def _wait(self, pl_module: L.LightningModule) -> None:
+        """Steps are only queued on a GPU."""
+        if pl_module.device.type == "cuda":
+            torch.cuda.synchronize()
+
+
+def _epoch(trainer: L.Trainer) -> str:
+    of_all = f"/{trainer.max_epochs}" if trainer.max_epochs and trainer.max_epochs > 0 else ""  # -1 is without end
+    return f"epoch {trainer.current_epoch + 1:>3}{of_all}"
+
+
+def _is_best(trainer: L.Trainer, metrics: dict[str, float]) -> bool:
+    """Whether this epoch will be best.ckpt; asked before the checkpoint callback, which comes last, has judged it."""
+    checkpoint = trainer.checkpoint_callback
+    if not isinstance(checkpoint, ModelCheckpoint) or checkpoint.monitor not in metrics:
+        return False
+    value, best = metrics[checkpoint.monitor], checkpoint.best_model_score
+    if not math.isfinite(value):
+        return False
+    return best is None or (value < float(best) if checkpoint.mode == "min" else value > float(best))
+
+
+def _summary_line(name: str, layer: nn.Module) -> str:
+    parameters = sum(p.numel() for p in layer.parameters())
+    frozen = sum(p.numel() for p in layer.parameters() if not p.requires_grad)
+    note = f", {frozen:,} of them frozen" if frozen else ""
+    return f"  {name:<12} {type(layer).__name__:<20} {parameters:>12,} parameters{note}"

@@ -1,0 +1,137 @@
+"""Pictures for TensorBoard: what the network is fed, what it has learnt to see, and what it says of test faces."""
+
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import TensorBoardLogger
+from matplotlib.figure import Figure
+from torch import Tensor
+from torchvision.utils import make_grid
+
+from fer_lightning.nets.grey import first_convolution
+from fer_lightning.report.attention import transformed, transformer_of
+from fer_lightning.report.charts import WRONG, confusion_figure
+from fer_lightning.report.page import attempted
+from fer_lightning.report.sheets import kernels_figure, transformer_figure
+from fer_lightning.training.classifier import EmotionClassifier
+
+TRANSFORMED = 14
+"""Faces of val that are shown before and after a spatial transformer."""
+
+
+class TensorBoardPictures(Callback):
+    """Augmented training faces, the confusion matrix, what a spatial transformer makes of val faces, the kernels of the
+    first layer, predictions for test faces and precision–recall curves.
+
+    The training faces are those of the first batch; matrix and transformer are drawn after each val, the rest at the
+    end.
+
+    Args:
+        faces: how many faces a sheet shows at most.
+    """
+
+    def __init__(self, faces: int = 64) -> None:
+        if faces < 1:
+            raise ValueError(f"faces is {faces}; it must be at least 1")
+        self.faces = faces
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        if trainer.current_epoch > 0 or batch_idx > 0:
+            return
+        with attempted("the augmented faces"):
+            self._augmented(trainer, batch)
+
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        assert isinstance(pl_module, EmotionClassifier)
+        if _boards(trainer):
+            with attempted("val's pictures"):
+                self._of_val(trainer, pl_module)
+
+    def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        assert isinstance(pl_module, EmotionClassifier)
+        if _boards(trainer):
+            with attempted("test's pictures"):
+                self._of_test(trainer, pl_module)
+
+    def _augmented(self, trainer: L.Trainer, batch: Any) -> None:
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        faces = batch[0][: self.faces].float().cpu() * data.std + data.mean
+        for board in _boards(trainer):
+            board.add_image("train/augmented_faces", make_grid(faces.clamp(0, 1), nrow=8), trainer.global_step)
+
+    def _of_val(self, trainer: L.Trainer, pl_module: EmotionClassifier) -> None:
+        _draw(trainer, "val", pl_module.val_confusion.compute(), pl_module.class_names)
+        transformer = transformer_of(pl_module.net)
+        if transformer is None:
+            return
+        datamodule = trainer.datamodule  # type: ignore[attr-defined]
+        rows = datamodule.rows["val"][:TRANSFORMED]
+        batch = datamodule.faces.images[rows], datamodule.faces.labels[rows]
+        images, _ = trainer.strategy.batch_to_device(batch)  # which normalises them too
+        warped, boxes = transformed(transformer, images)
+        names = [pl_module.class_names[label] for label in batch[1].tolist()]
+        figure = transformer_figure(images, warped, boxes, names)
+        for board in _boards(trainer):
+            board.add_figure("val/spatial_transformer", figure, trainer.global_step)
+
+    def _of_test(self, trainer: L.Trainer, pl_module: EmotionClassifier) -> None:
+        _draw(trainer, "test", pl_module.test_confusion.compute(), pl_module.class_names)
+        kernels = first_convolution(pl_module.net)[1].weight.detach().float().cpu()
+        for board in _boards(trainer):
+            board.add_figure("test/first_kernels", kernels_figure(kernels), trainer.global_step)
+            board.add_figure("test/predictions", self._predictions(trainer, pl_module), trainer.global_step)
+        probabilities = torch.cat(pl_module.tested).exp().cpu()
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        labels = data.faces.labels[data.rows["test"][: len(probabilities)]]
+        for board in _boards(trainer):
+            for label, name in enumerate(pl_module.class_names):
+                board.add_pr_curve(f"test/{name}", labels == label, probabilities[:, label], trainer.global_step)
+
+    def _predictions(self, trainer: L.Trainer, model: EmotionClassifier) -> Figure:
+        """Of faces spread evenly over the test split, so that one sees all emotions in whatever order they come."""
+        datamodule = trainer.datamodule  # type: ignore[attr-defined]
+        rows = datamodule.rows["test"]
+        rows = rows[torch.linspace(0, len(rows) - 1, min(self.faces, len(rows))).long()]
+        pixels, labels = datamodule.faces.images[rows], datamodule.faces.labels[rows]
+        images, _ = trainer.strategy.batch_to_device((pixels, labels))  # which normalises them too
+        with trainer.precision_plugin.forward_context():
+            probabilities = model(images).float().softmax(1).cpu()
+        return prediction_figure(pixels, labels, probabilities, model.class_names)
+
+
+def prediction_figure(pixels: Tensor, labels: Tensor, probabilities: Tensor, class_names: tuple[str, ...]) -> Figure:
+    """Each face with its predicted emotion and that one's probability; the true one below where it is another.
+
+    Args:
+        pixels: uint8 (N, 48, 48).
+        labels: int64 (N,).
+        probabilities: float (N, C).
+        class_names: of the C classes.
+    """
+    columns = 8
+    rows = -(-len(labels) // columns)
+    figure = Figure(figsize=(columns * 1.3, rows * 1.75), layout="constrained")
+    for place, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
+        axes.axis("off")
+        if place >= len(labels):
+            continue
+        axes.imshow(pixels[place].numpy(), cmap="gray", vmin=0, vmax=255)
+        predicted, label = int(probabilities[place].argmax()), int(labels[place])
+        title = f"{class_names[predicted]} {probabilities[place, predicted]:.0%}"
+        right = predicted == label
+        title += "" if right else f"\nis {class_names[label]}"
+        axes.set_title(title, fontsize=8, color="black" if right else WRONG, fontweight="normal" if right else "bold")
+    return figure
+
+
+def _draw(trainer: L.Trainer, stage: str, confusion: Tensor, class_names: tuple[str, ...]) -> None:
+    for board in _boards(trainer):
+        board.add_figure(f"{stage}/confusion", confusion_figure(confusion.cpu(), class_names), trainer.global_step)
+
+
+def _boards(trainer: L.Trainer) -> list[Any]:
+    return [logger.experiment for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]

@@ -1,0 +1,45 @@
+"""debug=look: faces of each class, how many there are, and what a network would be fed; no network is made."""
+
+import logging
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from fer_lightning.config.build import build_data
+from fer_lightning.config.check import check
+from fer_lightning.config.typed_command import as_typed
+from fer_lightning.data import FERDataModule
+from fer_lightning.data.splits import split_frame
+from fer_lightning.report.page import Section, Table, write_page
+from fer_lightning.report.sheets import class_samples, fed_picture
+
+log = logging.getLogger(__name__)
+
+SAMPLES = "Spread evenly over the split. Point at a face for its place in the source."
+
+
+def look(cfg: DictConfig, run_dir: Path) -> None:
+    """Writes run_dir/report/index.html.
+
+    Raises:
+        ConfigError: as `build`.
+    """
+    check(cfg)
+    data = build_data(cfg)
+    page = run_dir / "report" / "index.html"
+    write_look(data, page)
+    log.info("\nfaces of each class, what a network would be fed, and these counts   %s", as_typed(page))
+
+
+def write_look(data: FERDataModule, page: Path) -> None:
+    """page: the counts of each split, training faces before and after augmentation, faces of each class."""
+    assert data.faces is not None
+    copies = {split: int(copied.sum()) for split, copied in data.also_in_train.items()}
+    table = split_frame(data.faces, data.rows, data.origins, copies).reset_index(names="split")
+    counts = dict.fromkeys((*data.class_names, "all"), ",")
+    sections = [
+        Section("Faces in each split", tables=[Table.of(table, counts, f"Of {data.source}.")]),
+        Section("What a network would be fed", pictures=[fed_picture(data)]),
+        Section("Faces of each class", texts=[SAMPLES], samples=class_samples(data)),
+    ]
+    write_page(page, "Before training", sections)

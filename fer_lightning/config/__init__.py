@@ -1,0 +1,1 @@
+"""From conf/ to objects: composes, checks and builds what a config describes. Knows Hydra."""

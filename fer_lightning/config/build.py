@@ -1,0 +1,219 @@
+"""From a config to the objects that it describes."""
+
+import inspect
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import get_object
+from lightning.pytorch.callbacks import ProgressBar
+from omegaconf import DictConfig, OmegaConf
+
+from fer_lightning.callbacks.checkpoints import WholeCheckpoints
+from fer_lightning.callbacks.thread_count import ThreadCount
+from fer_lightning.config.check import check, refuse_scores_of_other_weights
+from fer_lightning.config.devices import EndTogether, refuse_what_devices_cannot_share
+from fer_lightning.config.logging_setup import quieten
+from fer_lightning.config.parts import apart, made, made_augmentation, made_loss, made_optimizer, made_schedule
+from fer_lightning.config.run_config import refuse_foreign, refuse_untrusted
+from fer_lightning.config.run_length import refuse_changing_accumulation, refuse_what_never_comes
+from fer_lightning.config.run_places import measuring_trainer
+from fer_lightning.config.trainer_options import check_batches, without_options_of_training
+from fer_lightning.config.trial import refuse_unrebuildable
+from fer_lightning.data import DataError, FERDataModule
+from fer_lightning.data.faces import SPLITS
+from fer_lightning.errors import ConfigError
+from fer_lightning.nets.torchvision import refusal
+from fer_lightning.nets.weights import Start
+from fer_lightning.training.checkpoint_content import checkpoint_content
+from fer_lightning.training.classifier import EmotionClassifier
+from fer_lightning.training.models import load_model
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What a config describes, ready to run."""
+
+    datamodule: FERDataModule
+    model: EmotionClassifier
+    trainer: L.Trainer
+
+
+def build(cfg: DictConfig) -> Experiment:
+    """Checks the whole config, then reads the data and makes the network.
+
+    Raises:
+        ConfigError: a value of the wrong type or out of range, or data that cannot be used.
+    """
+    refuse_untrusted(cfg)
+    check(cfg)
+    refuse_scores_of_other_weights(cfg)
+    finetuning, of_head = apart("finetune", cfg.finetune)
+    own = [made("finetune", finetuning)] if cfg.finetune.unfreeze_at_epoch != 0 else []
+    trainer = _trainer(cfg, own, callbacks=list(cfg.callbacks or {}), loggers=list(cfg.logger or {}))
+    loss = made_loss(cfg.loss)
+    optimizer = made_optimizer(cfg, trainer.strategy.root_device)
+    schedule = made_schedule(cfg, optimizer)
+    refuse_changing_accumulation(trainer, schedule)
+    datamodule = build_data(cfg)
+    refuse_what_devices_cannot_share(trainer, cfg, datamodule)
+    L.seed_everything(cfg.seed, verbose=False)
+    model = _model(cfg, datamodule)
+    try:
+        model.trained_by(loss, optimizer, schedule, **of_head)
+    except ValueError as error:
+        raise ConfigError(f"model: {error}") from error
+    if datamodule.image_size == "auto":
+        datamodule.image_size = model.image_size
+    for key, sizes in (("image_size", [datamodule.image_size]), ("progressive_sizes", datamodule.progressive_sizes)):
+        for size in sizes:
+            if refusal(model, size):
+                raise ConfigError(
+                    f"data.{key} is {size}, and {type(model.net).__name__} does not run on images of {size}×{size}: "
+                    f"it is made for {model.image_size}×{model.image_size}"
+                )
+    if not type(model).__module__.startswith("fer_lightning."):
+        try:
+            refuse_unrebuildable(model, datamodule)
+        except ValueError as error:
+            raise ConfigError(f"model: {error}") from error
+    try:
+        loss.prepare(datamodule)
+    except ValueError as error:
+        raise ConfigError(f"loss: {error}") from error
+    if cfg.compile:
+        log.info("compile=true: the first steps take a minute or more, on a CPU several")
+        model.net.compile()  # in place, so that the names in its state dict stay
+    batches = {split: len(getattr(datamodule, f"{split}_dataloader")()) for split in SPLITS}
+    check_batches(trainer, batches)
+    refuse_what_never_comes(cfg, trainer, batches["train"])
+    return Experiment(datamodule, model, trainer)
+
+
+def build_data(cfg: DictConfig) -> FERDataModule:
+    """Of a config that has been checked: its faces, read and split.
+
+    Raises:
+        ConfigError: data that cannot be used.
+    """
+    datamodule: FERDataModule = made("data", cfg.data, augmentation=made_augmentation(cfg.augmentation))
+    _read(datamodule, "fit")
+    return datamodule
+
+
+def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experiment:
+    """The network of a checkpoint with the test data of its run, or with other data.
+
+    Args:
+        run: the config of the run.
+        changes: what is not null in its `data` and `trainer` replaces that of the run.
+        checkpoint: of that run.
+
+    Raises:
+        ConfigError: as `build`, or a checkpoint that does not fit or holds more than plain values.
+    """
+    refuse_foreign(run)
+    try:
+        of_data = checkpoint_content(checkpoint).data
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    if not isinstance(run.data.path, DictConfig):  # of demo faces: they are drawn again if they are gone
+        run.data.path = of_data.source  # wherever this is called from, and whatever $FER2013 is by now
+    if run.data.get("votes"):  # other faces have other votes
+        run.data.votes.path = None if changes.data.path else of_data.votes
+    for group in ("data", "trainer"):
+        _replace(run[group], changes[group], group)
+    run.seed = 0 if run.seed is None else run.seed  # which testing does not use
+    run.trainer = without_options_of_training(run.trainer)
+    check(run)
+    run.trainer = measuring_trainer(run, Path(HydraConfig.get().runtime.output_dir))
+    trainer = _trainer(run, [], callbacks=["progress_bar"], loggers=[])
+    try:
+        model = load_model(checkpoint, made_loss(run.loss))
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    datamodule = made("data", run.data)
+    datamodule.load_state_dict(dict(of_data))
+    _read(datamodule, "test")
+    if datamodule.class_names != model.class_names:
+        known, found = ", ".join(model.class_names), ", ".join(datamodule.class_names)
+        raise ConfigError(f"the network of {checkpoint} knows the classes {known}; the data has {found}")
+    check_batches(trainer, {"test": len(datamodule.test_dataloader())})
+    return Experiment(datamodule, model, trainer)
+
+
+def _model(cfg: DictConfig, datamodule: FERDataModule) -> EmotionClassifier:
+    node, start = apart("model", cfg.model)
+    parts: dict[str, Any] = {}
+    if "class_names" in inspect.signature(get_object(cfg.model._target_)).parameters:
+        parts["class_names"] = datamodule.class_names
+    if start:
+        try:
+            parts["start"] = Start(**start, mean=datamodule.mean, std=datamodule.std)
+        except ValueError as error:
+            raise ConfigError(f"model: {error}") from error
+    if cfg.finetune.unfreeze_at_epoch != 0 and not any(start.values()):
+        hint = " or give it weights with model.pretrained=true or model.weights_path=…" if start else ""
+        log.warning("finetune freezes the body of the network at random weights: add finetune=full%s", hint)
+    model: EmotionClassifier = made("model", node, **parts)
+    if model.class_names != datamodule.class_names:
+        known, found = ", ".join(model.class_names), ", ".join(datamodule.class_names)
+        raise ConfigError(f"model: {type(model).__name__} knows the classes {known}; the data has {found}")
+    return model
+
+
+def _read(datamodule: FERDataModule, stage: str) -> None:
+    try:
+        datamodule.setup(stage)
+    except DataError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _replace(node: DictConfig, other: DictConfig, name: str) -> None:
+    """Sets in node what is not null in other; `name` is what messages call the node."""
+    for key, value in other.items():
+        if isinstance(value, DictConfig) and node.get(key) is not None:
+            _replace(node[key], value, f"{name}.{key!s}")
+        elif isinstance(value, DictConfig):
+            if given := [f"{name}.{key!s}.{inner!s}" for inner, one in value.items() if one is not None]:
+                raise ConfigError(f"{given[0]} is given, but the run has no {name}.{key!s}")
+        elif value is not None:
+            OmegaConf.update(node, str(key), value, merge=False, force_add=True)
+
+
+def _trainer(cfg: DictConfig, own: list[L.Callback], callbacks: list[str], loggers: list[str]) -> L.Trainer:
+    quieten()
+    named = [made(f"callbacks.{name}", cfg.callbacks[name]) for name in callbacks if cfg.callbacks.get(name)]
+    options: dict[str, Any] = {
+        "callbacks": [*named, *own, EndTogether(), ThreadCount()],  # LastCheckpoint is the first
+        "plugins": [WholeCheckpoints(Path(cfg.trainer.default_root_dir))],
+        "logger": [made(f"logger.{name}", cfg.logger[name]) for name in loggers] or False,
+        "enable_model_summary": False,  # ours leaves out the metrics
+        "enable_progress_bar": any(isinstance(callback, ProgressBar) for callback in named),  # else Lightning adds one
+        "use_distributed_sampler": False,  # the data module shares the faces out itself, and repeats none in val
+    }
+    if cfg.trainer.precision == "auto":
+        options["precision"] = _fast_precision(cfg.trainer.accelerator)
+    try:
+        return made("trainer", cfg.trainer, **options)  # type: ignore[no-any-return]
+    except RuntimeError as error:  # SLURM's settings contradict each other
+        raise ConfigError(f"trainer: {error}") from error
+
+
+def _fast_precision(accelerator: str) -> str:
+    """bf16-mixed where the hardware computes it: elsewhere it is emulated, and slower than float32."""
+    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    if accelerator == "mps" or (accelerator == "auto" and torch.backends.mps.is_available()):
+        return "32-true"
+    capabilities_of = getattr(torch.cpu, "get_capabilities", dict)  # not in every torch that pyproject.toml allows
+    capabilities: Mapping[str, Any] = capabilities_of()
+    computes_bf16 = any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
+    return "bf16-mixed" if computes_bf16 else "32-true"

@@ -1,0 +1,91 @@
+"""What `train.py` and `test.py` share, light enough for --help: reporting their user's mistakes, and a resolver."""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from fer_lightning.config.home import with_home
+from fer_lightning.config.messages import message
+from fer_lightning.config.typed_command import as_typed as as_typed
+from fer_lightning.config.typed_words import for_hydra
+from fer_lightning.errors import ConfigError as ConfigError
+from fer_lightning.processes import end_with, leave_files_and_console_to_the_first, process_rank
+
+
+def better(monitor: str) -> str:
+    """Whether the monitored metric is better when it is smaller ("min") or greater ("max")."""
+    return "min" if monitor.endswith("loss") else "max"
+
+
+def _resumed_or_new(resume: str | int | float | None, new: str) -> str:
+    if resume is None:
+        return new
+    run_dir = Path(str(resume)).expanduser()
+    if not (run_dir / ".hydra" / "config.yaml").is_file():
+        raise ConfigError(f"resume={resume} is not the folder of a run: it has no .hydra/config.yaml")
+    from fer_lightning.config.run_places import refuse_links  # which needs this module
+
+    refuse_links(run_dir)  # before Hydra opens its log there
+    return str(run_dir)
+
+
+# For the yaml files: `mode: ${better:${monitor}}`.
+OmegaConf.register_new_resolver("better", better, replace=True)
+OmegaConf.register_new_resolver("resumed_or_new", _resumed_or_new, replace=True)
+OmegaConf.register_new_resolver(
+    "unless_resumed", lambda resume, folder: folder if resume is None else None, replace=True
+)
+
+
+FULL_ERROR = os.environ.get("HYDRA_FULL_ERROR") == "1"
+"""Whether the user wants to see the traceback of a mistake too."""
+
+
+def launch(main: Callable[[], Any]) -> None:
+    """Runs a `hydra.main` function; ends with exit status 1 and one message where Hydra cannot use the command line."""
+    # Hydra then hands its errors on to us instead of printing them in its own way.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    if process_rank() > 0:
+        leave_files_and_console_to_the_first()
+    # Where Hydra finds our sweepers: it takes them from the package hydra_plugins only, which many folders may share.
+    sys.path.append(str(Path(__file__).parents[1] / "sweep" / "plugin"))
+    sys.argv[1:] = [with_home(argument) for argument in sys.argv[1:]]
+    try:
+        sys.argv[1:] = for_hydra(sys.argv[0], sys.argv[1:])
+        main()
+    except (HydraException, OmegaConfBaseException, ConfigError) as error:
+        if FULL_ERROR:
+            raise
+        end_with(message(error))
+    except ValueError as error:  # so Hydra refuses its own options, as in -m --cfg job
+        if isinstance(error.__cause__, OSError) and str(error).startswith("Unable to configure handler"):
+            end_with(f"the log of the run cannot be written: {error.__cause__}")
+        if FULL_ERROR or not _raised_by_hydra(error):
+            raise
+        end_with(str(error))
+    except OSError as error:  # Hydra makes the folder; what fails later has its own message
+        if FULL_ERROR:
+            raise
+        end_with(f"the run's folder cannot be made: {error}. Give another with hydra.run.dir=…")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def give_up(error: ConfigError) -> NoReturn:
+    """Ends the program with one message; not by an exception, which Hydra would introduce with a line of its own."""
+    if FULL_ERROR:
+        raise error
+    end_with(str(error))
+
+
+def _raised_by_hydra(error: Exception) -> bool:
+    """Whether it comes from Hydra's own code, and not from what it runs."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__")).startswith("hydra.")

@@ -1,0 +1,120 @@
+"""What is of somebody's own is tried out before the first step: else it fails when all training is done."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from fer_lightning.config.trust import trusted_target
+from fer_lightning.data import FERDataModule
+from fer_lightning.training.classifier import EmotionClassifier, class_name
+from fer_lightning.training.model_file import save_model
+from fer_lightning.training.models import load_model
+from fer_lightning.training.savable import unsavable
+from fer_lightning.training.schedules import parameter_groups
+
+
+def tried_optimizer(make: Callable[[Any], Optimizer], device: torch.device) -> Optimizer:
+    """An optimizer, from parameter groups as a network's are, that has made one step.
+
+    Raises:
+        ValueError: groups without a learning rate, a step that fails, or a state that no checkpoint would give back.
+    """
+    net = nn.Sequential(nn.Conv2d(2, 2, 1), nn.Flatten(), nn.Linear(2, 2)).to(device)
+    optimizer = make(parameter_groups(net, net[2], [(net[2], 1.0)], decay_norms_and_biases=False))
+    kind = type(optimizer).__name__
+    if not isinstance(optimizer, Optimizer):
+        raise ValueError(f"{kind} is not an optimizer of torch")
+    if any(group.get("lr") is None for group in optimizer.param_groups):
+        raise ValueError(f"{kind} has no lr in its parameter groups, which schedules and head_lr_scale change")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss: Tensor = net(torch.ones(1, 2, 1, 1, device=device)).square().sum()
+        loss.backward()
+        return loss
+
+    try:
+        optimizer.step(closure)  # type: ignore[arg-type]
+    except Exception as error:
+        raise ValueError(f"a step of {kind} fails: {_first_line(error)}") from error
+    if problem := unsavable(optimizer.state_dict(), "its state"):
+        raise ValueError(f"{kind} could not be resumed: {problem}")
+    return optimizer
+
+
+def refuse_unrebuildable(model: EmotionClassifier, data: FERDataModule) -> None:
+    """Refuses a network that test.py, loss.teacher and load_model could not make again of what its checkpoint holds.
+
+    Args:
+        model: before training.
+        data: whose classes it knows, with the size of its images.
+
+    Raises:
+        ValueError: says what is missing or differs.
+    """
+    name, hyper_parameters = class_name(type(model)), dict(model.hparams)
+    try:
+        trusted_target("model", name)
+    except ValueError as error:
+        raise ValueError(f"its class is {error}") from error
+    saving = 'in its __init__, self.save_hyperparameters() with the names of its plain arguments, as in ("class_names")'
+    if problem := unsavable(hyper_parameters, "hyper_parameters"):
+        raise ValueError(f"{problem}. Expected {saving}")
+    try:
+        head = model.head
+    except IndexError as error:
+        raise ValueError(
+            f"{name} has no nn.Linear or nn.Conv2d, the last of which is its head: override head"
+        ) from error
+    assert isinstance(head, nn.Module)
+    assert isinstance(data.image_size, int)
+    images = torch.rand(2, 1, data.image_size, data.image_size)
+    with torch.random.fork_rng(devices=[]):
+        logits = _logits(model, images)
+        if logits.shape != (2, len(data.class_names)):
+            raise ValueError(
+                f"{name} gives {tuple(logits.shape)} for two faces; expected are logits, (2, {len(data.class_names)})"
+            )
+        for again in _saved_and_loaded(model, data, saving):
+            if not torch.allclose(_logits(again, images), logits, rtol=1e-3, atol=1e-4, equal_nan=True):
+                raise ValueError(f"{name} comes back from its checkpoint as another function. Expected {saving}")
+
+
+def _saved_and_loaded(model: EmotionClassifier, data: FERDataModule, saving: str) -> list[EmotionClassifier]:
+    """Returns the network as it comes back from a checkpoint, and from a model.safetensors."""
+    content = {
+        "model_class": class_name(type(model)),
+        "hyper_parameters": dict(model.hparams),
+        "state_dict": model.state_dict(),
+        type(data).__qualname__: data.state_dict(),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "untrained.ckpt"
+        torch.save(content, file)
+        try:
+            save_model(model, data.preprocessing, Path(folder))
+            return [load_model(file), load_model(folder)]
+        except (ValueError, TypeError, RuntimeError) as error:  # the latter two of JSON and of safetensors
+            reason = str(error).rpartition("is not a checkpoint of this program: ")[2]
+            raise ValueError(
+                f"{content['model_class']} could not be rebuilt from its checkpoint: {reason}. Expected {saving}"
+            ) from error
+
+
+def _logits(model: EmotionClassifier, images: Tensor) -> Tensor:
+    training = model.training
+    model.eval()
+    torch.manual_seed(0)  # of what may be drawn in testing too
+    with torch.no_grad():
+        logits: Tensor = model(images)
+    model.train(training)
+    return logits
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".partition("\n")[0]

@@ -1,0 +1,85 @@
+"""What was typed, as Hydra takes it: options first, and said in its own way what people say in theirs."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra._internal.utils import get_args_parser
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+
+from fer_lightning.config.messages import choices_of, our_name
+from fer_lightning.config.typed_command import CONF, readable
+from fer_lightning.errors import ConfigError
+
+
+def for_hydra(script: str, words: Sequence[str]) -> list[str]:
+    """Returns the words of a command line such that Hydra reads what they mean.
+
+    Args:
+        script: the one that was started.
+        words: what was typed after it.
+
+    Raises:
+        ConfigError: an option that Hydra does not have, or a group that is left empty and cannot be.
+    """
+    groups = _groups(Path(script).stem)
+    overrides = _overrides(words)
+    options = [word for word in words if word != "--"]  # the process that starts others has put one there
+    for override in overrides:
+        options.remove(override)
+    # A word that looks like an option comes first: behind an override, argparse takes what follows it for a mistake.
+    return [*options, *(["--"] if options else []), *(_with_choice(word, groups) for word in readable(overrides))]
+
+
+def _overrides(words: Sequence[str]) -> list[str]:
+    parser = get_args_parser()
+    parser.exit_on_error = False
+    try:
+        given, others = parser.parse_known_args(list(words))
+    except argparse.ArgumentError as error:
+        raise ConfigError(f"{error}. python train.py --help lists what can be set") from error
+    if strange := [word for word in others if word.startswith("-")]:
+        name, _, value = strange[0].lstrip("-").partition("=")
+        following = list(words)[list(words).index(strange[0]) + 1 :][:1]
+        value = value or next((word for word in following if "=" not in word and not word.startswith("-")), "…")
+        meant = f"{our_name(name)}={value}" if our_name(name) else "optimizer.lr=0.1"
+        raise ConfigError(
+            f"{strange[0]} is no option. What a run is made of is written key=value, without dashes, as in {meant}; "
+            f"python train.py --help lists it"
+        )
+    return [*given.overrides, *others]
+
+
+def _groups(config: str) -> dict[str, bool]:
+    """Returns the groups of a command, and of each whether there may be no choice of it."""
+    file = CONF / f"{config}.yaml"
+    defaults = OmegaConf.to_container(OmegaConf.load(file), resolve=False)["defaults"] if file.is_file() else []  # type: ignore[index,call-overload]
+    groups = {group: choice is None for one in defaults if isinstance(one, dict) for group, choice in one.items()}
+    return {group: may_be_none for group, may_be_none in groups.items() if group != "hydra"}
+
+
+def _with_choice(word: str, groups: dict[str, bool]) -> str:
+    """Returns what says in Hydra's way that a group is to have no choice, as logger=null and ~logger do in ours."""
+    override = _parsed(word)
+    if override is None or (group := override.key_or_group) not in groups:
+        return word
+    if override.is_add() or override.is_force_add():
+        raise ConfigError(f"{word}: {group} is one of the groups already, so without a plus: {word.lstrip('+')}")
+    if not override.is_delete() and override.value() not in (None, []):
+        return word
+    if "none" in choices_of(group):
+        return f"{group}=none"
+    if groups[group]:
+        return f"~{group}"
+    single = "; single ones are turned off as in callbacks.pictures=null" if group == "callbacks" else ""
+    raise ConfigError(f"{word}: a run needs a choice of {group}, of {', '.join(choices_of(group))}{single}")
+
+
+def _parsed(word: str) -> Override | None:
+    try:
+        return OverridesParser.create().parse_override(word)
+    except HydraException:
+        return None

@@ -1,0 +1,235 @@
+"""The CSV inside whatever it came in (gzip, xz, zip, tar), told apart by content, never unpacked to disk."""
+
+import bz2
+import gzip
+import io
+import lzma
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO, BinaryIO, cast
+
+from fer_lightning.data.faces import SHOWN, DataError
+from fer_lightning.data.readers.bounded import (
+    MOST_MEMBER_LIST,
+    MOST_MEMBERS,
+    MOST_TABLES,
+    Bounded,
+    most_unpacked,
+    too_large,
+    too_many_members,
+)
+from fer_lightning.data.readers.pixel_header import read_header
+from fer_lightning.data.readers.pixel_text import short, some
+
+SUFFIXES = (".csv", ".csv.gz", ".csv.xz", ".csv.zip", ".gz", ".xz", ".zip", ".tgz", ".tar.gz", ".tar.xz", ".tar")
+BUFFER = 1 << 20
+
+DAMAGE = (
+    *(EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError),
+    NotImplementedError,  # of zipfile, for a version or a method that there is not
+    RecursionError,  # of tarfile, for the long name of a long name of …
+)
+
+FORMS = """\
+- fer2013.csv (emotion,pixels,Usage), icml_face_data.csv or train.csv (emotion,pixels)
+- one of these as .gz, .xz or .zip, or inside a .tgz or .tar
+- a folder that holds one of these
+- a folder of images: train/<emotion>/*.jpg and test/<emotion>/*.jpg (jpg, png or bmp), or <emotion>/*.jpg"""
+
+
+@contextmanager
+def open_csv(path: Path) -> Iterator[tuple[BinaryIO, str]]:
+    """The bytes of the CSV in the file `path`, and its name within the archive ("" if it is in none).
+
+    Damage that shows only while reading (a truncated archive) becomes a DataError too, and so does what unpacks to far
+    more than faces do. Nothing is written, so the other members are nobody's danger, whatever they are called.
+    """
+    try:
+        with path.open("rb", buffering=BUFFER) as file:
+            magic = file.read(6)
+            file.seek(0)
+            if magic.startswith(b"PK"):
+                yield from _in_zip(file, path)
+            else:
+                yield from _in_tar_or_alone(_unpacked(file, magic, path), path)
+    except DAMAGE as error:
+        raise DataError(f"{path}: damaged or cut short ({error}). Get a complete copy.") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error}). Give a readable file as data.path.") from error
+
+
+def titled(path: Path, member: str) -> str:
+    """How messages call a CSV."""
+    return f"{path}, member {short(member)}" if member else str(path)
+
+
+def table_named_fer2013(names: Sequence[str], where: Path) -> str | None:
+    """The file called fer2013 or, failing that, icml_face_data; a plain .csv before a packed one."""
+    for stem in ("fer2013", "icml_face_data"):
+        for suffix in SUFFIXES:
+            named = [name for name in names if PurePosixPath(name).name.lower() == stem + suffix]
+            if named:
+                return _only(named, where)
+    return None
+
+
+def table_with_fitting_header(names: Sequence[str], refusal: Callable[[str], str | None], where: Path) -> str | None:
+    """The one of these files whose header fits, train.csv before all others; DataError if several do, or far too many.
+
+    `refusal` says why a file does not fit. If none fits though some might be meant, DataError says why.
+    """
+    candidates = [name for name in names if name.lower().endswith(SUFFIXES)]
+    if len(candidates) > MOST_TABLES:
+        raise DataError(
+            f"{where}: holds {len(candidates):,} tables, and none is called fer2013.csv: {some(candidates)}. "
+            "Give the one to read as data.path."
+        )
+    refusals = {name: refusal(name) for name in candidates}
+    fitting = [name for name in candidates if refusals[name] is None]
+    named_train = [name for name in fitting if PurePosixPath(name).name.lower().startswith("train.")]
+    if fitting:
+        return _only(named_train or fitting, where)
+    if candidates:
+        why = [f"- {short(refusals[name] or '', 600)}" for name in candidates[:SHOWN]]
+        if len(candidates) > SHOWN:
+            why.append(f"- … and {len(candidates) - SHOWN:,} more")
+        raise DataError("\n".join([f"{where}: holds no usable CSV:", *why, f"Give as data.path one of:\n{FORMS}"]))
+    return None
+
+
+def is_visible(name: str) -> bool:
+    """Whether no part of a path is hidden (.DS_Store, macOS's ._copies) or called __MACOSX."""
+    return not any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+
+
+def _in_zip(file: BinaryIO, path: Path) -> Iterator[tuple[BinaryIO, str]]:
+    with zipfile.ZipFile(_BoundedList(file, path)) as archive:
+        members = archive.infolist()
+        if len(members) > MOST_MEMBERS:
+            raise too_many_members(path)
+        allowed = most_unpacked(path)
+        if sum(member.file_size for member in members) > allowed:  # zipfile reads no more than this of each
+            raise too_large(path, allowed)
+        files = [member.filename for member in members if not (member.is_dir() or _is_link(member))]
+        chosen = _member(files, lambda name: _decompressed(archive, name, path), path)
+        with _decompressed(archive, chosen, path) as compressed:
+            yield _buffered(compressed), chosen
+
+
+class _BoundedList:
+    """A file for zipfile, which reads the whole list of the members in one piece, however long it says that it is."""
+
+    def __init__(self, file: BinaryIO, path: Path) -> None:
+        self.file, self.path = file, path
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        if size > MOST_MEMBER_LIST:
+            raise too_many_members(self.path)
+        return self.file.read(size)
+
+
+def _is_link(member: zipfile.ZipInfo) -> bool:
+    return stat.S_ISLNK(member.external_attr >> 16)
+
+
+def _in_tar_or_alone(stream: BinaryIO, path: Path) -> Iterator[tuple[BinaryIO, str]]:
+    if not _is_tar(stream):
+        yield stream, ""
+        return
+    with tarfile.open(fileobj=stream, mode="r:") as tar:
+        tables: dict[str, tarfile.TarInfo] = {}
+        others: list[str] = []
+        for member in _tar_members(tar, path):
+            if member.isfile() and member.name.lower().endswith(".csv"):
+                tables[member.name] = member
+            elif member.isfile():
+                others.append(member.name)
+        while stream.read(BUFFER):
+            pass  # the compression's checksum stands behind the last member
+        chosen = _member([*tables, *others], lambda name: _extracted(tar, tables[name]), path)
+        yield _buffered(_extracted(tar, tables[chosen])), chosen
+
+
+def _is_tar(stream: BinaryIO) -> bool:
+    """Unlike tarfile.is_tarfile, without unpacking a stream that is unpacked already."""
+    try:
+        with tarfile.open(fileobj=stream, mode="r:"):
+            return True
+    except tarfile.ReadError:
+        return False
+    finally:
+        stream.seek(0)
+
+
+def _tar_members(tar: tarfile.TarFile, path: Path) -> Iterator[tarfile.TarInfo]:
+    count = end = 0
+    while (member := tar.next()) is not None:
+        if member.offset_data < end:  # tarfile would go round in circles
+            raise tarfile.ReadError("its members overlap")
+        end = member.offset_data + member.size
+        count += 1
+        if count > MOST_MEMBERS:
+            raise too_many_members(path)
+        tar.members.clear()  # type: ignore[attr-defined]  # which tarfile keeps, a kilobyte each
+        yield member
+
+
+def _unpacked(file: BinaryIO, magic: bytes, path: Path) -> BinaryIO:
+    for start, opened in ((b"\x1f\x8b", gzip.open), (b"\xfd7zXZ", lzma.open), (b"BZh", bz2.open)):
+        if magic.startswith(start):
+            return _buffered(Bounded(cast(BinaryIO, opened(file)), path))
+    return file
+
+
+def _member(names: list[str], opened: Callable[[str], IO[bytes]], path: Path) -> str:
+    def refusal(name: str) -> str | None:
+        try:
+            with opened(name) as stream:
+                read_header(_buffered(stream), titled(path, name))
+        except DataError as error:
+            return str(error)
+        return None
+
+    names = [name for name in names if is_visible(name)]
+    tables = [name for name in names if name.lower().endswith(".csv")]
+    member = table_named_fer2013(tables, path) or table_with_fitting_header(tables, refusal, path)
+    if member is None:
+        raise DataError(
+            f"{path}: this archive holds {some(names) or 'no files'}, but no .csv. Images and packed files are not "
+            "read from inside an archive: unpack it and give the folder as data.path."
+        )
+    return member
+
+
+def _only(names: list[str], where: Path) -> str:
+    if len(names) > 1:
+        raise DataError(
+            f"{where}: holds several tables that could be meant: {some(sorted(names))}. "
+            "Give the one to read as data.path, or keep only that one here."
+        )
+    return names[0]
+
+
+def _buffered(stream: IO[bytes] | io.RawIOBase) -> BinaryIO:
+    # The readline of a zip member is slow Python; that of BufferedReader is not and needs only `readinto`.
+    return io.BufferedReader(cast(io.RawIOBase, stream), BUFFER)
+
+
+def _decompressed(archive: zipfile.ZipFile, member: str, path: Path) -> IO[bytes]:
+    try:
+        return archive.open(member)
+    except RuntimeError as error:  # encrypted, or a compression method that Python lacks
+        what = f"{titled(path, member)}: cannot be unpacked here ({error})"
+        raise DataError(f"{what}. Unpack it and give the CSV as data.path.") from error
+
+
+def _extracted(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
+    stream = tar.extractfile(member)
+    assert stream is not None, "extractfile returns None only for what is no regular file"
+    return stream

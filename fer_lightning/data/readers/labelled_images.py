@@ -1,0 +1,185 @@
+"""A folder of images with a `labels.csv` that says, line by line, which image is which face.
+
+This is what `export` writes. The order of the faces, their parts, labels and class names are those of the file,
+whatever the folders are called. Its columns: `file` (below the folder, with /), `part`, `emotion`, `label` (the
+emotion's place among the class names), `row` (the face's place among those exported, from 1; not used in reading),
+and, where the faces have soft labels, one column per class name. The class names are FER2013's seven or FER+'s eight.
+"""
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+import numpy as np
+
+from fer_lightning.data.faces import SHOWN, SPLITS, USAGES, DataError
+from fer_lightning.data.identity import Stamp, images_identity, mode_for_all, stamp
+from fer_lightning.data.readers.archive import is_visible
+from fer_lightning.data.readers.bounded import MOST_BAD_ROWS, MOST_IMAGES, too_many_files
+from fer_lightning.data.readers.image_folder import ImageList
+from fer_lightning.data.readers.labels_table import (
+    COLUMNS,
+    KNOWN_CLASSES,
+    NAME,
+    BadLineError,
+    LabelsTable,
+    Line,
+    columns_of,
+    is_ours,
+)
+from fer_lightning.data.readers.pixel_text import shown
+
+log = logging.getLogger(__name__)
+
+KNOWN_PARTS: tuple[tuple[str, ...], ...] = (USAGES, SPLITS, ("all",))
+
+
+def is_labelled(folder: Path) -> bool:
+    """Whether the folder has a labels.csv of ours, in whatever dialect; OSError if there is one that cannot be read."""
+    file = folder / NAME
+    return (file.is_file() or file.is_symlink()) and is_ours(file)
+
+
+def warn_of_foreign_table(folder: Path) -> None:
+    """Logs that a labels.csv which is not ours is not read."""
+    file = folder / NAME
+    if file.is_file():
+        ours = ",".join(COLUMNS)
+        log.warning("%s is not read: found the columns %s, and ours has %s", file, columns_of(file), ours)
+
+
+def list_labelled(folder: Path) -> ImageList:
+    """Lists the images that labels.csv names. A line that cannot be, or one of two for an image, is a bad image.
+
+    Whether the images are there and can be read shows when they are read.
+    """
+    table = LabelsTable.of(folder / NAME)
+    part_names, class_names = _names(table)
+    images, shares, bad = _images(table, part_names, class_names)
+    stamps = {path: _stamp(folder / path) for place, (_, _, path) in enumerate(images) if place not in bad}
+    files = {*islice(_files_below(folder), MOST_IMAGES + 1)}
+    if len(files) > MOST_IMAGES:
+        raise too_many_files(folder)
+    return ImageList(
+        root=folder,
+        part_names=part_names,
+        images=tuple(images),
+        ignored=tuple(sorted(files - {path for _, _, path in images} - {NAME})),
+        digest=images_identity(folder, stamps, table.content),
+        mode=mode_for_all([*stamps.values(), _stamp(table.file)]),
+        form=f"image folder with {NAME}",
+        wanted=f"listed in {NAME}",
+        class_names=class_names,
+        soft_labels=np.array(shares, np.float32) if table.soft_names else None,
+        bad=bad,
+    )
+
+
+def _images(
+    table: LabelsTable, part_names: tuple[str, ...], class_names: tuple[str, ...]
+) -> tuple[list[tuple[int, int, str]], list[tuple[float, ...]], dict[int, str]]:
+    """The images of all lines, their soft labels, and the places of those that are bad with the reasons."""
+    parts = {name.lower(): part for part, name in enumerate(part_names)}
+    images: list[tuple[int, int, str]] = []
+    shares: list[tuple[float, ...]] = []
+    bad: dict[int, str] = {}
+    listed: dict[str, tuple[int, int]] = {}  # place and line of each image
+    for number, line in table.lines():
+        place, path = len(images), ""
+        try:
+            if isinstance(line, BadLineError):
+                raise line
+            path = _path(line)
+            images.append((_part(line, parts, part_names), _label(line, class_names), path))
+            shares.append(line.shares)
+            first, first_number = listed.setdefault(path, (place, number))
+            if first != place:
+                if images[first] != images[place]:
+                    bad[first] = f"{NAME}, line {first_number}: line {number} lists {shown(path)} otherwise"
+                raise BadLineError(f"lists {shown(path)} again, as line {first_number} does")
+        except BadLineError as why:
+            bad[place] = f"{NAME}, line {number}: {why}"
+            if place == len(images):
+                images.append((0, 0, path))
+                shares.append((0.0,) * len(table.soft_names))
+        if len(images) > MOST_IMAGES:
+            raise DataError(
+                f"{table.file}: lists more than {MOST_IMAGES:,} images. Give a smaller folder as data.path."
+            )
+        if len(bad) > MOST_BAD_ROWS + len(images) - len(bad):
+            some_bad = "".join(f"\n- {why}" for why in [*bad.values()][:SHOWN])
+            raise DataError(
+                f"{table.file}: {len(bad):,} of its first {len(images):,} lines are bad:{some_bad}\nThe rest was not "
+                "read. Correct them, or export the faces again."
+            )
+    if not images:
+        raise DataError(f"{table.file}: lists no image. Export the faces again.")
+    return images, shares, bad
+
+
+def _names(table: LabelsTable) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The known parts and the known classes that most lines have.
+
+    FER2013's three parts even where one has no face; of train, val and test those that there are.
+    """
+    parts: Counter[str] = Counter()
+    classes: Counter[tuple[str, str]] = Counter()
+    for _, line in table.lines():
+        if isinstance(line, Line):
+            parts[line.part] += 1
+            classes[line.emotion, line.label] += 1
+    part_names = max(KNOWN_PARTS, key=lambda names: sum(parts[name.lower()] for name in names))
+    if part_names is SPLITS:
+        part_names = tuple(name for name in SPLITS if parts[name])
+    pairs = {names: [(name, str(label)) for label, name in enumerate(names)] for names in KNOWN_CLASSES}
+    most = max(KNOWN_CLASSES, key=lambda names: sum(classes[pair] for pair in pairs[names]))
+    return part_names, table.soft_names or most
+
+
+def _path(line: Line) -> str:
+    path = PurePosixPath(line.file)
+    if not path.parts or path.is_absolute() or PureWindowsPath(path).anchor or {"..", "\0"} & {*path.parts, *str(path)}:
+        raise BadLineError(f"found the file {shown(line.file)}, expected one below the folder")
+    return str(path)
+
+
+def _part(line: Line, parts: dict[str, int], part_names: tuple[str, ...]) -> int:
+    if line.part not in parts:
+        raise BadLineError(f"found the part {shown(line.part)}, expected one of {', '.join(part_names)}")
+    return parts[line.part]
+
+
+def _label(line: Line, class_names: tuple[str, ...]) -> int:
+    """The label; BadLineError if the emotion or the shares are not of the same opinion."""
+    labels = {str(label): name for label, name in enumerate(class_names)}
+    if labels.get(line.label) == line.emotion:
+        label = int(line.label)
+        if line.shares and line.shares[label] < max(line.shares) - 1e-4:
+            strongest = class_names[line.shares.index(max(line.shares))]
+            raise BadLineError(
+                f"found the emotion {line.emotion} and the greatest share for {strongest}, expected one opinion"
+            )
+        return label
+    expected = ", ".join(f"{name} {label}" for label, name in labels.items())
+    if line.emotion in class_names and line.label in labels:
+        right = class_names.index(line.emotion)
+        expected = f"one opinion: {line.emotion} {right}, or {labels[line.label]} {line.label}"
+    found = f"the emotion {shown(line.emotion)} with the label {shown(line.label)}"
+    raise BadLineError(f"found {found}, expected {expected}")
+
+
+def _stamp(image: Path) -> Stamp | None:
+    try:
+        return stamp(image.stat())
+    except OSError:
+        return None
+
+
+def _files_below(folder: Path) -> Iterator[str]:
+    for where, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if is_visible(name)]
+        below = Path(where).relative_to(folder)
+        yield from ((below / name).as_posix() for name in files if is_visible(name))

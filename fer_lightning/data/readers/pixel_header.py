@@ -1,0 +1,63 @@
+"""The first line of FER2013's CSV form: which columns there are, and which of them are meant."""
+
+import csv
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from fer_lightning.data.faces import DataError
+from fer_lightning.data.readers.bounded import MAX_LINE, MOST_COLUMNS
+from fer_lightning.data.readers.pixel_text import shown
+
+
+@dataclass(frozen=True)
+class Header:
+    names: tuple[str, ...]
+    emotion: int
+    pixels: int
+    usage: int | None
+
+
+def read_header(stream: BinaryIO, name: str) -> Header:
+    """The columns that the stream's first line names; DataError if they are not those of a FER2013 CSV."""
+    line = stream.readline(MAX_LINE)
+    if not line.strip():
+        what = "starts with a blank line" if line else "is empty"
+        raise DataError(
+            f"{name}: the file {what}; expected a header such as emotion,pixels,Usage. Get a complete copy."
+        )
+    if b"\0" in line or line.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise DataError(f"{name}: line 1 is not UTF-8 text (it looks like UTF-16 or binary). Save it as a UTF-8 CSV.")
+    try:
+        fields = next(csv.reader([line.decode("utf-8-sig")]))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{name}: line 1 is not a CSV header in UTF-8 ({error}). Save it as a UTF-8 CSV.") from error
+
+    if len(fields) > MOST_COLUMNS:
+        raise DataError(
+            f"{name}: line 1 names {len(fields):,} columns, expected emotion,pixels and perhaps Usage: the 2,304 "
+            "pixels of a face are one column. Give a FER2013 CSV as data.path."
+        )
+    columns = [field.strip().lower() for field in fields]
+    found = f"found the columns {shown(','.join(field.strip() for field in fields), 80)}"
+    for column in ("emotion", "pixels", "usage"):
+        if columns.count(column) > 1:
+            raise DataError(
+                f"{name}: line 1 names the column {column!r} twice ({found}). Remove or rename one of them."
+            )
+    if "pixels" in columns and "emotion" not in columns:
+        raise DataError(
+            f"{name}: no column 'emotion': {found}. Kaggle's test.csv has pixels but no labels, so there is "
+            "nothing to train on or to score; give train.csv, icml_face_data.csv or fer2013.csv as data.path."
+        )
+    for column in ("emotion", "pixels"):
+        if column not in columns:
+            raise DataError(
+                f"{name}: no column {column!r}: {found}, expected emotion,pixels and perhaps Usage between "
+                "commas. Give a FER2013 CSV as data.path."
+            )
+    return Header(
+        names=tuple(field.strip() for field in fields),
+        emotion=columns.index("emotion"),
+        pixels=columns.index("pixels"),
+        usage=columns.index("usage") if "usage" in columns else None,
+    )

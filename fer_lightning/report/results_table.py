@@ -1,0 +1,147 @@
+"""The table of RESULTS.md, from run folders: python -m fer_lightning.report.results_table outputs/… [--into RESULTS.md]
+
+One row for each command, machine and test part, over all seeds, folds and split seeds. With --into, the table replaces
+what is between the two markers in that file; else it is printed.
+"""
+
+import argparse
+import math
+import re
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fer_lightning.files import written_whole
+from fer_lightning.report.metrics_json import LARGEST, Trained, metrics_in, text_in
+from fer_lightning.report.repeats import repeat_key
+from fer_lightning.report.run_tables import all_read
+
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+
+PATHS = ("data.path", "data.votes.path", "model.weights_path")
+"""Whose folders these are is no part of the recipe."""
+
+OPTIONAL = ("minutes", "test/f1", *(f"test/accuracy_{name}" for name in ("low", "high", "flip", "new")))
+"""Figures that a run may lack."""
+
+OTHER_REPEATS = {"fold": "data.fold", "split": "data.split_seed"}
+"""How the column of seeds calls what runs of one recipe differ by beside it."""
+
+
+def results_table(folders: Sequence[Path]) -> str:
+    """A Markdown table of all finished runs in and below these folders.
+
+    Raises:
+        ValueError: there is none in one of them.
+    """
+    found = {folder: [*folder.glob("**/report/metrics.json")] for folder in folders}
+    if none_in := [str(folder) for folder, files in found.items() if not files]:
+        raise ValueError(f"no report/metrics.json of a finished run in {', '.join(none_in)}: leave it out")
+    runs = all_read(sorted({file for files in found.values() for file in files}), _run)
+    table = pd.DataFrame([dict.fromkeys(OPTIONAL, math.nan) | run for run in runs])
+    return markdown_table([_row(group) for _, group in table.groupby(["command", "machine", "test_split"], sort=False)])
+
+
+def markdown_table(rows: Sequence[Mapping[str, str]]) -> str:
+    """Of at least one row, its keys as the heading."""
+    names = list(rows[0])
+    cells = [[value.replace("|", r"\|").replace("\n", " ") for value in row.values()] for row in rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in [names, ["---"] * len(names), *cells])
+
+
+def write_into(file: Path, table: str) -> None:
+    """Replaces what is between the two markers in a file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no text, or the markers are not both there, in this order.
+    """
+    before, begin, rest = text_in(file, LARGEST).partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"{file} has no line {BEGIN} with a line {END} below it")
+    with written_whole(file.resolve()) as unfinished:  # a link stays one
+        unfinished.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", "utf-8")
+
+
+def _run(file: Path) -> dict[str, Any]:
+    run = metrics_in(file, Trained)
+    try:
+        words = shlex.split(run["command"])
+    except ValueError as error:
+        raise ValueError(f"{file}: command is none that a shell reads: {error}") from error
+    shown, repeats = [], {"seed": "0"}
+    for word in words:
+        key, _, value = word.partition("=")
+        if repeated := repeat_key(key):
+            repeats[repeated] = value
+        else:
+            teacher = f"{key}=…/{Path(value).name}"  # which of them is part of the recipe
+            shown.append(teacher if key == "loss.teacher" else f"{key}=…" if key in PATHS else shlex.quote(word))
+    others = [f"{word} {repeats[key]}" for word, key in OTHER_REPEATS.items() if key in repeats]
+    repeat = repeats["seed"] + (f" ({', '.join(others)})" if others else "")
+    return run | {"folder": str(file.parent.parent), "command": " ".join(shown), "repeat": repeat}
+
+
+def _row(runs: pd.DataFrame) -> dict[str, str]:
+    first = runs.iloc[0]
+    if (same := runs["repeat"].duplicated(keep=False)).any():
+        folders = ", ".join(runs["folder"][same])
+        raise ValueError(
+            f"two runs of {first['command']} have the same seed, fold and split seed: give one of {folders}"
+        )
+    experiment = re.search(r"experiment=(\S+)", first["command"])
+    accuracy = runs["test/accuracy"]
+    new = runs["test/accuracy_new"]
+    several = f" ({accuracy.min():.1%} to {accuracy.max():.1%})" if len(runs) > 1 and accuracy.notna().all() else ""
+    return {
+        "experiment": experiment[1] if experiment else "–",
+        "command": f"`{first['command']}`",
+        "commit": ", ".join(dict.fromkeys(runs["commit"])),
+        "machine": first["machine"],
+        "epochs": _mean(runs["epochs"], ".0f"),
+        "minutes": _mean(runs["minutes"], ".1f"),
+        "seeds": ", ".join(runs["repeat"]),
+        "test part": first["test_split"],
+        "accuracy (range of seeds)": _spread(accuracy) + several,
+        "95% interval (of one run)": " to ".join(_mean(runs[f"test/accuracy_{end}"], ".1%") for end in ("low", "high")),
+        "macro F1": _spread(runs["test/f1"]),
+        "flip averaging": _spread(runs["test/accuracy_flip"]),
+        "without copies": _spread(new) if new.notna().all() else "none are new",
+    }
+
+
+def _spread(values: pd.Series) -> str:
+    """The mean, and over several runs its standard deviation."""
+    several = len(values) > 1 and values.notna().all()
+    return _mean(values, ".1%") + (f" ± {values.std():.1%}" if several else "")
+
+
+def _mean(values: pd.Series, form: str) -> str:
+    """A mean over some of the runs would be taken for one over all of them."""
+    return f"{values.mean():{form}}" if values.notna().all() else "–"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m fer_lightning.report.results_table", description=__doc__.split("\n")[0]
+    )
+    parser.add_argument("folders", metavar="FOLDER", type=Path, nargs="+", help="run folders, or folders of them")
+    parser.add_argument("--into", metavar="FILE", type=Path, help="a Markdown file with the two markers")
+    given = parser.parse_args(arguments)
+    try:
+        table = results_table(given.folders)
+        if given.into:
+            write_into(given.into, table)
+        else:
+            print(table)
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

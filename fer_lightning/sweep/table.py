@@ -1,0 +1,145 @@
+"""A sweep as a table, one row a job, best first; the mean over repeats of the same job; the best as a command."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import TypeAdapter, ValidationError
+
+from fer_lightning.config.command_line import better
+from fer_lightning.config.hydra_files import LONGEST_PLAN, overrides_of, plain_yaml
+from fer_lightning.config.random_seed import SEED_FILE
+from fer_lightning.config.typed_command import command
+from fer_lightning.errors import ConfigError
+from fer_lightning.report.metrics_json import score_in
+from fer_lightning.report.repeats import REPEATS, repeat_key
+from fer_lightning.sweep.jobs import PLAN, Outcome, job_folders, outcome
+
+TEST_COLUMNS = ("test/accuracy", "test/f1")
+
+NOT_OVERRIDES = ("job", *TEST_COLUMNS, "minutes", "state", "why")
+"""Columns, beside the monitored score."""
+
+
+def sweep_table(folder: Path, monitor: str) -> pd.DataFrame:
+    """One row for each job: its overrides, its scores and minutes, its state, and why where it is not done.
+
+    Jobs that were planned and have no folder yet are "pending"; what is wrong with "damaged" ones is in `why`.
+
+    Raises:
+        ConfigError: the list of planned jobs is damaged.
+    """
+    there = job_folders(folder)
+    rows = [_row(place, _shown(folder, place, number), monitor) for number, place in sorted(there.items())]
+    plan = _plan(folder / PLAN) if (folder / PLAN).is_file() else []
+    rows += [_planned(number, words, monitor) for number, words in enumerate(plan) if number not in there]
+    scores = [monitor, *TEST_COLUMNS, "minutes"]
+    if not rows:
+        return pd.DataFrame(columns=["job", *scores, "state", "why"])
+    table = pd.DataFrame(rows)
+    table = table.astype(dict.fromkeys(scores, float))
+    return table[["job", *overrides_in(table, monitor), *scores, "state", "why"]].sort_values(
+        monitor, ascending=better(monitor) == "min", na_position="last", kind="stable"
+    )
+
+
+def overrides_in(table: pd.DataFrame, monitor: str) -> list[str]:
+    """The columns that are overrides."""
+    return sorted(str(column) for column in table if column not in (monitor, *NOT_OVERRIDES))
+
+
+def repeats_in(table: pd.DataFrame) -> list[str]:
+    """The columns whose values are repeats of the same job; one of a single value belongs to the job."""
+    varying = [str(name) for name in table if repeat_key(str(name)) and table[name].nunique() > 1]
+    return sorted(varying, key=lambda name: REPEATS.index(str(repeat_key(name))))
+
+
+def mean_table(table: pd.DataFrame, monitor: str) -> pd.DataFrame | None:
+    """Of a sweep over seeds or folds: one row for each set of other overrides, best first; else None.
+
+    For each score its mean, its standard deviation (as "<score> ±", of a sample: with N - 1) and in `jobs` how many
+    jobs it is over; jobs without a score are left out.
+    """
+    scores = [monitor, *TEST_COLUMNS]
+    repeats = repeats_in(table)
+    others = [column for column in overrides_in(table, monitor) if column not in repeats]
+    done = table[table[monitor].notna()]
+    if len(done) == 0 or not repeats:
+        return None
+    rows = []
+    for values, group in done.groupby(others, dropna=False, sort=False) if others else [((), done)]:
+        row = dict(zip(others, values, strict=True)) | {"jobs": len(group)}
+        for score in scores:
+            row |= {score: group[score].mean(), f"{score} ±": group[score].std()}
+        rows.append(row)
+    return pd.DataFrame(rows).sort_values(monitor, ascending=better(monitor) == "min", kind="stable")
+
+
+def best_command(table: pd.DataFrame, monitor: str, options: Sequence[str] = ()) -> str | None:
+    """What trains the best job once more; where jobs repeat each other, the set of overrides with the best mean.
+
+    options: that let it find the sweep's configs.
+    """
+    means = mean_table(table, monitor)
+    rows = table if means is None else means
+    if not len(rows) or pd.isna(rows[monitor].iloc[0]):
+        return None
+    of_sweep = ("sweep", "callbacks.pruning")  # and the keys of the latter: nothing of a single run
+    typed = [c for c in overrides_in(table, monitor) if c in rows and not c.startswith(of_sweep)]
+    if "data.fold" in map(repeat_key, repeats_in(table)):  # how many folds there were says nothing without one of them
+        typed = [key for key in typed if key.lstrip("+") != "data.folds"]
+    best = rows.iloc[0]
+    return command("train.py", *options, *(_override(key, best[key]) for key in typed if pd.notna(best[key])))
+
+
+def _shown(sweep: Path, job: Path, number: int) -> int | str:
+    """What a job is called: its number or, where hydra.sweep.subdir names its folder otherwise, that name."""
+    name = job.relative_to(sweep).as_posix()
+    return number if name == str(number) else name
+
+
+def _row(job: Path, name: int | str, monitor: str) -> dict[str, Any]:
+    results = job / "report" / "metrics.json"
+    came_to = outcome(job, monitor)
+    names = (monitor, *TEST_COLUMNS, "minutes")
+    scores: dict[str, float] = dict.fromkeys(names, math.nan)
+    row: dict[str, Any] = {}
+    try:
+        row = _by_key(overrides_of(job) or [])
+        if (job / SEED_FILE).is_file():  # of seed=null
+            row["seed"] = (job / SEED_FILE).read_text("utf-8").strip()
+        if came_to.state == "done":
+            scores = {figure: score_in(results, figure) for figure in names}
+    except ValueError as error:
+        came_to = Outcome("damaged", why=str(error))
+    return row | {"job": name, **scores, "state": came_to.state, "why": came_to.why or None}
+
+
+def _plan(file: Path) -> list[list[str]]:
+    """The overrides of each planned job.
+
+    Raises:
+        ConfigError: they are not what our sweepers write.
+    """
+    try:
+        plan = plain_yaml(file, LONGEST_PLAN)
+        jobs: list[list[str]] = TypeAdapter(list[list[str]]).validate_python(plan, strict=True)
+    except ValidationError as error:
+        raise ConfigError(f"{file} is not the list of jobs that a sweep writes: it is damaged") from error
+    return jobs
+
+
+def _planned(number: int, overrides: list[str], monitor: str) -> dict[str, Any]:
+    row: dict[str, Any] = _by_key(overrides) | {"job": number}
+    return row | dict.fromkeys((monitor, *TEST_COLUMNS, "minutes", "why")) | {"state": "pending"}
+
+
+def _by_key(overrides: list[str]) -> dict[str, str]:
+    """What each key was given; where it is taken away, as in ~callbacks.pictures, nothing or, by our sweepers, null."""
+    return {key: value for key, _, value in (override.partition("=") for override in overrides)}
+
+
+def _override(key: str, value: str) -> str:
+    return key if key.startswith("~") and value in ("", "null") else f"{key}={value}"

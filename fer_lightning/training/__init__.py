@@ -1,0 +1,1 @@
+"""The LightningModule, and what it is trained with: losses, optimizers, schedules, metrics."""

@@ -1,0 +1,285 @@
+"""EmotionClassifier: one step for all stages, the metrics, the optimizer; models.py brings the networks."""
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torchmetrics import Metric, MetricCollection
+from torchmetrics.classification import (
+    MulticlassAccuracy,
+    MulticlassConfusionMatrix,
+    MulticlassF1Score,
+    MulticlassPrecision,
+    MulticlassRecall,
+)
+from torchmetrics.utilities.distributed import gather_all_tensors
+
+from fer_lightning.data import FERDataModule
+from fer_lightning.data.batches import seeds_of_step
+from fer_lightning.data.faces import SIDE
+from fer_lightning.nets.weights import head_of
+from fer_lightning.training.checkpoint_content import FORMAT_VERSION
+from fer_lightning.training.losses import CrossEntropy, EpochLoss, warn_of_weightless
+from fer_lightning.training.schedules import Schedule, catch_up, parameter_groups, steps_of_run
+from fer_lightning.transforms.preprocessing import Preprocessing
+from fer_lightning.transforms.views import Tta, views
+
+log = logging.getLogger(__name__)
+
+METRICS = ("loss", "accuracy", "precision", "recall", "f1")
+"""What is logged as train/…, val/… and test/…: accuracy over all faces, the next three as means over the classes."""
+
+
+def class_name(kind: type) -> str:
+    """With its module: what a checkpoint keeps of the class of its network."""
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+class EmotionClassifier(L.LightningModule):
+    """Trains and measures a network that takes float (B, 1, S, S) and returns logits (B, C).
+
+    A subclass takes class_names and plain values, builds its network, hands it on, and saves its hyperparameters
+    (plain values only, so that a checkpoint loads with weights_only=True and rebuilds itself). What trains it, it need
+    not take: see `trained_by`.
+
+    Args:
+        net: the network.
+        class_names: names of the C classes.
+        loss: takes logits, labels and class weights.
+        optimizer: makes the optimizer from parameter groups; None for a model that is not trained.
+        schedule: of the learning rate; None keeps it constant.
+        head_lr_scale: the learning rate of the head, the last layer, as a multiple of that of the rest.
+        decay_norms_and_biases: whether weight decay also pulls on norms and biases.
+        channels_last: lay out images and kernels as NHWC, which convolutions in bfloat16 are fastest with.
+
+    Raises:
+        ValueError: head_lr_scale is not above 0.
+    """
+
+    image_size: int = SIDE
+    """Height and width of the images that the network does best with: what `data.image_size=auto` takes."""
+
+    preprocessing: Preprocessing
+    """How any picture becomes what the network takes, once `load_model` has loaded it."""
+
+    def __init__(
+        self,
+        net: nn.Module,
+        class_names: Sequence[str],
+        loss: CrossEntropy | None = None,
+        optimizer: Callable[..., Optimizer] | None = None,
+        schedule: Schedule | None = None,
+        head_lr_scale: float = 1.0,
+        decay_norms_and_biases: bool = False,
+        channels_last: bool = False,
+    ) -> None:
+        super().__init__()
+        self.class_names = tuple(class_names)
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.net = net.to(memory_format=self.memory_format)
+        self.class_weights: Tensor
+        self.register_buffer("class_weights", torch.ones(len(self.class_names)))
+        self.decay_norms_and_biases = decay_norms_and_biases
+        self.trained_by(loss, optimizer, schedule, head_lr_scale)
+        c = len(self.class_names)
+        metrics = MetricCollection(
+            {
+                # Without looking through the values of each batch, which is to wait for the device.
+                "accuracy": MulticlassAccuracy(c, average="micro", validate_args=False),
+                "precision": MulticlassPrecision(c, validate_args=False),
+                "recall": MulticlassRecall(c, validate_args=False),
+                "f1": MulticlassF1Score(c, validate_args=False),
+            }
+        )
+        self.train_metrics, self.val_metrics, self.test_metrics = (
+            metrics.clone(prefix=f"{stage}/") for stage in ("train", "val", "test")
+        )
+        self.train_loss, self.val_loss, self.test_loss = (EpochLoss() for _ in range(3))
+        self.val_confusion, self.test_confusion = MulticlassConfusionMatrix(c), MulticlassConfusionMatrix(c)
+        self.test_flip_accuracy = MulticlassAccuracy(c, average="micro")
+        self._scheduled_steps = 0  # of the whole run, for a schedule that must know it
+        self._steps_behind = 0  # that the schedule of a longer run must be taken to, when it is resumed
+        self.tta: Tta = "none"  # what is measured in testing
+        self.tested: list[Tensor] = []  # log-probabilities of the tested faces, in their order
+
+    def trained_by(
+        self,
+        loss: CrossEntropy | None = None,
+        optimizer: Callable[..., Optimizer] | None = None,
+        schedule: Schedule | None = None,
+        head_lr_scale: float = 1.0,
+    ) -> None:
+        """Sets what a network is trained and measured with, as the arguments of these names do.
+
+        Raises:
+            ValueError: head_lr_scale is not above 0.
+        """
+        if head_lr_scale <= 0:
+            raise ValueError(f"head_lr_scale is {head_lr_scale}; it must be above 0")
+        self.loss = loss or CrossEntropy()
+        self.optimizer, self.schedule, self.head_lr_scale = optimizer, schedule, head_lr_scale
+
+    def forward(self, images: Tensor) -> Tensor:
+        images = images.to(self.net_dtype, memory_format=self.memory_format)
+        return self.net(images)  # type: ignore[no-any-return]
+
+    @property
+    def head(self) -> nn.Module:
+        """The last layer, which gives the logits; all the rest is the body."""
+        return head_of(self.net)[1]
+
+    @property
+    def lr_scales(self) -> list[tuple[nn.Module, float]]:
+        """Parts of the network, each with its learning rate as a multiple of optimizer.lr."""
+        return [(self.head, self.head_lr_scale)]
+
+    @property
+    def net_dtype(self) -> torch.dtype:
+        """float32, or what trainer.precision=bf16-true makes of the network."""
+        return next(self.net.parameters(), torch.empty(0)).dtype
+
+    def setup(self, stage: str) -> None:
+        if stage == "fit" and self.loss.class_weights != "none":
+            data = self._datamodule()
+            self.class_weights.copy_(self.loss.weights(data.class_counts))
+            warn_of_weightless(data.class_names, data.class_counts, self.class_weights)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        images, targets = batch
+        logits = self(images)
+        loss = self.loss.of_training(logits, targets, self.class_weights, images)
+        weights = self.loss.face_weights(targets, self.class_weights)
+        self._measure(logits, targets, ((loss.detach() * weights).sum(), weights.sum()), "train", batch_idx)
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        images, targets = batch
+        logits = self(images)
+        self.val_confusion.update(logits, targets)
+        self._measure(logits, targets, self.loss.summed(logits, targets, self.class_weights), "val", batch_idx)
+
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        images, labels = batch
+        log_p = self.log_probabilities(images, self.tta)
+        self.tested.append(log_p)
+        if self.tta == "none":  # what flip averaging would give is always told
+            self.test_flip_accuracy.update(self.log_probabilities(images, "flip"), labels)
+        self.test_confusion.update(log_p, labels)
+        self._measure(log_p, labels, self.loss.summed(log_p, labels, self.class_weights), "test", batch_idx)
+
+    def log_probabilities(self, images: Tensor, tta: Tta = "none") -> Tensor:
+        """Of the classes, float (B, C), for normalised images (B, 1, S, S); probabilities are the mean over views."""
+        of_views = torch.stack([self(view).float().log_softmax(1) for view in views(images, tta)])
+        return of_views.logsumexp(0) - math.log(len(of_views))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["format_version"] = FORMAT_VERSION
+        checkpoint["model_class"] = class_name(type(self))
+        checkpoint.setdefault("hyper_parameters", {})  # Lightning leaves them out where a network has none
+        # Of an epoch that has begun, each process's own: float sums depend on their order. torchmetrics keeps them out
+        # of the state dict.
+        checkpoint["train_metrics"] = {
+            name: {state: self._of_all_processes(value) for state, value in metric.metric_state.items()}
+            for name, metric in self._of_train().items()
+        }
+        checkpoint["schedule_steps"] = self._steps_of_schedule()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self.schedule and self.schedule.steps_as and self._steps_of_schedule() != checkpoint["schedule_steps"]:
+            checkpoint["lr_schedulers"] = []  # for a run of another length; the new one is to catch up
+            self._steps_behind = checkpoint["global_step"]
+        rank, processes = (self.trainer.global_rank, self.trainer.world_size) if self._trainer else (0, 1)
+        for name, metric in self._of_train().items():
+            for state, values in checkpoint.get("train_metrics", {}).get(name, {}).items():
+                if values.ndim == getattr(metric, state).ndim:  # of all processes together, as it was kept once
+                    values = values[None]
+                # Its own; where there were more processes, also those of others.
+                setattr(metric, state, values[rank::processes].sum(0).to(self.device))
+
+    def on_train_start(self) -> None:
+        if self._steps_behind:
+            optimizer, scheduler = self.trainer.optimizers[0], self.trainer.lr_scheduler_configs[0].scheduler
+            catch_up(optimizer, scheduler, self._steps_behind)
+            self._steps_behind = 0
+
+    def on_train_end(self) -> None:
+        steps, taken = self._scheduled_steps, self.trainer.global_step
+        if steps and steps != taken and not self.trainer.should_stop:  # a callback has changed what makes a step
+            log.warning("the schedule is for %d steps, and the run took %d: its rate has not ended", steps, taken)
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        data = getattr(self.trainer, "datamodule", None)
+        if isinstance(data, FERDataModule):  # dropout must not depend on what was drawn before this step
+            torch.manual_seed(seeds_of_step(data.seed, self.trainer)[1])
+
+    def on_validation_epoch_start(self) -> None:
+        self.val_confusion.reset()
+
+    def on_test_epoch_start(self) -> None:
+        self.test_confusion.reset()
+        self.test_flip_accuracy.reset()
+        self.tested = []
+
+    def on_test_epoch_end(self) -> None:
+        # Here, since processes can only share what is on their GPUs, and Lightning soon takes the model off them.
+        self.test_confusion.compute()
+        if self.tta == "none":
+            self.test_flip_accuracy.compute()
+        if self.trainer.world_size > 1:
+            positions = torch.cat(self._datamodule().measured("test")[: len(self.tested)]).to(self.device)
+            order = torch.cat(gather_all_tensors(positions)).argsort()
+            self.tested = [torch.cat(gather_all_tensors(torch.cat(self.tested)))[order]]
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        if self.optimizer is None:
+            raise ValueError("this model was made without an optimizer: it predicts, but does not train")
+        groups = parameter_groups(self.net, self.head, self.lr_scales, self.decay_norms_and_biases)
+        optimizer = self.optimizer(groups)
+        for group in optimizer.param_groups:
+            group["lr"] *= group["lr_scale"]
+        if self.schedule is None:
+            return optimizer
+        self._scheduled_steps = self._steps_of_schedule()
+        scheduler = self.schedule.of(optimizer, self._scheduled_steps, self.trainer.check_val_every_n_epoch or 1)
+        return {"optimizer": optimizer, "lr_scheduler": scheduler}  # type: ignore[return-value]
+
+    def _measure(
+        self, logits: Tensor, targets: Tensor, summed_loss: tuple[Tensor, Tensor], stage: str, batch_idx: int
+    ) -> None:
+        labels = targets.argmax(1) if targets.is_floating_point() else targets  # soft ones: of FER+ votes, or mixed
+        metrics, epoch_loss = getattr(self, f"{stage}_metrics"), getattr(self, f"{stage}_loss")
+        metrics.update(logits.detach(), labels)
+        epoch_loss.update(*summed_loss)
+        if batch_idx == 0 or (stage == "train" and self.trainer.is_last_batch):
+            # To name them once an epoch is enough, and Lightning takes its time for each name; in the last batch too,
+            # since an epoch that is resumed has no first one. They are computed at the end of the epoch: to read a
+            # metric at a step is to wait for the device at that step.
+            self.log(f"{stage}/loss", epoch_loss, on_step=False, on_epoch=True)
+            self.log_dict(metrics, on_step=False, on_epoch=True)
+
+    def _steps_of_schedule(self) -> int:
+        """Of the whole run, for a schedule that must know it; else 0."""
+        if self.schedule is None or self.schedule.steps_as is None:
+            return 0
+        return steps_of_run(self.trainer, len(self._datamodule().train_dataloader()))
+
+    def _of_all_processes(self, value: Any) -> Tensor:
+        """Of a sum that each process has for itself: all of them, by rank, on the first axis."""
+        assert isinstance(value, Tensor)
+        several = self._trainer is not None and self.trainer.world_size > 1
+        return torch.stack(gather_all_tensors(value)) if several else value[None]
+
+    def _of_train(self) -> dict[str, Metric]:
+        return {"loss": self.train_loss, **dict(self.train_metrics.items(keep_base=True))}
+
+    def _datamodule(self) -> FERDataModule:
+        datamodule = self.trainer.datamodule  # type: ignore[attr-defined]
+        if not isinstance(datamodule, FERDataModule):
+            raise ValueError("class weights and the steps of a schedule come from a FERDataModule: fit with one")
+        return datamodule

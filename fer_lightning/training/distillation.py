@@ -1,0 +1,109 @@
+"""Knowledge distillation: a network learns from what a larger one, trained before, makes of the same faces."""
+
+import logging
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fer_lightning.config.run_config import checkpoint_of
+from fer_lightning.data import FERDataModule
+from fer_lightning.data.splits import digests
+from fer_lightning.nets.torchvision import refusal
+from fer_lightning.training.checkpoint_content import checkpoint_content
+from fer_lightning.training.losses import ClassWeights, CrossEntropy
+from fer_lightning.training.models import load_model
+
+log = logging.getLogger(__name__)
+
+
+class Distillation(CrossEntropy):
+    """Cross-entropy with the labels, and in training with the probabilities that a teacher gives the same faces too.
+
+    Hinton, Vinyals, Dean: Distilling the Knowledge in a Neural Network, 2015. The teacher sees each face as the network
+    does, augmented; it does not learn. The loss of val and test is that of the labels alone, and so not to be compared
+    with that of train. Where classes are weighted, an epoch's loss of train weighs the teacher's part of each batch by
+    its labels too.
+
+    Args:
+        teacher: the folder of a finished run, for the checkpoint that it tested, or a checkpoint.
+        weight: share of the teacher in the loss, above 0 and at most 1; the labels have the rest.
+        temperature: above 0; what the logits of both are divided by: the higher, the more the classes count that the
+            teacher holds for unlikely.
+        label_smoothing: see `CrossEntropy`; of the labels.
+        class_weights: likewise.
+        beta: likewise.
+
+    Raises:
+        ValueError: an argument outside its range.
+    """
+
+    def __init__(
+        self,
+        teacher: str,
+        weight: float = 0.7,
+        temperature: float = 2.0,
+        label_smoothing: float = 0.0,
+        class_weights: ClassWeights = "none",
+        beta: float = 0.999,
+    ) -> None:
+        super().__init__(label_smoothing, class_weights, beta)
+        if not 0 < weight <= 1:
+            raise ValueError(f"weight is {weight}; it must be above 0 and at most 1")
+        if temperature <= 0:
+            raise ValueError(f"temperature is {temperature}; it must be above 0")
+        self.path, self.weight, self.temperature = Path(teacher).expanduser(), weight, temperature
+
+    def prepare(self, data: FERDataModule) -> None:
+        """Loads the teacher, for the faces that it is to teach with; testing a network does not need it.
+
+        Raises:
+            ValueError: a file that is no checkpoint, or a teacher that knows other classes, takes images of another
+                size, or has learnt faces of val or test.
+        """
+        checkpoint = checkpoint_of(self.path) if self.path.is_dir() else self.path
+        if not checkpoint.is_file():
+            raise ValueError(f"teacher {checkpoint} does not exist: give the folder of a finished run")
+        known = checkpoint_content(checkpoint).data
+        self.teacher = load_model(checkpoint)
+        if self.teacher.class_names != data.class_names:
+            names = (", ".join(names) for names in (self.teacher.class_names, data.class_names))
+            raise ValueError("teacher {} knows the classes {}; the data has {}".format(self.path, *names))
+        size = data.preprocessing.image_size
+        if known.image_size != size:
+            raise ValueError(
+                f"teacher {self.path} takes images of {known.image_size}×{known.image_size}, and data.image_size is "
+                f"{size}: give the same"
+            )
+        for size in data.progressive_sizes:
+            if refusal(self.teacher, size):
+                raise ValueError(f"teacher {self.path} does not run on images of {size}×{size}: data.progressive_sizes")
+        assert data.faces is not None
+        leaks = []
+        for split, copied in data.also_in_train.items():
+            learnt = torch.isin(digests(data.faces.images[data.rows[split]]), known.trained_on) & ~copied
+            if learnt.any():
+                leaks.append(f"{int(learnt.sum()):,} faces of {split}, which is {data.origins[split]}")
+        if leaks:
+            raise ValueError(
+                f"teacher {self.path} has learnt {', and '.join(leaks)}, and would pass on what they are: give both "
+                f"runs the same data.splits, val_fraction, split_seed and fold"
+            )
+        shared = int(torch.isin(data.trained_on, known.trained_on).sum())
+        log.info("teacher: %s, which has learnt %s of the faces to train on", checkpoint, f"{shared:,}")
+        log.info("the loss of train counts what the teacher says; that of val and test does not")
+        if shared == 0:
+            message = "teacher %s has learnt none of these faces, but those of %s: is that the data.path you mean?"
+            log.warning(message, self.path, known.source)
+        self._scale, self._shift = known.preprocessing.scale_and_shift(data.preprocessing)
+
+    def of_training(self, logits: Tensor, targets: Tensor, weights: Tensor, images: Tensor) -> Tensor:
+        with torch.no_grad():
+            self.teacher.to(images.device)
+            of_teacher = self.teacher(images * self._scale + self._shift).float()
+        told = (of_teacher / self.temperature).log_softmax(1)
+        heard = (logits.float() / self.temperature).log_softmax(1)
+        # Times the temperature's square, since its gradients shrink by that.
+        from_teacher = F.kl_div(heard, told, reduction="batchmean", log_target=True) * self.temperature**2
+        return (1 - self.weight) * self(logits, targets, weights) + self.weight * from_teacher

@@ -1,0 +1,44 @@
+"""Which layers learn when: all of them, the head alone, or the head first and the body later."""
+
+import lightning as L
+from lightning.pytorch.callbacks import BaseFinetuning
+from torch.optim import Optimizer
+
+from fer_lightning.training.classifier import EmotionClassifier
+
+
+class Finetuning(BaseFinetuning):
+    """Keeps the body, which is all but the head, frozen until an epoch, or for good.
+
+    A frozen body neither learns nor drops features, and its batch norms keep the statistics that they came with. The
+    optimizer has its parameters from the start, so that every scheduler works with them.
+
+    Args:
+        unfreeze_at_epoch: from this one on, counted from 0, the body learns too; None: never.
+
+    Raises:
+        ValueError: a negative epoch.
+    """
+
+    def __init__(self, unfreeze_at_epoch: int | None = None) -> None:
+        super().__init__()
+        if unfreeze_at_epoch is not None and unfreeze_at_epoch < 0:
+            raise ValueError(f"unfreeze_at_epoch is {unfreeze_at_epoch}; it must be at least 0, or null for never")
+        self.unfreeze_at_epoch = unfreeze_at_epoch
+
+    def freeze_before_training(self, pl_module: L.LightningModule) -> None:
+        _set_body(pl_module, learns=self.unfreeze_at_epoch == 0)
+
+    def finetune_function(self, pl_module: L.LightningModule, epoch: int, optimizer: Optimizer) -> None:
+        _set_body(pl_module, learns=self.unfreeze_at_epoch is not None and epoch >= self.unfreeze_at_epoch)
+
+
+def _set_body(module: L.LightningModule, learns: bool) -> None:
+    """Not by Lightning's own `freeze`: it takes a ViT, which has a parameter of its own, for one single layer."""
+    assert isinstance(module, EmotionClassifier)
+    of_head = {id(parameter) for parameter in module.head.parameters()}
+    for parameter in module.net.parameters():
+        if id(parameter) not in of_head:
+            parameter.requires_grad = learns
+    module.net.train(learns)
+    module.head.train()

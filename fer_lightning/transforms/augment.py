@@ -1,0 +1,201 @@
+"""Augmentation of a batch of faces on the device it is on, with parameters drawn for each face."""
+
+import math
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+from torchvision.transforms.v2 import CutMix, MixUp
+
+from fer_lightning.transforms.warp import affine_grid
+
+Padding = Literal["zeros", "border", "reflection"]
+
+
+class Augmentation:
+    """Random affine warp with flip, then brightness, contrast and erasing, in one pass over a batch.
+
+    The parameters have torchvision's names and meaning (`RandomAffine`, `RandomHorizontalFlip`, `ColorJitter`,
+    `RandomErasing`), with two differences: they are drawn for each face, not for each batch, and all geometry is one
+    bilinear warp, so that a face is interpolated once.
+
+    Args:
+        degrees: rotation is uniform in ±degrees.
+        translate: shift is uniform in ±translate × width, and likewise for the height.
+        scale: size factor, uniform in [low, high].
+        shear: horizontal shear is uniform in ±shear degrees.
+        flip: probability of a horizontal flip.
+        padding: what the warp shows beyond the image's edge, by grid_sample's names: "zeros" is black, "border" the
+            nearest pixel, "reflection" the mirrored image.
+        brightness: factor uniform in [1 - brightness, 1 + brightness].
+        contrast: factor uniform in [1 - contrast, 1 + contrast].
+        erasing: probability that a rectangle is set to 0.
+        erasing_scale: area of that rectangle as a share of the image, uniform in [low, high].
+        erasing_ratio: its height divided by its width, log-uniform in [low, high].
+        mixup: each face of a batch is blended with another, and so are their labels, by one share for the batch from
+            Beta(mixup, mixup) (Zhang et al., ICLR 2018); 0 is off.
+        cutmix: a rectangle of each face comes from another, the same one in a whole batch, its area from
+            Beta(cutmix, cutmix), and the labels by area (Yun et al., ICCV 2019); 0 is off. With mixup too, each batch
+            gets the one or the other.
+
+    Raises:
+        ValueError: a parameter outside its range.
+    """
+
+    def __init__(
+        self,
+        degrees: float = 0.0,
+        translate: float = 0.0,
+        scale: tuple[float, float] = (1.0, 1.0),
+        shear: float = 0.0,
+        flip: float = 0.0,
+        brightness: float = 0.0,
+        contrast: float = 0.0,
+        erasing: float = 0.0,
+        erasing_scale: tuple[float, float] = (0.02, 0.2),
+        erasing_ratio: tuple[float, float] = (0.3, 3.3),
+        mixup: float = 0.0,
+        cutmix: float = 0.0,
+        padding: Padding = "zeros",
+    ) -> None:
+        for name, value, low, high in (
+            ("degrees", degrees, 0, 180),
+            ("translate", translate, 0, 1),
+            ("shear", shear, 0, 89),
+            ("flip", flip, 0, 1),
+            ("brightness", brightness, 0, 1),
+            ("contrast", contrast, 0, 1),
+            ("erasing", erasing, 0, 1),
+            ("mixup", mixup, 0, math.inf),
+            ("cutmix", cutmix, 0, math.inf),
+        ):
+            if not low <= value <= high:
+                raise ValueError(f"{name} is {value}; it must lie in {low}…{high}")
+        for name, span, highest in (
+            ("scale", scale, math.inf),
+            ("erasing_scale", erasing_scale, 1.0),
+            ("erasing_ratio", erasing_ratio, math.inf),
+        ):
+            if len(span) != 2 or not 0 < span[0] <= span[1] <= highest:
+                raise ValueError(f"{name} is {list(span)}; it must be [low, high] with 0 < low ≤ high ≤ {highest}")
+        self.degrees, self.translate, self.scale, self.shear = degrees, translate, scale, shear
+        self.flip, self.brightness, self.contrast = flip, brightness, contrast
+        self.erasing, self.erasing_scale, self.erasing_ratio = erasing, erasing_scale, erasing_ratio
+        if padding not in get_args(Padding):
+            raise ValueError(f"padding is {padding!r}; it is one of {', '.join(get_args(Padding))}")
+        self.mixup, self.cutmix, self.padding = mixup, cutmix, padding
+        self._warps = flip > 0 or degrees > 0 or translate > 0 or shear > 0 or tuple(scale) != (1, 1)
+
+    def __call__(self, images: Tensor, generator: Generator) -> Tensor:
+        """Augmented copies of images, float (B, 1, H, W) in 0…1, drawn from a generator on the CPU."""
+        drawn = self.draw(len(images), generator)
+        values = torch.stack(list(drawn.values()))
+        if images.device.type == "cuda":
+            values = values.pin_memory()  # else the transfer waits for the device
+        values = values.to(images.device, non_blocking=True)  # one transfer, not twelve
+        return self.apply(images, dict(zip(drawn, values, strict=True)))
+
+    def mix(self, images: Tensor, targets: Tensor, num_classes: int, generator: Generator) -> tuple[Tensor, Tensor]:
+        """images, float (B, 1, S, S), and targets, int64 (B,) or float (B, C), blended if mixup or cutmix is on.
+
+        Mixed targets are float (B, C). By torchvision's own transforms, which draw from torch's default generator: it
+        is set from the given one, and afterwards as it was.
+        """
+        mixers = [
+            kind(alpha=float(a), num_classes=num_classes)
+            for kind, a in ((MixUp, self.mixup), (CutMix, self.cutmix))
+            if a
+        ]
+        if not mixers:
+            return images, targets
+        chosen, seed = torch.randint(2**62, (2,), generator=generator).tolist()
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            images, targets = mixers[chosen % len(mixers)](images, targets)
+        return images, targets
+
+    def draw(self, count: int, generator: Generator) -> dict[str, Tensor]:
+        """Parameters of `count` faces, each float (count,): see `apply` for units.
+
+        All are drawn whatever is switched on, so that one more augmentation leaves the others' draws as they were.
+        """
+        uniform = torch.rand(12, count, generator=generator)
+        signed = uniform * 2 - 1
+        area = _between(uniform[8], self.erasing_scale)
+        ratio = _between(uniform[9], (math.log(self.erasing_ratio[0]), math.log(self.erasing_ratio[1]))).exp()
+        erased = (uniform[7] < self.erasing).float()
+        return {
+            "angle": signed[0] * self.degrees,
+            "translate_x": signed[1] * self.translate,
+            "translate_y": signed[2] * self.translate,
+            "scale": _between(uniform[3], self.scale),
+            "shear": signed[4] * self.shear,
+            "flip": (uniform[11] < self.flip).float(),
+            "brightness": 1 + signed[5] * self.brightness,
+            "contrast": 1 + signed[6] * self.contrast,
+            "erase_height": erased * (area * ratio).sqrt().clamp(max=1),
+            "erase_width": erased * (area / ratio).sqrt().clamp(max=1),
+            "erase_y": uniform[10],
+            "erase_x": torch.rand(count, generator=generator),
+        }
+
+    def apply(self, images: Tensor, drawn: dict[str, Tensor]) -> Tensor:
+        """images changed by given parameters.
+
+        angle and shear in degrees (positive angles turn clockwise on the screen, as in torchvision), translate_x/y
+        as a share of width and height, brightness and contrast as factors, flip 0 or 1, the erased rectangle's height
+        and width as a share of the image and its place as a share of the room that is left.
+        """
+        if self._warps:
+            images = _warp(images, drawn, self.padding)
+        if self.brightness > 0:
+            images = (images * _per_face(drawn["brightness"])).clamp_(0, 1)
+        if self.contrast > 0:
+            mean = images.mean(dim=(1, 2, 3), keepdim=True)
+            images = torch.lerp(mean, images, _per_face(drawn["contrast"])).clamp_(0, 1)
+        if self.erasing > 0:
+            images = images * _kept(images, drawn)
+        return images
+
+
+def _warp(images: Tensor, drawn: dict[str, Tensor], padding: Padding) -> Tensor:
+    """torchvision's affine (rotate · shear · scale about the centre, then translate), then the flip.
+
+    `affine_grid` wants the inverse, output position → input position, in coordinates of ±1: written out below, so
+    that a batch of any size costs a handful of operations on (B,) tensors.
+    """
+    height, width = images.shape[-2:]
+    angle, shear = torch.deg2rad(drawn["angle"]), torch.deg2rad(drawn["shear"])
+    cos, sin, tan = angle.cos() / drawn["scale"], angle.sin() / drawn["scale"], shear.tan()
+    inverse = torch.stack([cos - tan * sin, sin + tan * cos, -sin, cos], 1).view(-1, 2, 2)
+    shift = torch.stack([drawn["translate_x"] * width, drawn["translate_y"] * height], 1)
+    theta = torch.cat([inverse, -inverse @ shift.unsqueeze(2)], 2)  # (B, 2, 3), in pixels
+    theta[:, 0, 1] *= height / width
+    theta[:, 1, 0] *= width / height
+    theta[:, 0, 2] *= 2 / width
+    theta[:, 1, 2] *= 2 / height
+    theta[:, :, 0] *= 1 - 2 * drawn["flip"].unsqueeze(1)
+    return F.grid_sample(images, affine_grid(theta, height, width), padding_mode=padding, align_corners=False)
+
+
+def _kept(images: Tensor, drawn: dict[str, Tensor]) -> Tensor:
+    """1 where a face is kept, 0 in its erased rectangle: (B, 1, H, W)."""
+    outside = []
+    for length, size, place in (
+        (images.shape[-2], drawn["erase_height"], drawn["erase_y"]),
+        (images.shape[-1], drawn["erase_width"], drawn["erase_x"]),
+    ):
+        pixels = (size * length).round()
+        first = (place * (length - pixels + 1)).floor().unsqueeze(1)
+        position = torch.arange(length, device=images.device)
+        outside.append((position < first) | (position >= first + pixels.unsqueeze(1)))
+    return (outside[0][:, None, :, None] | outside[1][:, None, None, :]).to(images.dtype)
+
+
+def _between(uniform: Tensor, span: tuple[float, float]) -> Tensor:
+    return span[0] + uniform * (span[1] - span[0])
+
+
+def _per_face(values: Tensor) -> Tensor:
+    return values.view(-1, 1, 1, 1)

@@ -1,0 +1,121 @@
+"""Each named experiment is what it says, and runs."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from lightning.pytorch.callbacks import EarlyStopping
+from torchvision.models import resnet18
+
+from fer_lightning.config.build import Experiment, build
+from fer_lightning.errors import ConfigError
+from fer_lightning.nets.deep_emotion import DeepEmotion
+from tests.conftest import Compose
+from tests.scripts import REPOSITORY
+
+NAMES = sorted(file.stem for file in (REPOSITORY / "conf" / "experiment").glob("*.yaml"))
+FIVE = {"image_model", "deep_emotion_50", "transfer_learning", "resnet_60", "one_cycle_resnet18"}
+PRETRAINED = {"image_model", "transfer_learning", "one_cycle_resnet18"}
+
+
+@pytest.fixture
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:
+    """A stand-in for the ImageNet weights of ResNet18, where torchvision looks for them."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    state: dict[str, torch.Tensor] = resnet18().state_dict()
+    torch.save(state, folder / "resnet18-f37072fd.pth")
+    return state
+
+
+def built(composed: Compose, name: str, *overrides: str) -> Experiment:
+    short = ("data.batch_size=8", "trainer.accelerator=cpu", "logger=csv", *(overrides or ("debug=one_batch",)))
+    return build(composed(f"experiment={name}", "data=demo", "data.path.faces=240", "data.path.seed=1", *short))
+
+
+def a_teacher(composed: Compose, folder: Path) -> str:
+    """The override that names one, which has learnt next to nothing."""
+    teacher = built(composed, "quick")
+    teacher.trainer.fit(teacher.model, teacher.datamodule)
+    teacher.trainer.save_checkpoint(folder / "run" / "teacher.ckpt")
+    return f"loss.teacher={folder / 'run' / 'teacher.ckpt'}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recipe_clips_gradients_as_it_did_when_measured(name: str, composed: Compose) -> None:
+    assert composed(f"experiment={name}").trainer.gradient_clip_val == (0.1 if name == "one_cycle_resnet18" else None)
+
+
+def test_the_five_systems_are_there() -> None:
+    assert set(NAMES) >= FIVE
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_experiment_trains_and_tests_for_a_moment(
+    name: str, composed: Compose, weights: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    needs = ["debug=one_batch", a_teacher(composed, tmp_path)] if name == "deep_emotion_best" else []
+    experiment = built(composed, name, *needs)
+    assert experiment.datamodule.image_size == (224 if name in PRETRAINED else 48)
+    experiment.trainer.fit(experiment.model, experiment.datamodule)
+    experiment.trainer.test(experiment.model, experiment.datamodule, verbose=False)
+    assert torch.isfinite(experiment.trainer.callback_metrics["test/loss"])
+
+
+@pytest.mark.parametrize("name", sorted(PRETRAINED))
+def test_a_pretrained_experiment_starts_from_torchvisions_weights(
+    name: str, composed: Compose, weights: dict[str, torch.Tensor]
+) -> None:
+    net = built(composed, name).model.net
+    assert torch.equal(net.state_dict()["layer4.1.conv2.weight"], weights["layer4.1.conv2.weight"])
+    assert net.state_dict()["fc.weight"].shape == (7, 512)
+
+
+@pytest.mark.parametrize("name", sorted(PRETRAINED))
+def test_without_its_weights_a_pretrained_experiment_says_what_to_do(
+    name: str, composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    with pytest.raises(ConfigError, match=r"^model: the ImageNet weights of resnet18 .*model\.pretrained=false"):
+        built(composed, name)
+    random = built(composed, name, "model.pretrained=false")
+    assert random.datamodule.image_size == 48
+
+
+def test_deep_emotion_50_is_the_network_as_published(composed: Compose) -> None:
+    experiment = built(composed, "deep_emotion_50")
+    assert isinstance(experiment.model.net, DeepEmotion)
+    assert (experiment.datamodule.mean, experiment.datamodule.std) == (0.5, 0.5)
+    optimizer = experiment.model.configure_optimizers()
+    assert isinstance(optimizer, torch.optim.Adam)
+    assert optimizer.defaults["lr"] == 0.005
+    assert composed("experiment=deep_emotion_50").trainer.max_epochs == 50
+
+
+def test_transfer_learning_trains_the_head_first(composed: Compose, weights: dict[str, torch.Tensor]) -> None:
+    experiment = built(composed, "transfer_learning", "debug=one_batch")
+    head = experiment.model.net.state_dict()["fc.weight"].clone()
+    experiment.trainer.fit(experiment.model, experiment.datamodule)
+    state = experiment.model.net.state_dict()
+    assert torch.equal(state["layer4.1.conv2.weight"], weights["layer4.1.conv2.weight"])
+    assert torch.equal(state["bn1.running_mean"], weights["bn1.running_mean"])
+    assert not torch.equal(state["fc.weight"], head)
+    rates = {group["lr"] for group in experiment.trainer.optimizers[0].param_groups}
+    assert max(rates) == pytest.approx(10 * min(rates))
+
+
+def test_resnet_60_normalises_by_the_data_and_jitters_as_its_authors_do(composed: Compose) -> None:
+    experiment = built(composed, "resnet_60")
+    augmentation = experiment.datamodule.augmentation
+    assert augmentation is not None
+    assert (augmentation.degrees, augmentation.brightness, augmentation.contrast) == (20, 0.5, 0.5)
+    assert experiment.datamodule.mean != 0.508
+
+
+def test_one_cycle_resnet18_clips_gradients_and_can_stop_early(composed: Compose) -> None:
+    experiment = built(composed, "one_cycle_resnet18", "model.pretrained=false")
+    assert experiment.trainer.gradient_clip_val == 0.1
+    assert isinstance(experiment.trainer.early_stopping_callback, EarlyStopping)
+    assert composed("experiment=one_cycle_resnet18").scheduler._target_ == "torch.optim.lr_scheduler.OneCycleLR"

@@ -1,0 +1,138 @@
+"""The batched augmentation does to each face what torchvision's functions do to one."""
+
+from typing import Literal
+
+import pytest
+import torch
+from torch import Tensor
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional as tv
+
+from fer_lightning.transforms.augment import Augmentation
+
+EVERYTHING = Augmentation(
+    degrees=30, translate=0.2, scale=(0.8, 1.2), shear=15, flip=0.5, brightness=0.4, contrast=0.4, erasing=0.5
+)
+
+
+def faces(count: int, height: int = 48, width: int = 48) -> Tensor:
+    """Smooth random images: bilinear reading of white noise would amplify rounding."""
+    noise = torch.rand(count, 1, 6, 6, generator=torch.Generator().manual_seed(1))
+    return torch.nn.functional.interpolate(noise, (height, width), mode="bicubic").clamp(0, 1)
+
+
+def neutral(count: int) -> dict[str, Tensor]:
+    drawn = dict.fromkeys(EVERYTHING.draw(1, torch.Generator()), torch.zeros(count))
+    return drawn | dict.fromkeys(("scale", "brightness", "contrast"), torch.ones(count))
+
+
+def random(count: int = 16) -> dict[str, Tensor]:
+    return EVERYTHING.draw(count, torch.Generator().manual_seed(2))
+
+
+def by_torchvision(image: Tensor, p: dict[str, float]) -> Tensor:
+    height, width = image.shape[-2:]
+    image = tv.affine(
+        image,
+        angle=p["angle"],
+        translate=[p["translate_x"] * width, p["translate_y"] * height],
+        scale=p["scale"],
+        shear=[p["shear"], 0.0],
+        interpolation=InterpolationMode.BILINEAR,
+    )
+    if p["flip"]:
+        image = tv.horizontal_flip(image)
+    image = tv.adjust_contrast(tv.adjust_brightness(image, p["brightness"]), p["contrast"])
+    rows, columns = round(p["erase_height"] * height), round(p["erase_width"] * width)
+    top, left = int(p["erase_y"] * (height - rows + 1)), int(p["erase_x"] * (width - columns + 1))
+    erased: torch.Tensor = tv.erase(image, top, left, rows, columns, torch.zeros(1, 1, 1))
+    return erased
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["angle"],
+        ["translate_x"],
+        ["translate_y"],
+        ["scale"],
+        ["shear"],
+        ["flip"],
+        ["brightness"],
+        ["contrast"],
+        ["erase_height", "erase_width", "erase_y", "erase_x"],
+        list(random()),
+    ],
+    ids=lambda names: "+".join(names) if len(names) < 12 else "everything",
+)
+@pytest.mark.parametrize("size", [(48, 48), (40, 56)], ids=["square", "oblong"])
+def test_each_face_is_changed_as_torchvision_would(names: list[str], size: tuple[int, int]) -> None:
+    images, drawn = faces(16, *size), random()
+    drawn = neutral(16) | {name: drawn[name] for name in names}
+    ours = EVERYTHING.apply(images, drawn)
+    for i, image in enumerate(images):
+        theirs = by_torchvision(image, {name: values[i].item() for name, values in drawn.items()})
+        torch.testing.assert_close(ours[i], theirs, atol=2e-4, rtol=0)
+    if names != ["flip"]:
+        assert (ours - images).abs().mean() > 1e-3
+
+
+def test_parameters_stay_in_torchvisions_ranges_and_differ_from_face_to_face() -> None:
+    drawn = EVERYTHING.draw(2000, torch.Generator().manual_seed(3))
+    for name, low, high in (
+        ("angle", -30, 30),
+        ("translate_x", -0.2, 0.2),
+        ("scale", 0.8, 1.2),
+        ("shear", -15, 15),
+        ("brightness", 0.6, 1.4),
+        ("contrast", 0.6, 1.4),
+    ):
+        values = drawn[name]
+        assert low <= values.min() < low + 0.02 * (high - low)
+        assert high - 0.02 * (high - low) < values.max() <= high
+        assert len(values.unique()) > 1900
+    assert 0.45 < drawn["flip"].mean() < 0.55
+    erased = drawn["erase_height"] > 0
+    assert 0.45 < erased.float().mean() < 0.55
+    area = (drawn["erase_height"] * drawn["erase_width"])[erased]
+    assert 0.019 < area.min() < area.max() < 0.201
+
+
+def test_the_same_generator_state_gives_the_same_batch_and_another_gives_another() -> None:
+    images = faces(8)
+    first, again, other = (EVERYTHING(images, torch.Generator().manual_seed(seed)) for seed in (5, 5, 6))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_no_augmentation_returns_the_images_unchanged() -> None:
+    images = faces(8)
+    assert torch.equal(Augmentation()(images, torch.Generator()), images)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"degrees": -1}, "degrees is -1"),
+        ({"flip": 1.5}, "flip is 1.5"),
+        ({"scale": (1.2, 0.8)}, r"scale is \[1.2, 0.8\]"),
+        ({"erasing_scale": (0.1, 2.0)}, "erasing_scale"),
+    ],
+)
+def test_a_parameter_outside_its_range_is_named(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Augmentation(**arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("padding", "beyond"), [("zeros", [0.0, 0.0]), ("border", [0.2, 0.2]), ("reflection", [0.2, 0.4])]
+)
+def test_beyond_the_edge_the_padding_is_shown(
+    padding: Literal["zeros", "border", "reflection"], beyond: list[float]
+) -> None:
+    images = torch.full((1, 1, 8, 8), 0.4)
+    images[..., 0] = 0.2
+    shifted = Augmentation(translate=0.5, padding=padding).apply(
+        images, {name: value[:1] for name, value in neutral(1).items()} | {"translate_x": torch.tensor([0.25])}
+    )
+    assert shifted[0, 0, 3].tolist() == pytest.approx([*reversed(beyond), 0.2, 0.4, 0.4, 0.4, 0.4, 0.4])
