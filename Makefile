@@ -1,4 +1,4 @@
-# make train | test | nightly | lint | types | format | lock | clean; the first call makes .venv from requirements.lock
+# make train | test | nightly | lint | types | docs | format | lock | clean; the first call makes .venv from requirements.lock
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -8,7 +8,7 @@ INSTALLED := .venv/.installed
 FUZZ_CASES ?= 10000
 FUZZ_SEED ?= $(shell date +%Y%m%d)
 
-.PHONY: help install train test nightly lint types check format lock clean
+.PHONY: help install train test nightly lint types docs check format lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +24,7 @@ nightly: install ## fuzz the readers with 10,000 cases, which differ from day to
 	$(BIN)/python -m pytest -m nightly $(ARGS)
 	$(BIN)/python -m tests.kills 3 $(FUZZ_SEED)
 
-check: lint types test ## all that CI runs
+check: lint types docs test ## all that CI runs
 
 lint: install ## ruff, lint and format
 	$(BIN)/ruff check .
@@ -32,6 +32,10 @@ lint: install ## ruff, lint and format
 
 types: install ## mypy --strict on the package
 	$(BIN)/mypy
+
+# The variable switches off mkdocs-material's notice that it reaches its end of life in May 2027.
+docs: install ## the documentation, into site/index.html; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 format: install ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
@@ -49,7 +53,7 @@ $(INSTALLED): requirements.lock
 
 lock: install ## solve pyproject.toml anew into requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade --python-version 3.11 --extra dev --extra sweeps \
-		--no-header --no-emit-index-url pyproject.toml -o requirements.lock
+		--extra docs --no-header --no-emit-index-url pyproject.toml -o requirements.lock
 
 clean: ## remove .venv and caches; outputs/ and data/ stay
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv site .mypy_cache .pytest_cache .ruff_cache

@@ -1,4 +1,4 @@
-"""Draws the pictures of README.md and RESULTS.md: python -m docs.pictures RUN_DIR
+"""Draws the pictures of README.md and docs/results.md: python -m docs.pictures RUN_DIR
 
 docs/demo_faces.png  drawn faces, a row for each emotion
 docs/curves.png, docs/confusion.png and docs/per_class.png: of that run, as in its report

@@ -1,7 +1,7 @@
 """Kills trainings at random moments and resumes them, until each has ended: python -m tests.kills [TRAININGS] [SEED]
 
 Each must end with the weights, the curves and the best checkpoint of one that was never stopped, bit for bit. What it
-prints goes into RELIABILITY.md.
+prints goes into docs/reliability.md.
 """
 
 import os

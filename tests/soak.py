@@ -1,6 +1,6 @@
 """Trains again and again in one process and looks whether anything grows: python -m tests.soak [MINUTES]
 
-What it prints goes into RELIABILITY.md.
+What it prints goes into docs/reliability.md.
 """
 
 import gc

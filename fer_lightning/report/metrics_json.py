@@ -36,7 +36,7 @@ class Tested(BaseModel):
 
 
 class Trained(Tested):
-    """The same for a row of RESULTS.md."""
+    """The same for a row of docs/results.md."""
 
     command: str
     commit: str

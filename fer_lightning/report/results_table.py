@@ -1,4 +1,4 @@
-"""The table of RESULTS.md, from run folders: python -m fer_lightning.report.results_table outputs/… [--into RESULTS.md]
+"""The table of docs/results.md, from run folders: python -m fer_lightning.report.results_table RUN … [--into FILE]
 
 One row for each command, machine and test part, over all seeds, folds and split seeds. With --into, the table replaces
 what is between the two markers in that file; else it is printed.

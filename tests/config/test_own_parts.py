@@ -36,8 +36,8 @@ ONE_EPOCH = (*BASE, "trainer.max_epochs=1")
 
 
 def files_of_contributing(folder: Path) -> str:
-    """Writes what CONTRIBUTING.md says to write; returns the command that it gives."""
-    text = (REPOSITORY / "CONTRIBUTING.md").read_text()
+    """Writes what docs/extend.md says to write; returns the command that it gives."""
+    text = (REPOSITORY / "docs" / "extend.md").read_text()
     blocks = re.findall(r"`([\w./]+\.(?:py|yaml))`:\n\n```\w+\n(.*?)```", text, re.DOTALL)
     assert [name for name, _ in blocks] == ["mynets.py", "myconf/model/tiny.yaml"]
     for name, content in blocks:

@@ -1,4 +1,4 @@
-"""RESULTS.md's table says what the run folders say."""
+"""docs/results.md's table says what the run folders say."""
 
 import json
 from pathlib import Path
