@@ -33,9 +33,10 @@ lint: install ## ruff, lint and format
 types: install ## mypy --strict on the package
 	$(BIN)/mypy
 
-# The variable switches off mkdocs-material's notice that it reaches its end of life in May 2027.
+# Not --quiet, which hides the warnings from --strict too. The variable switches off mkdocs-material's notice that it
+# reaches its end of life in May 2027.
 docs: install ## the documentation, into site/index.html; a broken link is an error
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 format: install ## let ruff mend what it can
 	$(BIN)/ruff check --fix .

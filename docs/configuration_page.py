@@ -149,7 +149,9 @@ def _table(file: Path) -> list[str]:
     if not rows:
         return target
     lines = ["| key | value | comment |", "| --- | --- | --- |"]
-    lines += [f"| `{key}` | {_code(value)} | {_plain(comment)} |" for key, value, comment in rows]
+    lines += [
+        f"| `{key}` | {_code(value)} | {_plain(comment).replace('|', '&#124;')} |" for key, value, comment in rows
+    ]
     return [*target, "\n".join(lines)]
 
 
@@ -159,13 +161,14 @@ def _builds(key: str, target: str) -> str:
 
 
 def _code(value: str) -> str:
-    return f"`{value}`".replace("|", r"\|") if value else ""
+    return f"`{value}`" if value else ""
 
 
 def _plain(text: str) -> str:
-    """Returns text in which Markdown and HTML find nothing of theirs."""
-    escaped = re.sub(r"([\\*_{}\[\]<>#|$~^])", r"\\\1", text)
-    return re.sub(r"`[^`]*`", lambda code: re.sub(r"\\([^|])", r"\1", code[0]), escaped)
+    """Returns text in which Markdown and HTML find nothing of theirs but `code`."""
+    parts = re.split(r"(`[^`]*`)", text)
+    parts[::2] = [re.sub(r"([\\*_{}\[\]#])", r"\\\1", part).replace("<", "&lt;") for part in parts[::2]]
+    return "".join(parts)
 
 
 def slug(name: str) -> str:
