@@ -87,7 +87,7 @@ def _written(value: yaml.Node, lines: list[str]) -> str:
 
 
 def _choices(file: Path) -> list[tuple[str, str]]:
-    """Returns what the `defaults` of a file choose: group and choice; the group is "" for a file beside this one."""
+    """Returns what the `defaults` of a file choose: group and choice; the group is "" for a file of the same folder."""
     content = yaml.safe_load(file.read_text("utf-8")) or {}
     chosen = []
     for entry in content.get("defaults", []):
@@ -112,18 +112,14 @@ def _command(name: str, file: Path) -> list[str]:
 def _file(file: Path) -> list[str]:
     """Returns the section of a choice, below its heading."""
     chosen = _choices(file)
-    beside = [f"`{choice}`" for group, choice in chosen if not group]
-    others = [f"`{group}={choice}`" for group, choice in chosen if group]
-    return [
-        *_head(file),
-        *(
-            [f"Takes everything from {', '.join(beside)}" + ("; here is what differs." if any(keys(file)) else ".")]
-            if beside
-            else []
-        ),
-        *([f"Chooses {', '.join(others)}."] if others else []),
-        *_table(file),
-    ]
+    bases = ", ".join(f"`{choice}`" for group, choice in chosen if not group)
+    others = ", ".join(f"`{group}={choice}`" for group, choice in chosen if group)
+    parts = _head(file)
+    if bases:
+        parts.append(f"Takes everything from {bases}" + ("; here is what differs." if any(keys(file)) else "."))
+    if others:
+        parts.append(f"Chooses {others}.")
+    return [*parts, *_table(file)]
 
 
 def _head(file: Path) -> list[str]:
