@@ -44,7 +44,6 @@ def check(cfg: DictConfig) -> None:
     """
     if missing := sorted(OmegaConf.missing_keys(cfg)):
         raise ConfigError(f"{missing[0]} is missing: give {missing[0]}=…{WHAT_IS_MISSING.get(missing[0], '')}")
-    refuse_too_much(cfg)
     trainer = cfg.trainer
     options = OmegaConf.to_container(trainer, resolve=True)
     assert isinstance(options, dict)
@@ -80,6 +79,7 @@ def check(cfg: DictConfig) -> None:
     for group in ("callbacks", "logger"):
         for key, node in (cfg[group] or {}).items():
             _check_node(f"{group}.{key}", node)
+    refuse_too_much(cfg)
 
 
 def _check_that_it_trains(cfg: DictConfig) -> None:

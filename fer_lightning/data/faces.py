@@ -17,22 +17,8 @@ SPLITS = ("train", "val", "test")
 USAGES = ("Training", "PublicTest", "PrivateTest")
 """FER2013's own parts, by the names of its Usage column."""
 
-
 SHOWN = 5
 """How many bad rows an error names; it counts them all."""
-
-
-LONGEST_MESSAGE = 4000
-"""Characters of an error: a longer one loses its middle."""
-
-
-class DataError(ValueError):
-    """Data that cannot be used: which file, which row, what was there, what was expected and what to do."""
-
-    def __init__(self, message: str) -> None:
-        if len(message) > LONGEST_MESSAGE:
-            message = f"{message[: LONGEST_MESSAGE - 1003]} … {message[-1000:]}"
-        super().__init__(message)
 
 
 @dataclass(frozen=True, eq=False)

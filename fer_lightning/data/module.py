@@ -4,29 +4,33 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import lightning as L
 import torch
+from pydantic import Field, NonNegativeInt
 from torch import Generator, Tensor
 from torch.utils.data import DataLoader
 
-from fer_lightning.data.batches import Batch, Batches, EpochOrder, loader, loader_of, seeds_of_step
-from fer_lightning.data.faces import SPLITS, DataError, Faces
-from fer_lightning.data.readers.ferplus import Votes
-from fer_lightning.data.readers.source import find_fer2013, read_faces
-from fer_lightning.data.shares import shares
-from fer_lightning.data.splits import (
-    digests,
-    labelled_digests,
-    split_rows,
-    split_table,
-    warn_of_absent_classes,
-    warn_of_known,
+from fer_lightning.data.batches import (
+    Batch,
+    FacesDataset,
+    ResumableShuffleSampler,
+    evaluation_batches,
+    evaluation_loader,
+    seeds_of_step,
+    training_loader,
 )
+from fer_lightning.data.digests import digests, labelled_digests, warn_of_known
+from fer_lightning.data.faces import SPLITS, Faces
+from fer_lightning.data.readers.ferplus import VotesOptions
+from fer_lightning.data.readers.source import find_fer2013, read_faces
+from fer_lightning.data.splits import Folds, SplitOptions, split_rows, split_table, warn_of_absent_classes
+from fer_lightning.errors import DataError
+from fer_lightning.signature import Fraction, checked
 from fer_lightning.transforms.augment import Augmentation
 from fer_lightning.transforms.pixels import mean_and_std, resized
-from fer_lightning.transforms.preprocessing import LARGEST, SIDE, Preprocessing, scaled
+from fer_lightning.transforms.preprocessing import SIDE, Deviation, Mean, Preprocessing, Side, scaled
 
 log = logging.getLogger(__name__)
 
@@ -67,58 +71,31 @@ class FERDataModule(L.LightningDataModule):
         DataError: from `setup`: a source that cannot be read, or a split that is empty.
     """
 
+    @checked
     def __init__(
         self,
         path: str | Path | None = None,
         augmentation: Augmentation | None = None,
-        votes: Votes | None = None,
+        votes: VotesOptions | None = None,
         splits: Mapping[str, str | Sequence[str]] | None = None,
-        val_fraction: float = 0.1,
-        test_fraction: float = 0.1,
-        split_seed: int = 0,
-        folds: int | None = None,
-        fold: int | None = None,
+        val_fraction: Fraction = 0.1,
+        test_fraction: Fraction = 0.1,
+        split_seed: NonNegativeInt = 0,
+        folds: Folds | None = None,
+        fold: NonNegativeInt | None = None,
         drop_copies: bool = False,
         on_bad_rows: Literal["error", "drop"] = "error",
         normalize: Literal["dataset", "fixed"] = "dataset",
-        mean: float = 0.508,
-        std: float = 0.255,
-        image_size: int | Literal["auto"] = "auto",
-        progressive_sizes: Sequence[int] = (),
-        batch_size: int = 128,
+        mean: Mean = 0.508,
+        std: Deviation = 0.255,
+        image_size: Side | Literal["auto"] = "auto",
+        progressive_sizes: Sequence[Side] = (),
+        batch_size: Annotated[int, Field(ge=1, le=1 << 18)] = 128,
         seed: int = 0,
     ) -> None:
         super().__init__()
-        for name, fraction in (("val_fraction", val_fraction), ("test_fraction", test_fraction)):
-            if not 0 <= fraction < 1:
-                raise ValueError(f"{name} is {fraction}; it is a share of the training part, at least 0 and below 1")
-        if (both := val_fraction + test_fraction) >= 1:
-            raise ValueError(f"val_fraction + test_fraction is {both}: that leaves nothing to train on")
-        sizes = tuple(("progressive_sizes", size) for size in progressive_sizes)
-        for name, number in (("batch_size", batch_size), ("image_size", image_size), *sizes):
-            if isinstance(number, int) and number < 1:
-                raise ValueError(f"{name} is {number}; it must be at least 1")
-        for name, choice, choices in (
-            ("on_bad_rows", on_bad_rows, ("error", "drop")),
-            ("normalize", normalize, ("dataset", "fixed")),
-        ):
-            if choice not in choices:
-                raise ValueError(f"{name} is {choice!r}; it is one of {', '.join(choices)}")
-        for name, size in (("image_size", image_size), *sizes):
-            if isinstance(size, int) and size > LARGEST:
-                raise ValueError(f"{name} is {size}; it must be at most {LARGEST}")
-        if split_seed < 0:
-            raise ValueError(f"split_seed is {split_seed}; it must be at least 0")
-        if (folds is None) != (fold is None):
-            raise ValueError(f"folds is {folds} and fold is {fold}; give both (fold from 0 to folds - 1) or neither")
-        if folds is not None and folds < 2:
-            raise ValueError(f"folds is {folds}; it must be at least 2, or null for none")
-        if folds is not None and fold is not None and not 0 <= fold < folds:
-            raise ValueError(f"fold is {fold}; of {folds} folds, it is one of 0 to {folds - 1}")
-        Preprocessing(SIDE, mean, std)  # refuses what no pixels have
-        self.path, self.augmentation, self.votes, self.splits = path, augmentation, votes, dict(splits or {})
-        self.val_fraction, self.test_fraction, self.split_seed = val_fraction, test_fraction, split_seed
-        self.folds, self.fold = folds, fold
+        self.path, self.augmentation, self.votes = path, augmentation, votes
+        self.splits = SplitOptions(splits or {}, val_fraction, test_fraction, split_seed, folds, fold)
         self.drop_copies, self.on_bad_rows = drop_copies, on_bad_rows
         self.normalize, self.mean, self.std = normalize, mean, std
         self.image_size: int | Literal["auto"] = image_size
@@ -142,8 +119,7 @@ class FERDataModule(L.LightningDataModule):
         self.source = Path(find_fer2013() if self.path is None else self.path).expanduser().absolute()
         faces = read_faces(self.source, self.on_bad_rows, self.votes)
         needed = ("test",) if stage == "test" else SPLITS
-        shares = (self.val_fraction, self.test_fraction, self.split_seed)
-        rows, self.origins = split_rows(faces, self.splits, *shares, needed, self.folds, self.fold)
+        rows, self.origins = split_rows(faces, self.splits, needed)
         known = digests(faces.images)
         if stage == "test":
             rows = {"test": rows["test"]}
@@ -185,12 +161,12 @@ class FERDataModule(L.LightningDataModule):
         """Batches of images and labels int64 (B,), or soft labels float32 (B, C) where the faces have them."""
         faces = self._read()
         targets = faces.labels if faces.soft_labels is None else faces.soft_labels
-        dataset = Batches(faces.images, targets, self.rows["train"])
-        begun = 0
+        dataset = FacesDataset(faces.images, targets, self.rows["train"])
+        done = 0
         if self.trainer and self.trainer.fit_loop.restarting:  # within an epoch: Lightning says how far it had come
-            begun = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
-        order = EpochOrder(dataset, *self._processes, self.seed, begun * self.batch_size)
-        return loader(dataset, self.batch_size, order)
+            done = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
+        sampler = ResumableShuffleSampler(dataset, *self._processes, self.seed, skip=done * self.batch_size)
+        return training_loader(dataset, self.batch_size, sampler)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         return self._evaluated("val")
@@ -200,7 +176,7 @@ class FERDataModule(L.LightningDataModule):
 
     def measured(self, split: str) -> list[Tensor]:
         """Which faces of val or test this process measures, as positions in the split, batch by batch."""
-        return shares(len(self.rows[split]), self.batch_size, *self._processes)
+        return evaluation_batches(len(self.rows[split]), self.batch_size, *self._processes)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """uint8 (B, 48, 48) → float (B, 1, S, S): augmented (in training), resized, normalised, mixed (in training).
@@ -224,7 +200,7 @@ class FERDataModule(L.LightningDataModule):
         """Rows of the source, int64 (B,), that a batch of the running epoch has, counted from 0."""
         assert self.trainer is not None
         sampler = getattr(self.trainer.train_dataloader, "sampler", None)
-        assert isinstance(sampler, EpochOrder)
+        assert isinstance(sampler, ResumableShuffleSampler)
         positions = sampler.order()[batch * self.batch_size : (batch + 1) * self.batch_size]
         return self._read().numbers[self.rows["train"][positions]]
 
@@ -254,7 +230,7 @@ class FERDataModule(L.LightningDataModule):
 
     def _evaluated(self, split: str) -> DataLoader[Batch]:
         faces = self._read()
-        return loader_of(Batches(faces.images, faces.labels, self.rows[split]), self.measured(split))
+        return evaluation_loader(FacesDataset(faces.images, faces.labels, self.rows[split]), self.measured(split))
 
     def _training_size(self) -> int:
         if not self.progressive_sizes:

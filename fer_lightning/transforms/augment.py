@@ -1,16 +1,21 @@
 """Augmentation of a batch of faces on the device it is on, with parameters drawn for each face."""
 
 import math
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field, NonNegativeFloat, PositiveFloat
 from torch import Generator, Tensor
 from torchvision.transforms.v2 import CutMix, MixUp
 
+from fer_lightning.signature import checked
 from fer_lightning.transforms.warp import affine_grid
 
 Padding = Literal["zeros", "border", "reflection"]
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Area = Annotated[float, Field(gt=0, le=1)]
 
 
 class Augmentation:
@@ -43,47 +48,29 @@ class Augmentation:
         ValueError: a parameter outside its range.
     """
 
+    @checked
     def __init__(
         self,
-        degrees: float = 0.0,
-        translate: float = 0.0,
-        scale: tuple[float, float] = (1.0, 1.0),
-        shear: float = 0.0,
-        flip: float = 0.0,
-        brightness: float = 0.0,
-        contrast: float = 0.0,
-        erasing: float = 0.0,
-        erasing_scale: tuple[float, float] = (0.02, 0.2),
-        erasing_ratio: tuple[float, float] = (0.3, 3.3),
-        mixup: float = 0.0,
-        cutmix: float = 0.0,
+        degrees: Annotated[float, Field(ge=0, le=180)] = 0.0,
+        translate: Share = 0.0,
+        scale: tuple[PositiveFloat, PositiveFloat] = (1.0, 1.0),
+        shear: Annotated[float, Field(ge=0, le=89)] = 0.0,
+        flip: Share = 0.0,
+        brightness: Share = 0.0,
+        contrast: Share = 0.0,
+        erasing: Share = 0.0,
+        erasing_scale: tuple[Area, Area] = (0.02, 0.2),
+        erasing_ratio: tuple[PositiveFloat, PositiveFloat] = (0.3, 3.3),
+        mixup: NonNegativeFloat = 0.0,
+        cutmix: NonNegativeFloat = 0.0,
         padding: Padding = "zeros",
     ) -> None:
-        for name, value, low, high in (
-            ("degrees", degrees, 0, 180),
-            ("translate", translate, 0, 1),
-            ("shear", shear, 0, 89),
-            ("flip", flip, 0, 1),
-            ("brightness", brightness, 0, 1),
-            ("contrast", contrast, 0, 1),
-            ("erasing", erasing, 0, 1),
-            ("mixup", mixup, 0, math.inf),
-            ("cutmix", cutmix, 0, math.inf),
-        ):
-            if not low <= value <= high:
-                raise ValueError(f"{name} is {value}; it must lie in {low}…{high}")
-        for name, span, highest in (
-            ("scale", scale, math.inf),
-            ("erasing_scale", erasing_scale, 1.0),
-            ("erasing_ratio", erasing_ratio, math.inf),
-        ):
-            if len(span) != 2 or not 0 < span[0] <= span[1] <= highest:
-                raise ValueError(f"{name} is {list(span)}; it must be [low, high] with 0 < low ≤ high ≤ {highest}")
+        for name, span in (("scale", scale), ("erasing_scale", erasing_scale), ("erasing_ratio", erasing_ratio)):
+            if span[0] > span[1]:
+                raise ValueError(f"{name} is {list(span)}; it must be [low, high]")
         self.degrees, self.translate, self.scale, self.shear = degrees, translate, scale, shear
         self.flip, self.brightness, self.contrast = flip, brightness, contrast
         self.erasing, self.erasing_scale, self.erasing_ratio = erasing, erasing_scale, erasing_ratio
-        if padding not in get_args(Padding):
-            raise ValueError(f"padding is {padding!r}; it is one of {', '.join(get_args(Padding))}")
         self.mixup, self.cutmix, self.padding = mixup, cutmix, padding
         self._warps = flip > 0 or degrees > 0 or translate > 0 or shear > 0 or tuple(scale) != (1, 1)
 

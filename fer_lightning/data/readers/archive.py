@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
-from fer_lightning.data.faces import SHOWN, DataError
+from fer_lightning.data.faces import SHOWN
 from fer_lightning.data.readers.bounded import (
     MOST_MEMBER_LIST,
     MOST_MEMBERS,
@@ -25,6 +25,7 @@ from fer_lightning.data.readers.bounded import (
 )
 from fer_lightning.data.readers.pixel_header import read_header
 from fer_lightning.data.readers.pixel_text import short, some
+from fer_lightning.errors import DataError
 
 SUFFIXES = (".csv", ".csv.gz", ".csv.xz", ".csv.zip", ".gz", ".xz", ".zip", ".tgz", ".tar.gz", ".tar.xz", ".tar")
 BUFFER = 1 << 20

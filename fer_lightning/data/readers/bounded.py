@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 from typing import BinaryIO
 
-from fer_lightning.data.faces import DataError
+from fer_lightning.errors import DataError
 
 RATIO = 100
 """Times its own size that a compressed file may unpack to: faces do to three or four times, a bomb to a thousand."""

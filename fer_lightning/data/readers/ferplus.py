@@ -19,16 +19,18 @@ import logging
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fer_lightning.data.faces import FERPLUS_EMOTIONS, USAGES, DataError, Faces, Reading
+from fer_lightning.data.faces import FERPLUS_EMOTIONS, USAGES, Faces, Reading
 from fer_lightning.data.readers.labelled_images import is_labelled
 from fer_lightning.data.readers.pixel_text import shown
 from fer_lightning.data.readers.votes_file import NAME, WHERE_FROM, VotesTable, read_votes
+from fer_lightning.errors import DataError
+from fer_lightning.signature import refuse_out_of_range
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +40,7 @@ EMOTIONS = len(FERPLUS_EMOTIONS)
 
 
 @dataclass(frozen=True)
-class Votes:
+class VotesOptions:
     """Which votes, and how they become labels.
 
     Args:
@@ -53,8 +55,7 @@ class Votes:
     rule: Rule = "majority"
 
     def __post_init__(self) -> None:
-        if self.rule not in get_args(Rule):
-            raise ValueError(f"rule is {self.rule!r}; it is one of {', '.join(get_args(Rule))}")
+        refuse_out_of_range(VotesOptions, vars(self))
 
     def applied_to(self, reading: Reading, source: Path, named: Path) -> Faces:
         """The faces that the rule keeps, with FER+'s eight classes; says how many it drops, and why.

@@ -16,11 +16,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from fer_lightning.data.faces import EMOTIONS, SHOWN, SIDE, SPLITS, USAGES, DataError, Faces, Reading
+from fer_lightning.data.faces import EMOTIONS, SHOWN, SIDE, SPLITS, USAGES, Faces, Reading
 from fer_lightning.data.identity import Stamp, images_identity, mode_for_all, stamp
 from fer_lightning.data.readers.bounded import MOST_IMAGES, too_many_files
 from fer_lightning.data.readers.entries import is_folder, leads_nowhere, subfolders, visible_entries
 from fer_lightning.data.readers.pixel_text import short, some
+from fer_lightning.errors import DataError
 from fer_lightning.transforms.preprocessing import grey_face
 
 log = logging.getLogger(__name__)

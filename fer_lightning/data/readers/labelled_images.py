@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 
-from fer_lightning.data.faces import SHOWN, SPLITS, USAGES, DataError
+from fer_lightning.data.faces import SHOWN, SPLITS, USAGES
 from fer_lightning.data.identity import Stamp, images_identity, mode_for_all, stamp
 from fer_lightning.data.readers.archive import is_visible
 from fer_lightning.data.readers.bounded import MOST_BAD_ROWS, MOST_IMAGES, too_many_files
@@ -31,6 +31,7 @@ from fer_lightning.data.readers.labels_table import (
     is_ours,
 )
 from fer_lightning.data.readers.pixel_text import shown
+from fer_lightning.errors import DataError
 
 log = logging.getLogger(__name__)
 

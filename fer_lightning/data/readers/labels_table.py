@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from fer_lightning.data.faces import EMOTIONS, FERPLUS_EMOTIONS, DataError
+from fer_lightning.data.faces import EMOTIONS, FERPLUS_EMOTIONS
 from fer_lightning.data.readers.bounded import MAX_LINE, MOST_TABLE
 from fer_lightning.data.readers.pixel_text import short, shown, some
-from fer_lightning.data.spreadsheets import plain_text
+from fer_lightning.data.tables import plain_text
+from fer_lightning.errors import DataError
 
 log = logging.getLogger(__name__)
 

@@ -4,9 +4,9 @@ import csv
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from fer_lightning.data.faces import DataError
 from fer_lightning.data.readers.bounded import MAX_LINE, MOST_COLUMNS
 from fer_lightning.data.readers.pixel_text import shown
+from fer_lightning.errors import DataError
 
 
 @dataclass(frozen=True)

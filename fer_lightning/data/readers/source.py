@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from fer_lightning.data.cache import cached_reading, keep
-from fer_lightning.data.faces import EMOTIONS, DataError, Faces, Reading
+from fer_lightning.data.faces import EMOTIONS, Faces, Reading
 from fer_lightning.data.identity import file_identity
 from fer_lightning.data.readers.archive import (
     FORMS,
@@ -18,18 +18,21 @@ from fer_lightning.data.readers.archive import (
     table_with_fitting_header,
     titled,
 )
-from fer_lightning.data.readers.ferplus import Votes
+from fer_lightning.data.readers.ferplus import VotesOptions
 from fer_lightning.data.readers.image_folder import NUMBERED, ImageList, is_image_folder, list_images, read_images
 from fer_lightning.data.readers.labelled_images import is_labelled, list_labelled, warn_of_foreign_table
 from fer_lightning.data.readers.pixel_csv import parse_pixel_csv
 from fer_lightning.data.readers.pixel_header import read_header
 from fer_lightning.data.readers.pixel_text import short, some
 from fer_lightning.data.readers.votes_file import NAME as VOTES_NAME
+from fer_lightning.errors import DataError
 
 log = logging.getLogger(__name__)
 
 
-def read_faces(path: Path | str, on_bad_rows: Literal["error", "drop"] = "error", votes: Votes | None = None) -> Faces:
+def read_faces(
+    path: Path | str, on_bad_rows: Literal["error", "drop"] = "error", votes: VotesOptions | None = None
+) -> Faces:
     """The faces of a CSV, an archive or a folder, memory-mapped from the cache where it has been read before.
 
     In a folder the order of preference is: fer2013.csv (or .csv.gz, …), icml_face_data.csv, an image folder,

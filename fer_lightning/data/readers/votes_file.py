@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_lightning.data.faces import FERPLUS_EMOTIONS, DataError
+from fer_lightning.data.faces import FERPLUS_EMOTIONS
 from fer_lightning.data.readers.bounded import MAX_LINE, MOST_BLANK_LINES
 from fer_lightning.data.readers.pixel_text import shown
+from fer_lightning.errors import DataError
 
 if TYPE_CHECKING:
     from _csv import Reader

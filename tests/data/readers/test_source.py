@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from fer_lightning.data.faces import DataError
 from fer_lightning.data.readers.source import find_fer2013, read_faces
+from fer_lightning.errors import DataError
 from tests.data.faces_files import BAD, CSV, FLAT, IMAGES, assert_are_the_faces, csv_bytes, messages, write_image
 
 ICML = CSV.replace(b"emotion,pixels,Usage", b"emotion,pixels, Usage")
