@@ -150,15 +150,16 @@ def _differing(was: DataState, data: FERDataModule) -> str:
         elif known is not None and len(before) == len(labelled) and (changed := int((before != labelled).sum())):
             differ.append(f"of its {len(before):,} {name} faces {changed:,} have other labels")
         elif not torch.equal(before, labelled):
-            differ.append(_other_faces(name, before, labelled))
+            as_they_were = "as they were" if known is not None else "with the labels that they had"
+            differ.append(_other_faces(name, before, labelled, as_they_were))
     return "; ".join(differ)
 
 
-def _other_faces(name: str, known: Tensor, found: Tensor) -> str:
+def _other_faces(name: str, known: Tensor, found: Tensor, as_they_were: str = "as they were") -> str:
     there = int(torch.isin(known, found).sum())
     if there == len(known) == len(found):
         return f"its {len(known):,} {name} faces are in another order"
-    return f"of its {len(known):,} {name} faces {there:,} are there as they were"
+    return f"of its {len(known):,} {name} faces {there:,} are there {as_they_were}"
 
 
 def _refuse_other_changes(given: set[str]) -> None:

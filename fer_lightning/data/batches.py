@@ -1,7 +1,7 @@
 """Gathers whole batches by one index operation: the data set is small enough to lie in memory as uint8."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import lightning as L
@@ -63,6 +63,18 @@ def seeds_of_step(seed: int, trainer: L.Trainer) -> tuple[int, int]:
     key = (seed, trainer.current_epoch, step, trainer.global_rank)
     first, second = np.random.SeedSequence(key).generate_state(2, np.uint64)
     return int(first >> 1), int(second >> 1)
+
+
+def size_of_epoch(sizes: Sequence[int], trainer: L.Trainer) -> int:
+    """Returns the image size of the running epoch, where each size has an equal share of the run's epochs.
+
+    Raises:
+        ValueError: the run has no end.
+    """
+    epochs = trainer.max_epochs
+    if epochs is None or epochs < 1:
+        raise ValueError("progressive_sizes shares out the run's epochs: the trainer needs max_epochs")
+    return sizes[min(trainer.current_epoch * len(sizes) // epochs, len(sizes) - 1)]
 
 
 def evaluation_batches(count: int, batch_size: int, processes: int, process: int) -> list[Tensor]:

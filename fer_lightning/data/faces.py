@@ -45,7 +45,7 @@ class Faces:
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What a reader made of a source: the faces, and what it had to leave out.
+    """The result of reading a source: the faces, and what had to be left out.
 
     `bad_rows` counts the rows (or image files) that could not be used; `first_bad` describes the first five.
     """

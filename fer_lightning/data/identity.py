@@ -1,4 +1,4 @@
-"""What a source must still have for its cache to hold: cheap to look up, and changed by what changes the content."""
+"""Identifies the content of a source, for its cache: cheap to look up, and changed by what changes the content."""
 
 import hashlib
 import os

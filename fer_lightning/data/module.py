@@ -19,6 +19,7 @@ from fer_lightning.data.batches import (
     evaluation_batches,
     evaluation_loader,
     seeds_of_step,
+    size_of_epoch,
     training_loader,
 )
 from fer_lightning.data.digests import digests, labelled_digests, warn_of_known
@@ -47,19 +48,19 @@ class FERDataModule(L.LightningDataModule):
         path: a pixel CSV, an archive of one, or an image folder; None looks in $FER2013 and then in data/.
         augmentation: applied to training batches only.
         votes: FER+'s votes on these faces, which become their labels; None keeps the source's own.
-        splits: which parts of the source train, val and test take, or "auto": see `splits.split_rows`.
+        splits: which parts of the source train, val and test take, or "auto": see `splits.SplitOptions`.
         val_fraction: share of the training part that becomes val where the source has no part for it.
-        test_fraction: the same for test.
+        test_fraction: share of the training part that becomes test where the source has no part for it.
         split_seed: decides which faces these are, and those of each fold, apart from `seed`.
-        folds: cut the training part into so many, of which val is one and train the others, instead of any val part.
-        fold: which one, from 0 to folds - 1.
+        folds: number of parts that the training part is cut into: val is one of them, train the others.
+        fold: number of the part that val is, from 0 to folds - 1.
         drop_copies: leave out of training what is byte-identical with a face of val or test.
         on_bad_rows: refuse a source with rows that cannot be read ("error"), or leave these rows out ("drop").
         normalize: by the mean and deviation of the training split's own pixels ("dataset"), or by `mean` and `std`.
         mean: of pixel / 255, for normalize="fixed".
         std: likewise.
         image_size: height and width that batches are resized to, in pixels; "auto" is what the network does best with,
-            where one is trained by train.py, else 48.
+            where one is trained by train.py, and otherwise 48.
         progressive_sizes: height and width of training batches instead of image_size, each for an equal share of the
             run's epochs: a network learns most from small images, which cost less, before it sees the large ones.
             Empty is image_size all along.
@@ -144,7 +145,7 @@ class FERDataModule(L.LightningDataModule):
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """How faces, and any pictures, become what the network takes outside of training."""
+        """Returns how faces, and any pictures, become what the network takes outside of training."""
         return Preprocessing(SIDE if self.image_size == "auto" else self.image_size, self.mean, self.std)
 
     @property
@@ -153,7 +154,7 @@ class FERDataModule(L.LightningDataModule):
 
     @property
     def class_counts(self) -> Tensor:
-        """How many training faces each class has: int64 (C,)."""
+        """Returns the number of training faces of each class: int64 (C,)."""
         faces = self._read()
         return torch.bincount(faces.labels[self.rows["train"]], minlength=len(faces.class_names))
 
@@ -175,11 +176,11 @@ class FERDataModule(L.LightningDataModule):
         return self._evaluated("test")
 
     def measured(self, split: str) -> list[Tensor]:
-        """Which faces of val or test this process measures, as positions in the split, batch by batch."""
+        """Returns the faces of val or test that this process measures, as positions in the split, batch by batch."""
         return evaluation_batches(len(self.rows[split]), self.batch_size, *self._processes)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """uint8 (B, 48, 48) → float (B, 1, S, S): augmented (in training), resized, normalised, mixed (in training).
+        """Augments (in training), resizes, normalises and mixes (in training): uint8 (B, 48, 48) → float (B, 1, S, S).
 
         Targets are labels, int64 (B,), or the share of each class, float (B, C), where faces are mixed.
         """
@@ -187,7 +188,9 @@ class FERDataModule(L.LightningDataModule):
         images = scaled(pixels)
         if not (self.trainer and self.trainer.training):
             return self.preprocessing.normalized(images), targets
-        preprocessing = replace(self.preprocessing, image_size=self._training_size())
+        preprocessing = self.preprocessing
+        if self.progressive_sizes:
+            preprocessing = replace(preprocessing, image_size=size_of_epoch(self.progressive_sizes, self.trainer))
         if self.augmentation is None:
             return preprocessing.normalized(images), targets
         if preprocessing.image_size < images.shape[-1]:  # to augment fewer pixels
@@ -205,7 +208,7 @@ class FERDataModule(L.LightningDataModule):
         return self._read().numbers[self.rows["train"][positions]]
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps of its data, for measuring its network later, perhaps on other data."""
+        """Returns what a checkpoint saves of its data, for measuring its network later, perhaps on other data."""
         votes = self.votes and self.votes.path and str(Path(self.votes.path).expanduser().absolute())
         return {
             "source": str(self.source),
@@ -220,26 +223,16 @@ class FERDataModule(L.LightningDataModule):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.mean, self.std, self.image_size = state_dict["mean"], state_dict["std"], state_dict["image_size"]
-        self.trained_on = state_dict["trained_on"]
-        self.chosen_on = state_dict.get("chosen_on", self.chosen_on)
+        self.trained_on, self.chosen_on = state_dict["trained_on"], state_dict["chosen_on"]
 
     @property
     def _processes(self) -> tuple[int, int]:
-        """How many train together, and which of them this is."""
+        """Returns the number of processes that train together, and the number of this one."""
         return (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
 
     def _evaluated(self, split: str) -> DataLoader[Batch]:
         faces = self._read()
         return evaluation_loader(FacesDataset(faces.images, faces.labels, self.rows[split]), self.measured(split))
-
-    def _training_size(self) -> int:
-        if not self.progressive_sizes:
-            return self.preprocessing.image_size
-        assert self.trainer is not None
-        epochs, sizes = self.trainer.max_epochs, self.progressive_sizes
-        if epochs is None or epochs < 1:
-            raise ValueError("progressive_sizes shares out the run's epochs: the trainer needs max_epochs")
-        return sizes[min(self.trainer.current_epoch * len(sizes) // epochs, len(sizes) - 1)]
 
     def _copies(self, known: Tensor, rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {split: torch.isin(known[r], self.trained_on) for split, r in rows.items() if split != "train"}

@@ -1,4 +1,4 @@
-"""Which faces are trained on, chosen on and reported on."""
+"""Splits faces into those that are trained on, chosen on and reported on."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +28,7 @@ MACRO = "Macro averages leave it out, or count it 0 once another face is taken f
 
 @dataclass(frozen=True)
 class SplitOptions:
-    """Which faces of a source are trained on, chosen on and reported on; the keys are those of conf/data.
+    """The choice of faces that are trained on, chosen on and reported on; its names are the keys of conf/data.
 
     Args:
         splits: which part or parts of the source train, val and test take; "auto", as where one is left out, is the

@@ -64,7 +64,7 @@ def _write(faces: Faces, folder: Path) -> None:
 
 @contextmanager
 def _written_whole(out: Path) -> Iterator[Path]:
-    """A folder that becomes `out` when the block ends, and is gone if it fails."""
+    """Yields a folder that becomes `out` when the block ends, and is gone if it fails."""
     if out.is_dir() and any(out.iterdir()):
         raise DataError(f"{out}: this folder is not empty, and nothing is overwritten. Give another OUT, or empty it.")
     if out.exists() and not out.is_dir():

@@ -75,7 +75,7 @@ class Augmentation:
         self._warps = flip > 0 or degrees > 0 or translate > 0 or shear > 0 or tuple(scale) != (1, 1)
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
-        """Augmented copies of images, float (B, 1, H, W) in 0…1, drawn from a generator on the CPU."""
+        """Returns augmented copies of images, float (B, 1, H, W) in 0…1, drawn from a generator on the CPU."""
         drawn = self.draw(len(images), generator)
         values = torch.stack(list(drawn.values()))
         if images.device.type == "cuda":
@@ -84,7 +84,7 @@ class Augmentation:
         return self.apply(images, dict(zip(drawn, values, strict=True)))
 
     def mix(self, images: Tensor, targets: Tensor, num_classes: int, generator: Generator) -> tuple[Tensor, Tensor]:
-        """images, float (B, 1, S, S), and targets, int64 (B,) or float (B, C), blended if mixup or cutmix is on.
+        """Blends images, float (B, 1, S, S), and targets, int64 (B,) or float (B, C), if mixup or cutmix is on.
 
         Mixed targets are float (B, C). By torchvision's own transforms, which draw from torch's default generator: it
         is set from the given one, and afterwards as it was.
@@ -128,7 +128,7 @@ class Augmentation:
         }
 
     def apply(self, images: Tensor, drawn: dict[str, Tensor]) -> Tensor:
-        """images changed by given parameters.
+        """Returns images changed by given parameters.
 
         angle and shear in degrees (positive angles turn clockwise on the screen, as in torchvision), translate_x/y
         as a share of width and height, brightness and contrast as factors, flip 0 or 1, the erased rectangle's height
@@ -147,7 +147,7 @@ class Augmentation:
 
 
 def _warp(images: Tensor, drawn: dict[str, Tensor], padding: Padding) -> Tensor:
-    """torchvision's affine (rotate · shear · scale about the centre, then translate), then the flip.
+    """Warps by torchvision's affine (rotate · shear · scale about the centre, then translate), then flips.
 
     `affine_grid` wants the inverse, output position → input position, in coordinates of ±1: written out below, so
     that a batch of any size costs a handful of operations on (B,) tensors.
@@ -167,7 +167,7 @@ def _warp(images: Tensor, drawn: dict[str, Tensor], padding: Padding) -> Tensor:
 
 
 def _kept(images: Tensor, drawn: dict[str, Tensor]) -> Tensor:
-    """1 where a face is kept, 0 in its erased rectangle: (B, 1, H, W)."""
+    """Returns 1 where a face is kept, 0 in its erased rectangle: (B, 1, H, W)."""
     outside = []
     for length, size, place in (
         (images.shape[-2], drawn["erase_height"], drawn["erase_y"]),

@@ -1,4 +1,4 @@
-"""How a picture becomes what a network takes: one way for its training data, for photographs and for its students."""
+"""Turns a picture into what a network takes: its training data, photographs and its students' faces alike."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -32,7 +32,7 @@ MAY_TURN = {"exif", "xmp", "Raw profile type exif", "XML:com.adobe.xmp"}
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How pictures become the images of one network. A checkpoint and model.safetensors hold it.
+    """The way from any picture to the images of one network. A checkpoint and model.safetensors hold it.
 
     Args:
         image_size: height and width that the 48×48 faces are resized to, in pixels.

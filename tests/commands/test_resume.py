@@ -284,8 +284,8 @@ def test_other_faces_or_labels_than_those_of_the_run_are_refused(
         (sorted(lines), "its 192 training faces are in another order; its 24 val faces are in another order; its 24 t"),
         (relabelled("PublicTest"), "of its 24 val faces 1 have other labels"),
         (replaced("PublicTest", of_val.replace(" ", " 1", 1)), "of its 24 val faces 23 are there as they were"),
-        (relabelled("PrivateTest"), "of its 24 test faces 23 are there as they were"),
-        (replaced("PrivateTest"), "of its 24 test faces 23 are there as they were"),
+        (relabelled("PrivateTest"), "of its 24 test faces 23 are there with the labels that they had"),
+        (replaced("PrivateTest"), "of its 24 test faces 23 are there with the labels that they had"),
     ):
         other = tmp_path / "other.csv"
         other.write_text("\n".join([head, *changed]) + "\n")

@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 @checked
 def drawn(faces: Annotated[int, Field(ge=FEWEST_FACES, le=MOST_FACES)] = 7000, seed: NonNegativeInt = 0) -> Path:
-    """A CSV file of drawn faces in the form of fer2013.csv, drawn when it is first asked for.
+    """Returns a CSV file of drawn faces in the form of fer2013.csv, drawn when it is first asked for.
 
     The same `faces` and `seed` give the same file.
 
@@ -69,7 +69,7 @@ def drawn(faces: Annotated[int, Field(ge=FEWEST_FACES, le=MOST_FACES)] = 7000, s
 
 
 def labels_and_parts(faces: int, seed: int) -> list[tuple[int, str]]:
-    """A label and a Usage per face: part after part, each with FER2013's share of each emotion."""
+    """Returns a label and a Usage per face: part after part, each with FER2013's share of each emotion."""
     rng = np.random.default_rng(seed)
     rows: list[tuple[int, str]] = []
     for part, size in zip(FER2013_PARTS, _shared_out(faces, list(FER2013_PARTS.values())), strict=True):
@@ -79,7 +79,7 @@ def labels_and_parts(faces: int, seed: int) -> list[tuple[int, str]]:
 
 
 def _shared_out(total: int, shares: Sequence[float]) -> NDArray[np.int64]:
-    """Whole numbers that add up to `total`, each within one of its share."""
+    """Returns whole numbers that add up to `total`, each within one of its share."""
     ends = np.rint(np.cumsum(shares) / sum(shares) * total).astype(np.int64)
     return np.diff(ends, prepend=0)
 

@@ -41,7 +41,7 @@ EMOTIONS = len(FERPLUS_EMOTIONS)
 
 @dataclass(frozen=True)
 class VotesOptions:
-    """Which votes, and how they become labels.
+    """The votes to use, and the rule by which they become labels.
 
     Args:
         path: the file of votes; None looks for fer2013new.csv beside the pixels, then in the folder that was named.
@@ -58,7 +58,7 @@ class VotesOptions:
         refuse_out_of_range(VotesOptions, vars(self))
 
     def applied_to(self, reading: Reading, source: Path, named: Path) -> Faces:
-        """The faces that the rule keeps, with FER+'s eight classes; says how many it drops, and why.
+        """Returns the faces that the rule keeps, with FER+'s eight classes; logs how many it drops, and why.
 
         Args:
             reading: of FER2013's pixels, all rows of it. Faces that have this rule's labels already come back as they
@@ -185,7 +185,7 @@ def _labelled(faces: Faces, table: VotesTable, rule: Rule) -> Faces:
 
 
 def _strongest(votes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(N, 10) → (N, 8): the votes of the emotions that "probability" takes, 0 for the others."""
+    """Returns the votes of the emotions that "probability" takes, 0 for the others: (N, 10) → (N, 8)."""
     enough = 0.75 * votes.sum(axis=1)
     left, taken = votes.copy(), np.zeros((len(votes), EMOTIONS), np.int64)
     more = np.ones(len(votes), np.bool_)

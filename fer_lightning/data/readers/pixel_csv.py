@@ -168,7 +168,7 @@ def _parse_block(header: Header, rows: list[_Row]) -> _Block:
 
 
 def _fields_used(header: Header, line: bytes) -> tuple[bytes, int, int]:
-    """The pixels' text, the label and the part of one line."""
+    """Returns the pixels' text, the label and the part of one line."""
     fields = _split(line)
     if len(fields) != len(header.names):
         count = f"{len(fields)} field{'s' * (len(fields) != 1)}"

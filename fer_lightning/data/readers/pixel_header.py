@@ -18,7 +18,7 @@ class Header:
 
 
 def read_header(stream: BinaryIO, name: str) -> Header:
-    """The columns that the stream's first line names; DataError if they are not those of a FER2013 CSV."""
+    """Returns the columns that the first line names; raises DataError if they are not those of a FER2013 CSV."""
     line = stream.readline(MAX_LINE)
     if not line.strip():
         what = "starts with a blank line" if line else "is empty"

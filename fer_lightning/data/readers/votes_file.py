@@ -28,7 +28,7 @@ class VotesTable(NamedTuple):
 
 
 def read_votes(file: Path, most: int) -> VotesTable:
-    """The votes of at most as many rows as there are faces, and one more."""
+    """Returns the votes of at most as many rows as there are faces, and one more."""
     lines = csv.reader([])
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
