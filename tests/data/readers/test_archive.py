@@ -78,6 +78,15 @@ def test_an_archive_with_a_link_or_device_is_read_without_it(kind: bytes, tmp_pa
     assert_only_the_honest_member_is_read(tmp_path / "zip" / "data.zip", link)
 
 
+def test_an_honest_archive_with_links_to_its_table_is_read(tmp_path: Path) -> None:
+    for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE):
+        link = tarfile.TarInfo("latest.csv")
+        link.type, link.linkname = kind, "fer2013.csv"
+        assert_only_the_honest_member_is_read(tmp_path / f"tgz {kind!r}" / "data.tgz", tar_of(link))
+    link_in_zip = zip_of("latest.csv", b"fer2013.csv", stat.S_IFLNK | 0o777)
+    assert_only_the_honest_member_is_read(tmp_path / "zip" / "data.zip", link_in_zip)
+
+
 def empty_members(count: int, suffix: str = "") -> dict[str, bytes]:
     """A tar and a zip of that many empty files."""
     files = {"data.tgz": io.BytesIO(), "data.zip": io.BytesIO()}
