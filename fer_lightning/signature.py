@@ -15,7 +15,8 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 from torch import Tensor
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 """A share of something that must not be all of it."""
@@ -127,8 +128,8 @@ def _sentence(name: str, hint: Any, value: Any, error: ValidationError) -> str:
     problems = [problem for problem in error.errors() if problem["type"] not in PYTHON_ONLY] or error.errors()
     expected, is_outside = [], False
     for problem in problems:
-        bound = next(iter((problem.get("ctx") or {}).items()), None)
-        limits = next((limits for limits in _ranges(hint) if bound in limits.items()), None)
+        bound = problem.get("ctx") or {}
+        limits = next((limits for limits in _ranges(hint) if bound and bound.items() <= limits.items()), None)
         if limits is None:
             expected.append(problem["msg"].removeprefix("Input should be ").partition(", unable to parse")[0])
             continue
