@@ -31,7 +31,7 @@ BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 """What pydantic's Field calls the bounds of a range, in words."""
 
 
-def misfit(target: Callable[..., Any], arguments: Mapping[str, Any]) -> str | None:
+def argument_error(target: Callable[..., Any], arguments: Mapping[str, Any]) -> str | None:
     """Returns what is wrong with the first argument that target does not take, in one sentence; None if all fit.
 
     Only what target annotates is checked, as strictly as JSON does: lists pass as tuples and tensors, texts as paths

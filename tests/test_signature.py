@@ -9,7 +9,7 @@ import pytest
 from pydantic import Field
 from torch import Tensor
 
-from fer_lightning.signature import Fraction, checked, misfit, tensor_arguments
+from fer_lightning.signature import Fraction, argument_error, checked, tensor_arguments
 
 
 @checked
@@ -36,7 +36,7 @@ def declared(
     ],
 )
 def test_a_value_outside_its_range_is_refused_in_one_sentence(arguments: dict[str, object], message: str) -> None:
-    assert misfit(declared, arguments) == message
+    assert argument_error(declared, arguments) == message
     with pytest.raises(ValueError, match=re.escape(message)) as refused:
         declared("x", **arguments)  # type: ignore[arg-type]
     assert str(refused.value) == message
@@ -50,7 +50,7 @@ def test_values_within_their_ranges_arrive_as_they_are() -> None:
 
 
 def test_a_long_value_is_shortened_in_the_message() -> None:
-    found = misfit(declared, {"share": "x" * 10_000})
+    found = argument_error(declared, {"share": "x" * 10_000})
     assert found is not None
     assert len(found) < 600
     assert found.endswith("it should be a valid number")
@@ -58,5 +58,5 @@ def test_a_long_value_is_shortened_in_the_message() -> None:
 
 def test_lists_are_known_for_tensors() -> None:
     assert tensor_arguments(declared) == ["weights"]
-    assert misfit(declared, {"weights": [0.5, 2]}) is None
-    assert misfit(declared, {"weights": "heavy"}) is not None
+    assert argument_error(declared, {"weights": [0.5, 2]}) is None
+    assert argument_error(declared, {"weights": "heavy"}) is not None

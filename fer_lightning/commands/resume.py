@@ -24,7 +24,7 @@ from fer_lightning.data import FERDataModule
 from fer_lightning.data.faces import EMOTIONS
 from fer_lightning.errors import ConfigError
 from fer_lightning.processes import process_rank
-from fer_lightning.signature import misfit
+from fer_lightning.signature import argument_error
 from fer_lightning.training.checkpoint_content import (
     CheckpointContent,
     DataState,
@@ -191,7 +191,7 @@ def _refuse_other_network(run: DictConfig, content: CheckpointContent | None) ->
     arguments: Any = OmegaConf.to_container(run.model, resolve=True)
     arguments = {k: v for k, v in arguments.items() if k not in apart_from_it and not str(k).startswith("_")}
     try:
-        if problem := misfit(kind, arguments):
+        if problem := argument_error(kind, arguments):
             raise ValueError(problem)
         names = content.hyper_parameters.get("class_names", EMOTIONS) if content else EMOTIONS
         refuse_misfit(kind, arguments | {"class_names": names}, content.state_dict if content else None)

@@ -16,7 +16,7 @@ from fer_lightning.config.build import _fast_precision, build, rebuild
 from fer_lightning.data.faces import FERPLUS_EMOTIONS
 from fer_lightning.errors import ConfigError
 from fer_lightning.nets.deep_emotion import DeepEmotion
-from fer_lightning.signature import misfit
+from fer_lightning.signature import argument_error
 from tests.conftest import Compose
 from tests.scripts import REPOSITORY
 
@@ -298,10 +298,12 @@ def test_an_argument_of_the_demo_faces_is_checked_too(composed: Compose) -> None
 
 
 def test_arguments_are_held_against_signatures() -> None:
-    assert misfit(DeepEmotion, {"num_classes": 7, "dropout": 1}) is None
-    assert misfit(torch.optim.Adam, {"lr": 0.1, "betas": [0.9, 0.99]}) is None
-    assert misfit(DeepEmotion, {"num_classes": 7.5}) == "num_classes is 7.5: it should be a valid integer"
-    assert misfit(DeepEmotion, {"dropuot": 0.1}) == ("dropuot is not an argument of DeepEmotion; did you mean dropout?")
+    assert argument_error(DeepEmotion, {"num_classes": 7, "dropout": 1}) is None
+    assert argument_error(torch.optim.Adam, {"lr": 0.1, "betas": [0.9, 0.99]}) is None
+    assert argument_error(DeepEmotion, {"num_classes": 7.5}) == "num_classes is 7.5: it should be a valid integer"
+    assert argument_error(DeepEmotion, {"dropuot": 0.1}) == (
+        "dropuot is not an argument of DeepEmotion; did you mean dropout?"
+    )
 
 
 @pytest.fixture
