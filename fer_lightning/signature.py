@@ -28,7 +28,7 @@ LONGEST_VALUE = 500
 """Characters of a value that a message shows."""
 
 BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
-"""What pydantic's Field calls the bounds of a range, in words."""
+"""The bounds of a range, by the names that pydantic's Field has for them, in words."""
 
 
 def argument_error(target: Callable[..., Any], arguments: Mapping[str, Any]) -> str | None:
@@ -91,15 +91,19 @@ def _hints(target: Callable[..., Any]) -> dict[str, Any]:
     if target.__module__.startswith("torchvision."):  # by which RandomErasing's value is no text, and it may be one
         return {}
     try:
-        return typing.get_type_hints(target.__init__ if inspect.isclass(target) else target, include_extras=True)
+        return _resolved_hints(target)
     except (NameError, TypeError):  # WandbLogger's annotations name classes of wandb, which need not be installed
         return {}
+
+
+def _resolved_hints(target: Callable[..., Any]) -> dict[str, Any]:
+    return typing.get_type_hints(target.__init__ if inspect.isclass(target) else target, include_extras=True)
 
 
 @functools.cache
 def _declared(target: Callable[..., Any]) -> dict[str, tuple[Any, TypeAdapter[Any]]]:
     """Returns the annotations with a range or choices in them, and what checks a value of each."""
-    return {name: (hint, _adapter(hint)) for name, hint in _hints(target).items() if _declares(hint)}
+    return {name: (hint, _adapter(hint)) for name, hint in _resolved_hints(target).items() if _declares(hint)}
 
 
 def _adapter(hint: Any) -> TypeAdapter[Any]:
@@ -133,10 +137,11 @@ def _sentence(name: str, hint: Any, value: Any, error: ValidationError) -> str:
         if limits is None:
             expected.append(problem["msg"].removeprefix("Input should be ").partition(", unable to parse")[0])
             continue
-        is_outside = True
         expected.append(" and ".join(f"{BOUNDS[key]} {limit}" for key, limit in limits.items()))
-        if places := [f"[{place}]" for place in problem["loc"] if isinstance(place, int)]:
+        places = [f"[{place}]" for place in problem["loc"] if isinstance(place, int)]
+        if places and not is_outside:  # of several values in a list, the first
             name, value = name + "".join(places), problem["input"]
+        is_outside = True
     verb = "; it must be" if is_outside else ": it should be"
     found = repr(value) if len(repr(value)) <= LONGEST_VALUE else f"{repr(value)[:LONGEST_VALUE]}…"
     return f"{name} is {found}{verb} {', or '.join(dict.fromkeys(expected))}"

@@ -30,6 +30,7 @@ def declared(
         ({"share": 1}, "share is 1; it must be at least 0 and below 1"),
         ({"share": float("nan")}, "share is nan; it must be at least 0 and below 1"),
         ({"sizes": [8, 65]}, "sizes[1] is 65; it must be at least 1 and at most 64"),
+        ({"sizes": [0, 65]}, "sizes[0] is 0; it must be at least 1 and at most 64"),
         ({"size": 0}, "size is 0; it must be at least 1, or 'auto'"),
         ({"size": "big"}, "size is 'big': it should be a valid integer, or 'auto'"),
         ({"folds": 1}, "folds is 1; it must be at least 2"),

@@ -18,7 +18,7 @@ USAGES = ("Training", "PublicTest", "PrivateTest")
 """FER2013's own parts, by the names of its Usage column."""
 
 SHOWN = 5
-"""How many bad rows an error names; it counts them all."""
+"""Bad rows that an error shows; it counts them all."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ CONVENTION = {"train": ("Training", "train", "all"), "val": ("PublicTest", "val"
 Folds = Annotated[int, Field(ge=2, le=1000)]
 
 MACRO = "Macro averages leave it out, or count it 0 once another face is taken for it"
-"""What torchmetrics does with a class that no face of a split has."""
+"""The way of torchmetrics with a class that no face of a split has."""
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,10 @@ Mean = Annotated[float, Field(allow_inf_nan=False)]
 Deviation = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 Picture = Image.Image | NDArray[np.uint8]
-"""Of any size and mode; as an array (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA."""
+"""A picture of any size and mode; as an array (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA."""
 
 MAY_TURN = {"exif", "xmp", "Raw profile type exif", "XML:com.adobe.xmp"}
-"""Where Pillow keeps what says which way up a picture is, but for TIFF."""
+"""Keys of a picture's info that may say which way up it is, but for TIFF."""
 
 
 @dataclass(frozen=True)

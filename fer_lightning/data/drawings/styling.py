@@ -107,4 +107,4 @@ def watermark(sketch: Sketch, who: Person, rng: Generator) -> None:
 
 
 OBSTACLES = ((hand, 0.05), (bar, 0.03), (loose_lock, 0.03), (watermark, 0.03))
-"""What gets in front of a face, and how often."""
+"""The things that get in front of a face, each with its probability."""

@@ -32,7 +32,7 @@ IMAGE_FORMATS = ("JPEG", "PNG", "BMP")
 EXPECTED = "an 8-bit jpg, png or bmp"
 
 MOST_PIXELS = 30_000_000
-"""Of one image, checked before it is decoded: a few kilobytes can unpack to gigabytes."""
+"""Pixels of one image at most, checked before it is decoded: a few kilobytes can unpack to gigabytes."""
 
 SPELLINGS = (  # of the emotions, in the order of EMOTIONS
     ("angry", "anger"),

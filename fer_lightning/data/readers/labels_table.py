@@ -27,7 +27,7 @@ COLUMNS = ("file", "part", "emotion", "label", "row")
 KNOWN_CLASSES: tuple[tuple[str, ...], ...] = (EMOTIONS, FERPLUS_EMOTIONS)
 DELIMITERS = ",;\t|"
 INDEX = re.compile(r"(index|unnamed: ?\d+)?")
-"""Of a column that pandas adds: without a name, and with this one the second time."""
+"""Names of the column that pandas adds: none the first time, one of these the second."""
 
 
 class Line(NamedTuple):
