@@ -11,7 +11,7 @@ import torch
 
 from benchmarks import epoch, ours
 from benchmarks.side_by_side import markdown, peak_megabytes
-from fer_lightning.data.cache import keep
+from fer_lightning.data.cache import save_reading
 from fer_lightning.data.drawings.demo import drawn
 from fer_lightning.data.faces import Faces, Reading
 from fer_lightning.data.identity import file_identity
@@ -50,7 +50,7 @@ def cached_copies(size: int, folder: Path) -> Path:
     many = Faces(faces.images[rows], faces.labels[rows], faces.parts[rows], rows + 1, faces.part_names)
     csv = folder / "fer2013.csv"
     csv.write_text("emotion,pixels,Usage\n")
-    keep(Reading(many, "copies", 0, ()), csv, file_identity(csv))
+    save_reading(Reading(many, "copies", 0, ()), csv, file_identity(csv))
     return csv
 
 

@@ -1,11 +1,23 @@
-"""Files that are whole or not there. Imports nothing that takes a while."""
+"""Writes files that are complete or not there, and reads those of torch.save without executing anything in them.
+
+Imports nothing that takes a while: torch only where it is needed.
+"""
 
 import os
+import re
 import secrets
 import stat
+import warnings
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+REFUSED = "is damaged, or holds more than plain tensors, which is not executed"
 
 
 @contextmanager
@@ -31,8 +43,53 @@ def written_whole(file: Path, mode: int = 0o666) -> Iterator[Path]:
         unfinished.unlink(missing_ok=True)
 
 
+def plain_values(path: Path) -> Any:
+    """Returns the tensors and plain values in a file that torch.save wrote, on the CPU.
+
+    Raises:
+        ValueError: there is no such file, a checksum in it differs, or it holds anything else.
+    """
+    import torch
+
+    if not path.is_file():  # to read a pipe or a device might never end
+        raise ValueError(f"{path} is not a file")
+    try:
+        with path.open("rb") as file:
+            is_zip = file.read(2) == b"PK"  # otherwise of torch 1.5 or older, whose files have no checksums
+        if is_zip:
+            _refuse_damage(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickles that are then refused
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a pickle can be broken in any way; torch's message says how to have it executed
+        named = re.search(r"GLOBAL ([\w.]{1,120}) was not an allowed global", str(error))
+        raise ValueError(f"{path} {REFUSED}{f' (it names {named[1]})' if named else ''}") from error
+
+
+def is_plain(value: Any) -> "TypeGuard[Tensor]":
+    """Checks that a value is a tensor that is all there: not sparse or quantized, nor a few numbers shown as many."""
+    import torch
+
+    return (
+        isinstance(value, torch.Tensor)
+        and value.layout is torch.strided
+        and value.device.type == "cpu"
+        and not value.is_quantized
+        and value.numel() * value.element_size() <= value.untyped_storage().nbytes()
+    )
+
+
+def _refuse_damage(path: Path) -> None:
+    """Raises BadZipFile for what torch does not look at: checksums, and members that unpack to more than they take."""
+    with zipfile.ZipFile(path) as archive:
+        if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+            raise zipfile.BadZipFile("torch.save compresses nothing, but here something is compressed")
+        if damaged := archive.testzip():
+            raise zipfile.BadZipFile(f"the checksum of {damaged} differs")
+
+
 def _on_disk(path: Path, flags: int) -> None:
-    """Not only in the system's memory: a power cut would leave a name without a content."""
+    """Waits until a file is not only in the system's memory: a power cut would leave a name without a content."""
     opened = os.open(path, flags)
     try:
         os.fsync(opened)

@@ -15,7 +15,7 @@ it has ended by then, and torchrun or srun has ended this one with it: so each m
 
 
 def process_rank() -> int:
-    """Which of the processes this is: 0 for the first one, also where it is the only one."""
+    """Returns the number of this process: 0 for the first one, also where it is the only one."""
     environment = os.environ
     if "RANK" in environment:  # torchrun
         return int(environment["RANK"])
@@ -25,7 +25,7 @@ def process_rank() -> int:
 
 
 def processes_started() -> int:
-    """How many there are; 1 also before the first one starts others."""
+    """Returns the number of processes; 1 also before the first one starts others."""
     return int(os.environ.get("WORLD_SIZE", processes_of_srun()))
 
 

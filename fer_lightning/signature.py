@@ -1,22 +1,38 @@
-"""Whether arguments fit the signature of what they are meant for, told before anything is called."""
+"""Checks that arguments fit the types and ranges that a signature declares, before anything is done with them.
+
+A range stands beside its parameter, as `width: Annotated[int, Field(ge=1)] = 64`.
+"""
 
 import difflib
+import functools
 import inspect
 import json
 import typing
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 from torch import Tensor
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+"""A share of something that must not be all of it."""
 
 PYTHON_ONLY = ("is_instance_of", "needs_python_object")
 """pydantic's errors about Tensor, Accelerator and the like, which nobody types on a command line."""
 
+LONGEST_VALUE = 500
+"""Characters of a value that a message shows."""
 
-def misfit(target: Callable[..., Any], arguments: Mapping[str, Any]) -> str | None:
-    """The first argument that target does not take, or takes with another type, in words; None if all fit.
+BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+"""The bounds of a range, by the names that pydantic's Field has for them, in words."""
+
+
+def argument_error(target: Callable[..., Any], arguments: Mapping[str, Any]) -> str | None:
+    """Returns what is wrong with the first argument that target does not take, in one sentence; None if all fit.
 
     Only what target annotates is checked, as strictly as JSON does: lists pass as tuples and tensors, texts as paths
     and whole numbers as floats, but "no" is no boolean and 64.0 no whole number.
@@ -29,13 +45,45 @@ def misfit(target: Callable[..., Any], arguments: Mapping[str, Any]) -> str | No
             near = difflib.get_close_matches(name, parameters, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             return f"{name} is not an argument of {target.__qualname__}{hint}"
-        if name in hints and (problem := _type_problem(hints[name], value)):
-            return f"{name} is {value!r}: {problem}"
+        if name not in hints or (_is_for(Tensor, hints[name]) and _is_list_of_numbers(value)):
+            continue
+        try:
+            _adapter(hints[name]).validate_json(json.dumps(value), strict=True)
+        except ValidationError as error:
+            return _sentence(name, hints[name], value, error)
     return None
 
 
+def checked(target: Callable[P, R]) -> Callable[P, R]:
+    """Makes a function, or the `__init__` of a class, refuse what `refuse_out_of_range` does."""
+    signature = inspect.signature(target)
+
+    @functools.wraps(target)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        refuse_out_of_range(target, signature.bind(*args, **kwargs).arguments)
+        return target(*args, **kwargs)
+
+    return call
+
+
+def refuse_out_of_range(target: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
+    """Refuses an argument outside the range, or the choices, that target's annotation of it declares.
+
+    Other arguments are not looked at: only those whose annotation has a `Field` or a `Literal` in it.
+
+    Raises:
+        ValueError: names the first such argument, what it is and what it must be.
+    """
+    for name, (hint, adapter) in _declared(target).items():
+        if name in arguments:
+            try:
+                adapter.validate_python(arguments[name])
+            except ValidationError as error:
+                raise ValueError(_sentence(name, hint, arguments[name], error)) from None
+
+
 def tensor_arguments(target: Callable[..., Any]) -> list[str]:
-    """The arguments of target that are tensors, as weights of classes are; a config has lists for them."""
+    """Returns the arguments of target that are tensors, as weights of classes are; a config has lists for them."""
     return [name for name, hint in _hints(target).items() if _is_for(Tensor, hint)]
 
 
@@ -43,26 +91,67 @@ def _hints(target: Callable[..., Any]) -> dict[str, Any]:
     if target.__module__.startswith("torchvision."):  # by which RandomErasing's value is no text, and it may be one
         return {}
     try:
-        return typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+        return _resolved_hints(target)
     except (NameError, TypeError):  # WandbLogger's annotations name classes of wandb, which need not be installed
         return {}
+
+
+def _resolved_hints(target: Callable[..., Any]) -> dict[str, Any]:
+    return typing.get_type_hints(target.__init__ if inspect.isclass(target) else target, include_extras=True)
+
+
+@functools.cache
+def _declared(target: Callable[..., Any]) -> dict[str, tuple[Any, TypeAdapter[Any]]]:
+    """Returns the annotations with a range or choices in them, and what checks a value of each."""
+    return {name: (hint, _adapter(hint)) for name, hint in _resolved_hints(target).items() if _declares(hint)}
+
+
+def _adapter(hint: Any) -> TypeAdapter[Any]:
+    try:
+        return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
+    except PydanticUserError:
+        return TypeAdapter(hint)
 
 
 def _is_for(kind: type, hint: Any) -> bool:
     return hint is kind or kind in typing.get_args(hint)
 
 
-def _type_problem(hint: Any, value: Any) -> str | None:
-    if _is_for(Tensor, hint) and isinstance(value, list) and all(type(one) in (int, float) for one in value):
-        return None
-    try:
-        adapter = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
-    except PydanticUserError:
-        adapter = TypeAdapter(hint)
-    try:
-        adapter.validate_json(json.dumps(value), strict=True)
-    except ValidationError as error:
-        problems = [problem for problem in error.errors() if problem["type"] not in PYTHON_ONLY]
-        expected = dict.fromkeys(problem["msg"].removeprefix("Input should be ") for problem in problems)
-        return f"it should be {', or '.join(expected)}"
-    return None
+def _is_list_of_numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(type(one) in (int, float) for one in value)
+
+
+def _declares(hint: Any) -> bool:
+    """Checks whether a hint has a range, or choices, anywhere in it."""
+    inner = typing.get_args(hint)
+    return hasattr(hint, "__metadata__") or typing.get_origin(hint) is Literal or any(map(_declares, inner))
+
+
+def _sentence(name: str, hint: Any, value: Any, error: ValidationError) -> str:
+    """Returns what the argument of this name is and what it should be."""
+    problems = [problem for problem in error.errors() if problem["type"] not in PYTHON_ONLY] or error.errors()
+    expected, is_outside = [], False
+    for problem in problems:
+        bound = problem.get("ctx") or {}
+        limits = next((limits for limits in _ranges(hint) if bound and bound.items() <= limits.items()), None)
+        if limits is None:
+            expected.append(problem["msg"].removeprefix("Input should be ").partition(", unable to parse")[0])
+            continue
+        expected.append(" and ".join(f"{BOUNDS[key]} {limit}" for key, limit in limits.items()))
+        places = [f"[{place}]" for place in problem["loc"] if isinstance(place, int)]
+        if places and not is_outside:  # of several values in a list, the first
+            name, value = name + "".join(places), problem["input"]
+        is_outside = True
+    verb = "; it must be" if is_outside else ": it should be"
+    found = repr(value) if len(repr(value)) <= LONGEST_VALUE else f"{repr(value)[:LONGEST_VALUE]}…"
+    return f"{name} is {found}{verb} {', or '.join(dict.fromkeys(expected))}"
+
+
+def _ranges(hint: Any) -> Iterator[dict[str, float]]:
+    """Yields the bounds of each range that a hint declares."""
+    metadata = getattr(hint, "__metadata__", ())
+    constraints = [constraint for one in metadata for constraint in getattr(one, "metadata", [one])]
+    if bounds := {key: getattr(one, key) for one in constraints for key in BOUNDS if hasattr(one, key)}:
+        yield bounds
+    for inner in typing.get_args(hint):
+        yield from _ranges(inner)

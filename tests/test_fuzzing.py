@@ -24,11 +24,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import save_file
 
-from fer_lightning.data.faces import DataError, Faces
-from fer_lightning.data.readers.ferplus import Votes
+from fer_lightning.data.faces import Faces
+from fer_lightning.data.readers.ferplus import VotesOptions
 from fer_lightning.data.readers.pixel_csv import parse_pixel_csv
 from fer_lightning.data.readers.source import read_faces
 from fer_lightning.data.write_images import export
+from fer_lightning.errors import DataError
 from fer_lightning.nets.deep_emotion import DeepEmotion
 from fer_lightning.nets.weights import Start, load_start
 from fer_lightning.training.models import DeepEmotionClassifier, load_model
@@ -149,7 +150,7 @@ def votes(folder: Path, case: int) -> None:
     content = votes_csv([(USAGES[n], "fer.png", "10 0 0 0 0 0 0 0 0 0") for n in range(3)])
     (folder / "fer2013new.csv").write_bytes(mutated(content, "votes", case))
     try:
-        faces = read_faces(folder, votes=Votes())
+        faces = read_faces(folder, votes=VotesOptions())
     except DataError:
         return
     for number, (label, usage, pixels) in rows_of(faces).items():

@@ -13,11 +13,12 @@ import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
+from pydantic import PositiveFloat
 
 from fer_lightning.callbacks.stop_signals import Stopped, StopSignals
 from fer_lightning.errors import ConfigError
-from fer_lightning.files import written_whole
-from fer_lightning.plain_file import plain_values
+from fer_lightning.files import plain_values, written_whole
+from fer_lightning.signature import checked
 from fer_lightning.training.savable import unsavable
 
 log = logging.getLogger(__name__)
@@ -108,9 +109,8 @@ class LastCheckpoint(Callback):
         Stopped: in training, once a signal has come.
     """
 
-    def __init__(self, dirpath: str, minutes: float = 10.0) -> None:
-        if minutes <= 0:
-            raise ValueError(f"minutes is {minutes}; it must be above 0")
+    @checked
+    def __init__(self, dirpath: str, minutes: PositiveFloat = 10.0) -> None:
         self.folder, self.minutes = Path(dirpath), minutes
         self.seconds = 0.0  # of training, before this process
         self.max_epochs: int | None = None  # of the run that wrote what was loaded

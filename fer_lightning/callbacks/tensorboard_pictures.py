@@ -1,12 +1,13 @@
 """Pictures for TensorBoard: what the network is fed, what it has learnt to see, and what it says of test faces."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 from matplotlib.figure import Figure
+from pydantic import Field
 from torch import Tensor
 from torchvision.utils import make_grid
 
@@ -15,6 +16,7 @@ from fer_lightning.report.attention import transformed, transformer_of
 from fer_lightning.report.charts import WRONG, confusion_figure
 from fer_lightning.report.page import attempted
 from fer_lightning.report.sheets import kernels_figure, transformer_figure
+from fer_lightning.signature import checked
 from fer_lightning.training.classifier import EmotionClassifier
 
 TRANSFORMED = 14
@@ -32,9 +34,8 @@ class TensorBoardPictures(Callback):
         faces: how many faces a sheet shows at most.
     """
 
-    def __init__(self, faces: int = 64) -> None:
-        if faces < 1:
-            raise ValueError(f"faces is {faces}; it must be at least 1")
+    @checked
+    def __init__(self, faces: Annotated[int, Field(ge=1)] = 64) -> None:
         self.faces = faces
 
     def on_train_batch_start(

@@ -2,26 +2,34 @@
 
 import logging
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from lightning.pytorch.tuner.tuning import Tuner
 from matplotlib.figure import Figure
 from omegaconf import DictConfig
+from pydantic import Field, PositiveFloat
 
 from fer_lightning.config.build import build
 from fer_lightning.config.typed_command import as_typed
 from fer_lightning.errors import ConfigError
 from fer_lightning.files import written_whole
+from fer_lightning.signature import checked
 from fer_lightning.training.finetuning import Finetuning
 
 WARM_UP = 20
-"""Steps until the running mean of the loss has settled."""
+"""Steps until the running mean of the loss has settled; fewer than three times as many suggest nothing."""
 
 log = logging.getLogger(__name__)
 
 
+@checked
 def find_learning_rate(
-    cfg: DictConfig, run_dir: Path, min_lr: float = 1e-6, max_lr: float = 1.0, steps: int = 200
+    cfg: DictConfig,
+    run_dir: Path,
+    min_lr: PositiveFloat = 1e-6,
+    max_lr: PositiveFloat = 1.0,
+    steps: Annotated[int, Field(ge=3 * WARM_UP)] = 200,
 ) -> None:
     """Trains for some steps at exponentially rising rates (Smith, WACV 2017), by Lightning's Tuner.
 
@@ -30,11 +38,9 @@ def find_learning_rate(
     of the rate, and so lands near min_lr.)
 
     Raises:
-        ConfigError: as `build`; trainer.fast_dev_run, layers that learn at other rates or not at all, or so few
-            steps that there is nothing to suggest.
+        ValueError: an argument outside its range.
+        ConfigError: as `build`; trainer.fast_dev_run, or layers that learn at other rates or not at all.
     """
-    if steps < 3 * WARM_UP:
-        raise ConfigError(f"instead.steps is {steps}; to suggest a learning rate takes at least {3 * WARM_UP}")
     experiment = build(cfg)
     callbacks = experiment.trainer.callbacks  # type: ignore[attr-defined]
     if any(isinstance(c, Finetuning) for c in callbacks):

@@ -24,7 +24,7 @@ from fer_lightning.data import FERDataModule
 from fer_lightning.data.faces import EMOTIONS
 from fer_lightning.errors import ConfigError
 from fer_lightning.processes import process_rank
-from fer_lightning.signature import misfit
+from fer_lightning.signature import argument_error
 from fer_lightning.training.checkpoint_content import (
     CheckpointContent,
     DataState,
@@ -150,15 +150,16 @@ def _differing(was: DataState, data: FERDataModule) -> str:
         elif known is not None and len(before) == len(labelled) and (changed := int((before != labelled).sum())):
             differ.append(f"of its {len(before):,} {name} faces {changed:,} have other labels")
         elif not torch.equal(before, labelled):
-            differ.append(_other_faces(name, before, labelled))
+            as_they_were = "as they were" if known is not None else "with the labels that they had"
+            differ.append(_other_faces(name, before, labelled, as_they_were))
     return "; ".join(differ)
 
 
-def _other_faces(name: str, known: Tensor, found: Tensor) -> str:
+def _other_faces(name: str, known: Tensor, found: Tensor, as_they_were: str = "as they were") -> str:
     there = int(torch.isin(known, found).sum())
     if there == len(known) == len(found):
         return f"its {len(known):,} {name} faces are in another order"
-    return f"of its {len(known):,} {name} faces {there:,} are there as they were"
+    return f"of its {len(known):,} {name} faces {there:,} are there {as_they_were}"
 
 
 def _refuse_other_changes(given: set[str]) -> None:
@@ -190,7 +191,7 @@ def _refuse_other_network(run: DictConfig, content: CheckpointContent | None) ->
     arguments: Any = OmegaConf.to_container(run.model, resolve=True)
     arguments = {k: v for k, v in arguments.items() if k not in apart_from_it and not str(k).startswith("_")}
     try:
-        if problem := misfit(kind, arguments):
+        if problem := argument_error(kind, arguments):
             raise ValueError(problem)
         names = content.hyper_parameters.get("class_names", EMOTIONS) if content else EMOTIONS
         refuse_misfit(kind, arguments | {"class_names": names}, content.state_dict if content else None)

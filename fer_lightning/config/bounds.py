@@ -9,18 +9,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from fer_lightning.data.drawings.demo import MOST_FACES
 from fer_lightning.errors import ConfigError
 
-MOST = {
-    "data.path.faces": MOST_FACES,  # drawn ones: 1.8 GB, six times as many as FER2013 has
-    "data.batch_size": 1 << 18,
-    "data.image_size": 2048,
-    "data.progressive_sizes": 2048,
-    "data.folds": 1000,
-    "trainer.devices": 1024,  # of the CPU they are as many processes
-}
-"""Of whole numbers, and of those in a list."""
+MOST_DEVICES = 1024
+"""Of the CPU they are as many processes."""
 
 MOST_IN_LIST = 1024
 """Values in one of these lists."""
@@ -30,19 +22,19 @@ MOST_PIXELS = 1 << 30
 
 
 def refuse_too_much(cfg: DictConfig) -> None:
-    """Refuses a config that asks for more than MOST says.
+    """Refuses what no range of a single parameter does; those stand beside the parameters.
 
     Raises:
-        ConfigError: names the first key that does.
+        ConfigError: names the first key that asks for too much.
     """
-    for key, most in MOST.items():
+    for key in ("data.progressive_sizes", "trainer.devices"):
         found = OmegaConf.select(cfg, key)
-        numbers = list(found) if OmegaConf.is_list(found) else [found]
-        if len(numbers) > MOST_IN_LIST:
-            raise ConfigError(f"{key} has {len(numbers):,} values; it may have {MOST_IN_LIST:,}")
-        for number in map(_whole, numbers):
-            if number is not None and number > most:
-                raise ConfigError(f"{key} is {number}; it may be {most} at most")
+        if OmegaConf.is_list(found) and len(found) > MOST_IN_LIST:
+            raise ConfigError(f"{key} has {len(found):,} values; it may have {MOST_IN_LIST:,}")
+    devices = OmegaConf.select(cfg, "trainer.devices")
+    for number in map(_whole, devices if OmegaConf.is_list(devices) else [devices]):
+        if number is not None and number > MOST_DEVICES:
+            raise ConfigError(f"trainer.devices is {number}; it may be {MOST_DEVICES} at most")
     sizes = [_whole(size) or 0 for size in (cfg.data.get("image_size"), *(cfg.data.get("progressive_sizes") or []))]
     batch, size = _whole(cfg.data.get("batch_size")) or 0, max(sizes)
     if batch * size**2 > MOST_PIXELS:
@@ -53,5 +45,5 @@ def refuse_too_much(cfg: DictConfig) -> None:
 
 
 def _whole(value: Any) -> int | None:
-    """Also of digits in a text, as Lightning takes them for trainer.devices."""
+    """Returns a whole number, also one written as a text, as Lightning takes it for trainer.devices; otherwise None."""
     return int(value) if type(value) is int or (isinstance(value, str) and re.fullmatch("[0-9]{1,20}", value)) else None

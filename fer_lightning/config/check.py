@@ -13,7 +13,7 @@ from fer_lightning.config.trainer_options import check_trainer_options
 from fer_lightning.config.trust import named_in_conf
 from fer_lightning.errors import ConfigError
 from fer_lightning.nets.weights import Start
-from fer_lightning.signature import misfit
+from fer_lightning.signature import argument_error
 from fer_lightning.training.classifier import METRICS, EmotionClassifier
 from fer_lightning.training.schedules import Schedule
 
@@ -44,7 +44,6 @@ def check(cfg: DictConfig) -> None:
     """
     if missing := sorted(OmegaConf.missing_keys(cfg)):
         raise ConfigError(f"{missing[0]} is missing: give {missing[0]}=…{WHAT_IS_MISSING.get(missing[0], '')}")
-    refuse_too_much(cfg)
     trainer = cfg.trainer
     options = OmegaConf.to_container(trainer, resolve=True)
     assert isinstance(options, dict)
@@ -58,7 +57,7 @@ def check(cfg: DictConfig) -> None:
     _check_that_it_trains(cfg)
     if cfg.seed is None:
         raise ConfigError("seed is null: train.py draws one; give one here, as in seed=0")
-    if problem := misfit(L.seed_everything, {"seed": cfg.seed}):
+    if problem := argument_error(L.seed_everything, {"seed": cfg.seed}):
         raise ConfigError(problem)
     if not 0 <= cfg.seed < 2**32:
         raise ConfigError(f"seed is {cfg.seed}; it must be at least 0 and below 2**32")
@@ -80,6 +79,7 @@ def check(cfg: DictConfig) -> None:
     for group in ("callbacks", "logger"):
         for key, node in (cfg[group] or {}).items():
             _check_node(f"{group}.{key}", node)
+    refuse_too_much(cfg)
 
 
 def _check_that_it_trains(cfg: DictConfig) -> None:
@@ -157,10 +157,10 @@ def _check_node(name: str, node: DictConfig) -> None:
     if name in AUTO and plain.get(AUTO[name]) == "auto":
         del plain[AUTO[name]]
     arguments = {key: plain.pop(key) for key in keys_apart(name, node) if key in plain}
-    if arguments and (problem := misfit(APART[name][0], arguments)):
+    if arguments and (problem := argument_error(APART[name][0], arguments)):
         raise ConfigError(f"{name}.{problem}")
     target = _target(name, node)
-    if problem := misfit(target, plain):
+    if problem := argument_error(target, plain):
         also = ", or 'auto'" if name in AUTO and problem.startswith(f"{AUTO[name]} is ") else ""
         raise ConfigError(f"{name}.{problem}{also}{_without(name, node, target, plain, problem)}")
 

@@ -21,7 +21,7 @@ def quieten() -> None:
         ".*exists and is not empty.*",  # the run's folder holds .hydra and the log already
         ".*The number of training batches .* is smaller than the logging interval.*",  # metrics are per epoch
         ".*module.s. in eval mode at the start of training.*",  # those that finetune has frozen
-        ".*your dataloader is not resumable.*",  # EpochOrder is
+        ".*your dataloader is not resumable.*",  # ResumableShuffleSampler is
         ".*logging on epoch level in distributed setting.*",  # metrics are shared already, and speed is told by one
         ".*LeafSpec.* is deprecated.*",  # Lightning calls what newer torch renames
     ):

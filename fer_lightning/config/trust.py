@@ -38,7 +38,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchvision.transforms import v2
 
 from fer_lightning.data import FERDataModule
-from fer_lightning.data.readers.ferplus import Votes
+from fer_lightning.data.readers.ferplus import VotesOptions
 from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.training.finetuning import Finetuning
 from fer_lightning.training.losses import CrossEntropy
@@ -54,7 +54,7 @@ HARMLESS_TO_IMPORT = ("torch", "torchvision", "torchmetrics", "lightning", "fer_
 KINDS: dict[str, tuple[Any, ...]] = {
     "data": (FERDataModule,),
     "data.path": (FunctionType,),
-    "data.votes": (Votes,),
+    "data.votes": (VotesOptions,),
     "augmentation": (Augmentation, Callable, FunctionType),
     "augmentation.*": (nn.Module,),
     "model": (EmotionClassifier,),

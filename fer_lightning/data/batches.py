@@ -1,6 +1,7 @@
-"""Whole batches by one index operation: the data set is small enough to lie in memory as uint8."""
+"""Gathers whole batches by one index operation: the data set is small enough to lie in memory as uint8."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import lightning as L
@@ -13,7 +14,7 @@ Batch = tuple[Tensor, Tensor]
 """Images uint8 (B, 48, 48) and targets: labels int64 (B,), or soft labels float32 (B, C)."""
 
 
-class Batches(Dataset[Batch]):
+class FacesDataset(Dataset[Batch]):
     """Some rows of a table of faces; `DataLoader` calls `__getitems__` with the positions of a whole batch."""
 
     def __init__(self, images: Tensor, targets: Tensor, rows: Tensor) -> None:
@@ -27,34 +28,34 @@ class Batches(Dataset[Batch]):
         return self.images[rows], self.targets[rows]
 
 
-class EpochOrder(DistributedSampler[int]):
-    """The faces in an order that is a function of (seed, epoch), from any face of the first epoch on.
+class ResumableShuffleSampler(DistributedSampler[int]):
+    """Shuffles the faces by (seed, epoch), and can begin within an epoch.
 
     Args:
         dataset: the faces.
-        world_size: in how many processes the run is.
-        rank: which one this is: it gets each world_size-th face.
-        seed: of the order.
-        begun: how many faces of the first epoch this process has had before it was stopped.
+        world_size: number of processes in the run.
+        rank: number of this process, which gets every world_size-th face.
+        seed: seed of the order.
+        skip: faces of the first epoch that this process had before it was stopped.
     """
 
-    def __init__(self, dataset: Batches, world_size: int, rank: int, seed: int, begun: int) -> None:
-        # Spread, since torch adds the epoch: else runs with seeds 0 and 1 would see each other's orders.
+    def __init__(self, dataset: FacesDataset, world_size: int, rank: int, seed: int, skip: int) -> None:
+        # Spread, since torch adds the epoch: otherwise runs with seeds 0 and 1 would see each other's orders.
         super().__init__(dataset, world_size, rank, shuffle=True, seed=seed << 20)
-        self.begun = begun
+        self.skip = skip
 
     def __iter__(self) -> Iterator[int]:
-        order = self.order()[self.begun :]
-        self.begun = 0
+        order = self.order()[self.skip :]
+        self.skip = 0
         return iter(order)
 
     def order(self) -> list[int]:
-        """Of the whole running epoch."""
+        """Returns the positions of the whole running epoch, in their order."""
         return list(super().__iter__())
 
 
 def seeds_of_step(seed: int, trainer: L.Trainer) -> tuple[int, int]:
-    """For augmentation and for dropout: functions of (seed, epoch, step, rank).
+    """Returns the seeds of augmentation and of dropout, as functions of (seed, epoch, step, rank).
 
     So what a step draws does not depend on what ran before it.
     """
@@ -64,16 +65,45 @@ def seeds_of_step(seed: int, trainer: L.Trainer) -> tuple[int, int]:
     return int(first >> 1), int(second >> 1)
 
 
-def loader(dataset: Batches, batch_size: int, sampler: EpochOrder | None = None) -> DataLoader[Batch]:
-    """Without workers: to hand a batch over from one would take longer than to make it."""
-    return DataLoader(dataset, batch_size, sampler=sampler, collate_fn=_as_it_is, pin_memory=torch.cuda.is_available())
+def size_of_epoch(sizes: Sequence[int], trainer: L.Trainer) -> int:
+    """Returns the image size of the running epoch, where each size has an equal share of the run's epochs.
+
+    Raises:
+        ValueError: the run has no end.
+    """
+    epochs = trainer.max_epochs
+    if epochs is None or epochs < 1:
+        raise ValueError("progressive_sizes shares out the run's epochs: the trainer needs max_epochs")
+    return sizes[min(trainer.current_epoch * len(sizes) // epochs, len(sizes) - 1)]
 
 
-def loader_of(dataset: Batches, batches: list[Tensor]) -> DataLoader[Batch]:
-    """The same for batches of given positions."""
-    lists = [positions.tolist() for positions in batches]
-    return DataLoader(dataset, batch_sampler=lists, collate_fn=_as_it_is, pin_memory=torch.cuda.is_available())
+def evaluation_batches(count: int, batch_size: int, processes: int, process: int) -> list[Tensor]:
+    """Returns the positions, of count, that one of several processes measures, batch by batch: int64 (B,) each.
+
+    Each position is in one batch of one process: none is repeated to make the division come out even. Yet all
+    processes have the same number of batches, since DDP waits for all of them at each, so that batches differ in size
+    by one. The first n batches of all processes together are the first positions. There must be at least as many
+    positions as processes.
+    """
+    positions = torch.arange(count)
+    if processes == 1:
+        return list(positions.split(batch_size))
+    batches = math.ceil(count / (max(2, batch_size) * processes))  # of one face, the last could be empty for some
+    return [batch[process::processes] for batch in positions.tensor_split(batches)]
 
 
-def _as_it_is(batch: Any) -> Any:
+def training_loader(dataset: FacesDataset, batch_size: int, sampler: ResumableShuffleSampler) -> DataLoader[Batch]:
+    return _loader(dataset, batch_size=batch_size, sampler=sampler)
+
+
+def evaluation_loader(dataset: FacesDataset, batches: list[Tensor]) -> DataLoader[Batch]:
+    return _loader(dataset, batch_sampler=[positions.tolist() for positions in batches])
+
+
+def _loader(dataset: FacesDataset, **how: Any) -> DataLoader[Batch]:
+    """Returns a loader without workers: to hand a batch over from one would take longer than to make it."""
+    return DataLoader(dataset, collate_fn=_unchanged, pin_memory=torch.cuda.is_available(), **how)
+
+
+def _unchanged(batch: Any) -> Any:
     return batch

@@ -1,7 +1,7 @@
-"""Faces kept as one memory-mapped safetensors file beside their source, so that they are parsed only once.
+"""Caches faces as one memory-mapped safetensors file beside their source, so that they are parsed only once.
 
 The file holds for one schema and one identity of its source and carries a checksum; where one differs, it is
-made anew. It gets its name only when complete, so neither parallel runs nor a killed one can harm it.
+rebuilt. It gets its name only when complete, so neither parallel runs nor a killed one can harm it.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ class _UnusableError(Exception):
 
 
 def cache_dir() -> Path:
-    """The user's cache directory, or $FER_LIGHTNING_CACHE; the caller creates it."""
+    """Returns the user's cache directory, or $FER_LIGHTNING_CACHE; the caller creates it."""
     chosen = os.environ.get("FER_LIGHTNING_CACHE")
     if chosen:
         return Path(os.path.expanduser(chosen))
@@ -43,7 +43,7 @@ def cache_dir() -> Path:
 
 
 def cached_reading(source: Path, identity: str) -> Reading | None:
-    """What was kept of `source` while it had this identity, memory-mapped; None if nothing usable was."""
+    """Returns what is cached of `source` with this identity, memory-mapped; None if nothing usable is."""
     unusable: list[str] = []
     for file in _places(source):
         try:
@@ -54,12 +54,12 @@ def cached_reading(source: Path, identity: str) -> Reading | None:
         except (OSError, SafetensorError, ValueError, TypeError, KeyError) as error:  # the last three: of metadata
             unusable.append(f"{file}: damaged or unreadable ({error})")
     for message in unusable:
-        log.info("cache made anew: %s", message)
+        log.info("cache rebuilt: %s", message)
     return None
 
 
-def keep(reading: Reading, source: Path, identity: str, mode: int = 0o666) -> None:
-    """Write the cache file beside the source, else into the user's cache directory, else warn.
+def save_reading(reading: Reading, source: Path, identity: str, mode: int = 0o666) -> None:
+    """Writes the cache file beside the source or, failing that, into the user's cache directory; otherwise warns.
 
     Whoever may read the source may read the first, unless `mode`, that of the images in it, or the umask forbids it.
     The second is the user's own: the folders around the source may keep others out.
@@ -69,11 +69,11 @@ def keep(reading: Reading, source: Path, identity: str, mode: int = 0o666) -> No
         _save(beside, reading, identity, source.stat().st_mode & mode & 0o666 | 0o600)
         return
     except (OSError, SafetensorError) as error:
-        log.warning("cannot keep a cache at %s (%s); keeping it at %s", beside, error, in_cache_dir)
+        log.warning("cannot save a cache at %s (%s); saving it at %s", beside, error, in_cache_dir)
     try:
         _save(in_cache_dir, reading, identity, 0o600)
     except (OSError, SafetensorError) as error:
-        log.warning("cannot keep a cache at %s either (%s); %s is parsed on every run", in_cache_dir, error, source)
+        log.warning("cannot save a cache at %s either (%s); %s is parsed on every run", in_cache_dir, error, source)
 
 
 def _places(source: Path) -> tuple[Path, Path]:
@@ -150,7 +150,7 @@ def _are_faces(faces: Faces) -> bool:
 
 
 def _checksum(tensors: dict[str, Tensor], metadata: dict[str, str]) -> str:
-    """Of all that the file says, shapes included."""
+    """Returns a checksum of all that the file holds, shapes included."""
     shapes = {name: (str(tensor.dtype), list(tensor.shape)) for name, tensor in tensors.items()}
     crc = zlib.crc32(json.dumps([metadata, shapes], sort_keys=True).encode())
     for name in sorted(tensors):

@@ -17,22 +17,8 @@ SPLITS = ("train", "val", "test")
 USAGES = ("Training", "PublicTest", "PrivateTest")
 """FER2013's own parts, by the names of its Usage column."""
 
-
 SHOWN = 5
-"""How many bad rows an error names; it counts them all."""
-
-
-LONGEST_MESSAGE = 4000
-"""Characters of an error: a longer one loses its middle."""
-
-
-class DataError(ValueError):
-    """Data that cannot be used: which file, which row, what was there, what was expected and what to do."""
-
-    def __init__(self, message: str) -> None:
-        if len(message) > LONGEST_MESSAGE:
-            message = f"{message[: LONGEST_MESSAGE - 1003]} … {message[-1000:]}"
-        super().__init__(message)
+"""Bad rows that an error shows; it counts them all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +45,7 @@ class Faces:
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What a reader made of a source: the faces, and what it had to leave out.
+    """The result of reading a source: the faces, and what had to be left out.
 
     `bad_rows` counts the rows (or image files) that could not be used; `first_bad` describes the first five.
     """

@@ -1,4 +1,4 @@
-"""What a source must still have for its cache to hold: cheap to look up, and changed by what changes the content."""
+"""Identifies the content of a source, for its cache: cheap to look up, and changed by what changes the content."""
 
 import hashlib
 import os
@@ -10,10 +10,10 @@ from pathlib import Path
 Stamp = tuple[int, ...]
 
 PIECES = 16
-"""Of a file, or files of a folder, spread evenly: for file systems that keep no time of change."""
+"""Samples of a file, or of the files of a folder, spread evenly: some file systems keep no time of change."""
 
 PIECE = 4096
-"""Bytes of each."""
+"""Bytes of each sample."""
 
 
 def stamp(found: os.stat_result) -> Stamp:

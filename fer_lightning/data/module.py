@@ -4,29 +4,34 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import lightning as L
 import torch
+from pydantic import Field, NonNegativeInt
 from torch import Generator, Tensor
 from torch.utils.data import DataLoader
 
-from fer_lightning.data.batches import Batch, Batches, EpochOrder, loader, loader_of, seeds_of_step
-from fer_lightning.data.faces import SPLITS, DataError, Faces
-from fer_lightning.data.readers.ferplus import Votes
-from fer_lightning.data.readers.source import find_fer2013, read_faces
-from fer_lightning.data.shares import shares
-from fer_lightning.data.splits import (
-    digests,
-    labelled_digests,
-    split_rows,
-    split_table,
-    warn_of_absent_classes,
-    warn_of_known,
+from fer_lightning.data.batches import (
+    Batch,
+    FacesDataset,
+    ResumableShuffleSampler,
+    evaluation_batches,
+    evaluation_loader,
+    seeds_of_step,
+    size_of_epoch,
+    training_loader,
 )
+from fer_lightning.data.digests import digests, labelled_digests, warn_of_known
+from fer_lightning.data.faces import SPLITS, Faces
+from fer_lightning.data.readers.ferplus import VotesOptions
+from fer_lightning.data.readers.source import find_fer2013, read_faces
+from fer_lightning.data.splits import Folds, SplitOptions, split_rows, split_table, warn_of_absent_classes
+from fer_lightning.errors import DataError
+from fer_lightning.signature import Fraction, checked
 from fer_lightning.transforms.augment import Augmentation
 from fer_lightning.transforms.pixels import mean_and_std, resized
-from fer_lightning.transforms.preprocessing import LARGEST, SIDE, Preprocessing, scaled
+from fer_lightning.transforms.preprocessing import SIDE, Deviation, Mean, Preprocessing, Side, scaled
 
 log = logging.getLogger(__name__)
 
@@ -43,19 +48,19 @@ class FERDataModule(L.LightningDataModule):
         path: a pixel CSV, an archive of one, or an image folder; None looks in $FER2013 and then in data/.
         augmentation: applied to training batches only.
         votes: FER+'s votes on these faces, which become their labels; None keeps the source's own.
-        splits: which parts of the source train, val and test take, or "auto": see `splits.split_rows`.
+        splits: which parts of the source train, val and test take, or "auto": see `splits.SplitOptions`.
         val_fraction: share of the training part that becomes val where the source has no part for it.
-        test_fraction: the same for test.
+        test_fraction: share of the training part that becomes test where the source has no part for it.
         split_seed: decides which faces these are, and those of each fold, apart from `seed`.
-        folds: cut the training part into so many, of which val is one and train the others, instead of any val part.
-        fold: which one, from 0 to folds - 1.
+        folds: number of parts that the training part is cut into: val is one of them, train the others.
+        fold: number of the part that val is, from 0 to folds - 1.
         drop_copies: leave out of training what is byte-identical with a face of val or test.
         on_bad_rows: refuse a source with rows that cannot be read ("error"), or leave these rows out ("drop").
         normalize: by the mean and deviation of the training split's own pixels ("dataset"), or by `mean` and `std`.
         mean: of pixel / 255, for normalize="fixed".
         std: likewise.
         image_size: height and width that batches are resized to, in pixels; "auto" is what the network does best with,
-            where one is trained by train.py, else 48.
+            where one is trained by train.py, and otherwise 48.
         progressive_sizes: height and width of training batches instead of image_size, each for an equal share of the
             run's epochs: a network learns most from small images, which cost less, before it sees the large ones.
             Empty is image_size all along.
@@ -67,58 +72,31 @@ class FERDataModule(L.LightningDataModule):
         DataError: from `setup`: a source that cannot be read, or a split that is empty.
     """
 
+    @checked
     def __init__(
         self,
         path: str | Path | None = None,
         augmentation: Augmentation | None = None,
-        votes: Votes | None = None,
+        votes: VotesOptions | None = None,
         splits: Mapping[str, str | Sequence[str]] | None = None,
-        val_fraction: float = 0.1,
-        test_fraction: float = 0.1,
-        split_seed: int = 0,
-        folds: int | None = None,
-        fold: int | None = None,
+        val_fraction: Fraction = 0.1,
+        test_fraction: Fraction = 0.1,
+        split_seed: NonNegativeInt = 0,
+        folds: Folds | None = None,
+        fold: NonNegativeInt | None = None,
         drop_copies: bool = False,
         on_bad_rows: Literal["error", "drop"] = "error",
         normalize: Literal["dataset", "fixed"] = "dataset",
-        mean: float = 0.508,
-        std: float = 0.255,
-        image_size: int | Literal["auto"] = "auto",
-        progressive_sizes: Sequence[int] = (),
-        batch_size: int = 128,
+        mean: Mean = 0.508,
+        std: Deviation = 0.255,
+        image_size: Side | Literal["auto"] = "auto",
+        progressive_sizes: Sequence[Side] = (),
+        batch_size: Annotated[int, Field(ge=1, le=1 << 18)] = 128,
         seed: int = 0,
     ) -> None:
         super().__init__()
-        for name, fraction in (("val_fraction", val_fraction), ("test_fraction", test_fraction)):
-            if not 0 <= fraction < 1:
-                raise ValueError(f"{name} is {fraction}; it is a share of the training part, at least 0 and below 1")
-        if (both := val_fraction + test_fraction) >= 1:
-            raise ValueError(f"val_fraction + test_fraction is {both}: that leaves nothing to train on")
-        sizes = tuple(("progressive_sizes", size) for size in progressive_sizes)
-        for name, number in (("batch_size", batch_size), ("image_size", image_size), *sizes):
-            if isinstance(number, int) and number < 1:
-                raise ValueError(f"{name} is {number}; it must be at least 1")
-        for name, choice, choices in (
-            ("on_bad_rows", on_bad_rows, ("error", "drop")),
-            ("normalize", normalize, ("dataset", "fixed")),
-        ):
-            if choice not in choices:
-                raise ValueError(f"{name} is {choice!r}; it is one of {', '.join(choices)}")
-        for name, size in (("image_size", image_size), *sizes):
-            if isinstance(size, int) and size > LARGEST:
-                raise ValueError(f"{name} is {size}; it must be at most {LARGEST}")
-        if split_seed < 0:
-            raise ValueError(f"split_seed is {split_seed}; it must be at least 0")
-        if (folds is None) != (fold is None):
-            raise ValueError(f"folds is {folds} and fold is {fold}; give both (fold from 0 to folds - 1) or neither")
-        if folds is not None and folds < 2:
-            raise ValueError(f"folds is {folds}; it must be at least 2, or null for none")
-        if folds is not None and fold is not None and not 0 <= fold < folds:
-            raise ValueError(f"fold is {fold}; of {folds} folds, it is one of 0 to {folds - 1}")
-        Preprocessing(SIDE, mean, std)  # refuses what no pixels have
-        self.path, self.augmentation, self.votes, self.splits = path, augmentation, votes, dict(splits or {})
-        self.val_fraction, self.test_fraction, self.split_seed = val_fraction, test_fraction, split_seed
-        self.folds, self.fold = folds, fold
+        self.path, self.augmentation, self.votes = path, augmentation, votes
+        self.splits = SplitOptions(splits or {}, val_fraction, test_fraction, split_seed, folds, fold)
         self.drop_copies, self.on_bad_rows = drop_copies, on_bad_rows
         self.normalize, self.mean, self.std = normalize, mean, std
         self.image_size: int | Literal["auto"] = image_size
@@ -142,8 +120,7 @@ class FERDataModule(L.LightningDataModule):
         self.source = Path(find_fer2013() if self.path is None else self.path).expanduser().absolute()
         faces = read_faces(self.source, self.on_bad_rows, self.votes)
         needed = ("test",) if stage == "test" else SPLITS
-        shares = (self.val_fraction, self.test_fraction, self.split_seed)
-        rows, self.origins = split_rows(faces, self.splits, *shares, needed, self.folds, self.fold)
+        rows, self.origins = split_rows(faces, self.splits, needed)
         known = digests(faces.images)
         if stage == "test":
             rows = {"test": rows["test"]}
@@ -168,7 +145,7 @@ class FERDataModule(L.LightningDataModule):
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """How faces, and any pictures, become what the network takes outside of training."""
+        """Returns how faces, and any pictures, become what the network takes outside of training."""
         return Preprocessing(SIDE if self.image_size == "auto" else self.image_size, self.mean, self.std)
 
     @property
@@ -177,7 +154,7 @@ class FERDataModule(L.LightningDataModule):
 
     @property
     def class_counts(self) -> Tensor:
-        """How many training faces each class has: int64 (C,)."""
+        """Returns the number of training faces of each class: int64 (C,)."""
         faces = self._read()
         return torch.bincount(faces.labels[self.rows["train"]], minlength=len(faces.class_names))
 
@@ -185,12 +162,12 @@ class FERDataModule(L.LightningDataModule):
         """Batches of images and labels int64 (B,), or soft labels float32 (B, C) where the faces have them."""
         faces = self._read()
         targets = faces.labels if faces.soft_labels is None else faces.soft_labels
-        dataset = Batches(faces.images, targets, self.rows["train"])
-        begun = 0
+        dataset = FacesDataset(faces.images, targets, self.rows["train"])
+        done = 0
         if self.trainer and self.trainer.fit_loop.restarting:  # within an epoch: Lightning says how far it had come
-            begun = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
-        order = EpochOrder(dataset, *self._processes, self.seed, begun * self.batch_size)
-        return loader(dataset, self.batch_size, order)
+            done = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
+        sampler = ResumableShuffleSampler(dataset, *self._processes, self.seed, skip=done * self.batch_size)
+        return training_loader(dataset, self.batch_size, sampler)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         return self._evaluated("val")
@@ -199,11 +176,11 @@ class FERDataModule(L.LightningDataModule):
         return self._evaluated("test")
 
     def measured(self, split: str) -> list[Tensor]:
-        """Which faces of val or test this process measures, as positions in the split, batch by batch."""
-        return shares(len(self.rows[split]), self.batch_size, *self._processes)
+        """Returns the faces of val or test that this process measures, as positions in the split, batch by batch."""
+        return evaluation_batches(len(self.rows[split]), self.batch_size, *self._processes)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """uint8 (B, 48, 48) → float (B, 1, S, S): augmented (in training), resized, normalised, mixed (in training).
+        """Augments (in training), resizes, normalises and mixes (in training): uint8 (B, 48, 48) → float (B, 1, S, S).
 
         Targets are labels, int64 (B,), or the share of each class, float (B, C), where faces are mixed.
         """
@@ -211,7 +188,9 @@ class FERDataModule(L.LightningDataModule):
         images = scaled(pixels)
         if not (self.trainer and self.trainer.training):
             return self.preprocessing.normalized(images), targets
-        preprocessing = replace(self.preprocessing, image_size=self._training_size())
+        preprocessing = self.preprocessing
+        if self.progressive_sizes:
+            preprocessing = replace(preprocessing, image_size=size_of_epoch(self.progressive_sizes, self.trainer))
         if self.augmentation is None:
             return preprocessing.normalized(images), targets
         if preprocessing.image_size < images.shape[-1]:  # to augment fewer pixels
@@ -224,12 +203,12 @@ class FERDataModule(L.LightningDataModule):
         """Rows of the source, int64 (B,), that a batch of the running epoch has, counted from 0."""
         assert self.trainer is not None
         sampler = getattr(self.trainer.train_dataloader, "sampler", None)
-        assert isinstance(sampler, EpochOrder)
+        assert isinstance(sampler, ResumableShuffleSampler)
         positions = sampler.order()[batch * self.batch_size : (batch + 1) * self.batch_size]
         return self._read().numbers[self.rows["train"][positions]]
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps of its data, for measuring its network later, perhaps on other data."""
+        """Returns what a checkpoint saves of its data, for measuring its network later, perhaps on other data."""
         votes = self.votes and self.votes.path and str(Path(self.votes.path).expanduser().absolute())
         return {
             "source": str(self.source),
@@ -244,26 +223,16 @@ class FERDataModule(L.LightningDataModule):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.mean, self.std, self.image_size = state_dict["mean"], state_dict["std"], state_dict["image_size"]
-        self.trained_on = state_dict["trained_on"]
-        self.chosen_on = state_dict.get("chosen_on", self.chosen_on)
+        self.trained_on, self.chosen_on = state_dict["trained_on"], state_dict["chosen_on"]
 
     @property
     def _processes(self) -> tuple[int, int]:
-        """How many train together, and which of them this is."""
+        """Returns the number of processes that train together, and the number of this one."""
         return (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
 
     def _evaluated(self, split: str) -> DataLoader[Batch]:
         faces = self._read()
-        return loader_of(Batches(faces.images, faces.labels, self.rows[split]), self.measured(split))
-
-    def _training_size(self) -> int:
-        if not self.progressive_sizes:
-            return self.preprocessing.image_size
-        assert self.trainer is not None
-        epochs, sizes = self.trainer.max_epochs, self.progressive_sizes
-        if epochs is None or epochs < 1:
-            raise ValueError("progressive_sizes shares out the run's epochs: the trainer needs max_epochs")
-        return sizes[min(self.trainer.current_epoch * len(sizes) // epochs, len(sizes) - 1)]
+        return evaluation_loader(FacesDataset(faces.images, faces.labels, self.rows[split]), self.measured(split))
 
     def _copies(self, known: Tensor, rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {split: torch.isin(known[r], self.trained_on) for split, r in rows.items() if split != "train"}

@@ -1,52 +1,82 @@
-"""Which faces are trained on, chosen on and reported on."""
+"""Splits faces into those that are trained on, chosen on and reported on."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from hashlib import blake2b
+from dataclasses import dataclass, field
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 import torch
+from pydantic import Field, NonNegativeInt
 from torch import Tensor
 
-from fer_lightning.data.faces import SPLITS, DataError, Faces
+from fer_lightning.data.faces import SPLITS, Faces
+from fer_lightning.errors import DataError
+from fer_lightning.signature import Fraction, refuse_out_of_range
 
 log = logging.getLogger(__name__)
 
 CONVENTION = {"train": ("Training", "train", "all"), "val": ("PublicTest", "val"), "test": ("PrivateTest", "test")}
 """Train on Training, choose on PublicTest, report PrivateTest: and the same for folders of those names."""
 
+Folds = Annotated[int, Field(ge=2, le=1000)]
+
 MACRO = "Macro averages leave it out, or count it 0 once another face is taken for it"
-"""What torchmetrics does with a class that no face of a split has."""
+"""The way of torchmetrics with a class that no face of a split has."""
+
+
+@dataclass(frozen=True)
+class SplitOptions:
+    """The choice of faces that are trained on, chosen on and reported on; its names are the keys of conf/data.
+
+    Args:
+        splits: which part or parts of the source train, val and test take; "auto", as where one is left out, is the
+            convention's part where the source has it and no other split has been given it, and otherwise a stratified
+            share of the training part.
+        val_fraction: share of the training part that val gets, if it is cut out.
+        test_fraction: share of the training part that test gets, if it is cut out.
+        split_seed: decides which faces are cut out, and those of each fold, whatever the run's seed is.
+        folds: number of stratified folds that the training part is cut into: val is one of them, train the others.
+        fold: which fold val is, from 0 to folds - 1.
+
+    Raises:
+        ValueError: an argument outside its range, nothing left to train on, folds without fold or the reverse.
+    """
+
+    splits: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    val_fraction: Fraction = 0.1
+    test_fraction: Fraction = 0.1
+    split_seed: NonNegativeInt = 0
+    folds: Folds | None = None
+    fold: NonNegativeInt | None = None
+
+    def __post_init__(self) -> None:
+        refuse_out_of_range(SplitOptions, vars(self))
+        if (both := self.val_fraction + self.test_fraction) >= 1:
+            raise ValueError(f"val_fraction + test_fraction is {both}: that leaves nothing to train on")
+        folds, fold = self.folds, self.fold
+        if (folds is None) != (fold is None):
+            raise ValueError(f"folds is {folds} and fold is {fold}; give both (fold from 0 to folds - 1) or neither")
+        if folds is not None and fold is not None and fold >= folds:
+            raise ValueError(f"fold is {fold}; of {folds} folds, it is one of 0 to {folds - 1}")
 
 
 def split_rows(
-    faces: Faces,
-    parts: Mapping[str, str | Sequence[str]],
-    val_fraction: float,
-    test_fraction: float,
-    split_seed: int,
-    needed: Sequence[str] = SPLITS,
-    folds: int | None = None,
-    fold: int | None = None,
+    faces: Faces, options: SplitOptions, needed: Sequence[str] = SPLITS
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The rows of each split, int64, ascending; and in words, which part of the source each is.
+    """Returns the rows of each split, int64, ascending; and in words, which part of the source each is.
 
     Args:
         faces: the whole source.
-        parts: which part or parts of the source each split takes; "auto" is the convention's part where the source
-            has it and no other split has been given it, and else a stratified share of the training part.
-        val_fraction: share of the training part that val gets, if it is cut out.
-        test_fraction: the same for test.
-        split_seed: decides which faces are cut out, and those of each fold, whatever the run's seed is.
+        options: how to split them.
         needed: the splits that must not be empty.
-        folds: if given, val is one of so many stratified folds of the training part, and train the others.
-        fold: which one, from 0.
 
     Raises:
         DataError: a part that the source does not have, one that is trained on and evaluated on, an empty split,
             a part given to val together with folds, more folds than there are faces to train on.
     """
+    parts, folds, fold, split_seed = options.splits, options.folds, options.fold, options.split_seed
     if unknown := set(parts) - set(SPLITS):
         raise DataError(f"data.splits names {', '.join(sorted(unknown))}; its keys are train, val and test")
     if folds is not None and "val" in needed and parts.get("val", "auto") != "auto":
@@ -70,8 +100,9 @@ def split_rows(
                 f"faces that it was trained on"
             )
     both = set(named["val"]) & set(named["test"])
-    rows = {split: _rows_of(faces, named[split]) for split in SPLITS}
-    cut = {split: share for split, share in (("test", test_fraction), ("val", val_fraction)) if not named[split]}
+    rows = {split: _part_rows(faces, named[split]) for split in SPLITS}
+    shares = {"test": options.test_fraction, "val": options.val_fraction}
+    cut = {split: share for split, share in shares.items() if not named[split]}
     if folds is not None:
         del cut["val"]
     rows |= _cut(rows["train"], faces.labels, cut, split_seed)
@@ -94,52 +125,8 @@ def split_rows(
     return rows, origins
 
 
-def digests(images: Tensor) -> Tensor:
-    """int64 (N,): equal where two images are equal to the byte."""
-    raw = b"".join(blake2b(image.numpy().data, digest_size=8).digest() for image in images)
-    return torch.frombuffer(bytearray(raw), dtype=torch.int64)
-
-
-def labelled_digests(faces: Faces, known: Tensor, rows: Tensor) -> Tensor:
-    """int64 (N,): equal where two faces are, and what they are learnt or measured by: label and soft label.
-
-    Args:
-        faces: the whole source.
-        known: `digests` of its images.
-        rows: which faces.
-    """
-    raw = known[rows].numpy(), faces.labels[rows].numpy()
-    soft = () if faces.soft_labels is None else (faces.soft_labels[rows].numpy(),)
-    parts = [np.ascontiguousarray(part).reshape(len(rows), -1).view(np.uint8) for part in (*raw, *soft)]
-    return digests(torch.from_numpy(np.concatenate(parts, axis=1)))
-
-
-def warn_of_known(tested: Tensor, trained_on: Tensor, chosen_on: Tensor) -> None:
-    """Says where a figure is no honest one: if more than a quarter of test are faces that the network knows.
-
-    FER2013's parts share some as it is: 8% of its test faces are in its training part too.
-
-    Args:
-        tested: digests of test's faces, int64 (N,).
-        trained_on: of those that the network has learnt from.
-        chosen_on: of those of its run's val.
-    """
-    for known, why in (
-        (trained_on, "the network learns from: the figure says nothing about faces that are new to it"),
-        (chosen_on, "it may have been chosen on, as its run's val: the figure leans to the high side"),
-    ):
-        count = int(torch.isin(tested, known).sum())
-        if count > len(tested) / 4:
-            log.warning(
-                "%s of the %s faces of test are those that %s. Give others with data.splits.test=… or data.path=…",
-                f"{count:,}",
-                f"{len(tested):,}",
-                why,
-            )
-
-
 def warn_of_absent_classes(labels: Tensor, rows: Mapping[str, Tensor], class_names: Sequence[str]) -> None:
-    """Says which classes have no face in which splits, and what that does to the figures.
+    """Warns of classes without a face in some split, and says what that does to the figures.
 
     Args:
         labels: of the whole source, int64 (N,).
@@ -170,7 +157,7 @@ def warn_of_absent_classes(labels: Tensor, rows: Mapping[str, Tensor], class_nam
 def split_frame(
     faces: Faces, rows: Mapping[str, Tensor], origins: Mapping[str, str], copies: Mapping[str, int]
 ) -> pd.DataFrame:
-    """A row a split: what it is, its faces of each emotion, and how many of them are copies of a face trained on."""
+    """Returns a row per split: what it is, its faces of each emotion, and how many are copies of a training face."""
     counts = {s: torch.bincount(faces.labels[r], minlength=len(faces.class_names)).tolist() for s, r in rows.items()}
     table = pd.DataFrame(counts, index=pd.Index(faces.class_names)).T
     table["all"] = table.sum(axis=1)
@@ -180,7 +167,7 @@ def split_frame(
 
 
 def split_table(faces: Faces, rows: Mapping[str, Tensor], origins: Mapping[str, str], copies: Mapping[str, int]) -> str:
-    """The same as text."""
+    """Returns `split_frame` as text."""
     formats = dict.fromkeys((*faces.class_names, "all"), "{:,}".format)
     return split_frame(faces, rows, origins, copies).to_string(formatters=formats)
 
@@ -203,13 +190,13 @@ def _names(split: str, wanted: str | Sequence[str], present: Mapping[str, int]) 
     return names
 
 
-def _rows_of(faces: Faces, names: Sequence[str]) -> Tensor:
+def _part_rows(faces: Faces, names: Sequence[str]) -> Tensor:
     wanted = torch.tensor([faces.part_names.index(name) for name in names], dtype=faces.parts.dtype)
     return torch.isin(faces.parts, wanted).nonzero().flatten()
 
 
 def _cut(train: Tensor, labels: Tensor, shares: Mapping[str, float], seed: int) -> dict[str, Tensor]:
-    """train, and what was cut out of it for each split: the same share of every class."""
+    """Returns train, and what was cut out of it for each split: the same share of every class."""
     taken: dict[str, list[Tensor]] = {split: [] for split in ("train", *shares)}
     generator = np.random.default_rng(seed)
     for label in labels[train].unique().tolist():
@@ -222,7 +209,7 @@ def _cut(train: Tensor, labels: Tensor, shares: Mapping[str, float], seed: int) 
 
 
 def _without_fold(train: Tensor, labels: Tensor, folds: int, fold: int, seed: int) -> tuple[Tensor, Tensor]:
-    """train without one fold of it, and that fold; each fold has the same share of every class, give or take a face."""
+    """Returns train without a fold, and the fold, which has the same share of every class, give or take a face."""
     generator = np.random.default_rng(seed)
     shuffled = train[torch.from_numpy(generator.permutation(len(train)))]
     by_class = shuffled[labels[shuffled].argsort(stable=True)]

@@ -19,16 +19,19 @@ from typing import Literal
 from PIL import Image
 from tqdm import tqdm
 
-from fer_lightning.data.faces import DataError, Faces
-from fer_lightning.data.readers.ferplus import Votes
+from fer_lightning.data.faces import Faces
+from fer_lightning.data.readers.ferplus import VotesOptions
 from fer_lightning.data.readers.labels_table import COLUMNS, NAME
 from fer_lightning.data.readers.source import read_faces
-from fer_lightning.data.spreadsheets import safe_text
+from fer_lightning.data.tables import safe_text
+from fer_lightning.errors import DataError
 
 log = logging.getLogger(__name__)
 
 
-def export(path: Path, out: Path, on_bad_rows: Literal["error", "drop"] = "error", votes: Votes | None = None) -> None:
+def export(
+    path: Path, out: Path, on_bad_rows: Literal["error", "drop"] = "error", votes: VotesOptions | None = None
+) -> None:
     """Writes the faces of `path` below the folder `out`, with a progress bar; the others as for `read_faces`.
 
     Raises DataError if the faces cannot be read, or `out` is anything but a folder that is empty or not there yet.
@@ -61,7 +64,7 @@ def _write(faces: Faces, folder: Path) -> None:
 
 @contextmanager
 def _written_whole(out: Path) -> Iterator[Path]:
-    """A folder that becomes `out` when the block ends, and is gone if it fails."""
+    """Yields a folder that becomes `out` when the block ends, and is gone if it fails."""
     if out.is_dir() and any(out.iterdir()):
         raise DataError(f"{out}: this folder is not empty, and nothing is overwritten. Give another OUT, or empty it.")
     if out.exists() and not out.is_dir():
@@ -98,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.rule and not given.votes:
         parser.error("--rule says how votes become labels: give --votes FILE too")
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    votes = Votes(given.votes, given.rule or "majority") if given.votes else None
+    votes = VotesOptions(given.votes, given.rule or "majority") if given.votes else None
     out = Path(os.path.expanduser(given.out)).absolute()
     try:
         export(given.path, out, given.on_bad_rows, votes)

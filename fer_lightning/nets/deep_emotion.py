@@ -5,10 +5,14 @@ Sensors 2021. This is the network of the public reference code, where the transf
 paper's figure it is a branch on the features. No convolution is padded and each has a bias.
 """
 
+from typing import Annotated
+
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
 
+from fer_lightning.signature import checked
 from fer_lightning.transforms.warp import affine_grid
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -54,7 +58,8 @@ class DeepEmotion(nn.Module):
             drops at evaluation too).
     """
 
-    def __init__(self, num_classes: int = 7, dropout: float = 0.5) -> None:
+    @checked
+    def __init__(self, num_classes: int = 7, dropout: Annotated[float, Field(ge=0, le=1)] = 0.5) -> None:
         super().__init__()
         self.transformer = SpatialTransformer()
         self.features = nn.Sequential(

@@ -3,12 +3,14 @@
 He et al.: Deep Residual Learning for Image Recognition, CVPR 2016.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import Field
 from torch import nn
 from torchvision.models.resnet import BasicBlock, ResNet
 
 from fer_lightning.nets.grey import GreyConv2d
+from fer_lightning.signature import Fraction, checked
 
 Stem = Literal["imagenet", "pooled", "small"]
 
@@ -27,14 +29,15 @@ class ResNet18(ResNet):
         ValueError: an argument outside its range.
     """
 
-    def __init__(self, num_classes: int = 7, stem: Stem = "imagenet", width: int = 64, dropout: float = 0.0) -> None:
+    @checked
+    def __init__(
+        self,
+        num_classes: int = 7,
+        stem: Stem = "imagenet",
+        width: Annotated[int, Field(ge=1)] = 64,
+        dropout: Fraction = 0.0,
+    ) -> None:
         super().__init__(BasicBlock, [2, 2, 2, 2], num_classes=num_classes)
-        if stem not in ("imagenet", "pooled", "small"):
-            raise ValueError(f"stem is {stem!r}; it is one of imagenet, pooled, small")
-        if width < 1:
-            raise ValueError(f"width is {width}; it must be at least 1")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout is {dropout}; it is a probability in [0, 1)")
         if stem == "imagenet":
             self.conv1 = GreyConv2d(1, width, 7, stride=2, padding=3, bias=False)
         else:

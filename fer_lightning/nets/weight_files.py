@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torchvision.models import get_model_weights, list_models
 
-from fer_lightning.plain_file import REFUSED, is_plain, plain_values
+from fer_lightning.files import REFUSED, is_plain, plain_values
 
 SHOWN = 3
 """How many names an error lists of each kind; it counts them all."""

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import get_model_weights
 
+from fer_lightning.files import REFUSED
 from fer_lightning.nets.grey import GreyConv2d, first_convolution, fold_colours
 from fer_lightning.nets.weight_files import likely_archs, misfits, read_weights, state_dict_in, with_names_of
-from fer_lightning.plain_file import REFUSED
 
 log = logging.getLogger(__name__)
 

@@ -2,15 +2,18 @@
 
 import logging
 from pathlib import Path
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field, PositiveFloat
 from torch import Tensor
 
 from fer_lightning.config.run_config import checkpoint_of
 from fer_lightning.data import FERDataModule
-from fer_lightning.data.splits import digests
+from fer_lightning.data.digests import digests
 from fer_lightning.nets.torchvision import refusal
+from fer_lightning.signature import Fraction, checked
 from fer_lightning.training.checkpoint_content import checkpoint_content
 from fer_lightning.training.losses import ClassWeights, CrossEntropy
 from fer_lightning.training.models import load_model
@@ -28,8 +31,8 @@ class Distillation(CrossEntropy):
 
     Args:
         teacher: the folder of a finished run, for the checkpoint that it tested, or a checkpoint.
-        weight: share of the teacher in the loss, above 0 and at most 1; the labels have the rest.
-        temperature: above 0; what the logits of both are divided by: the higher, the more the classes count that the
+        weight: share of the teacher in the loss; the labels have the rest.
+        temperature: what the logits of both are divided by: the higher, the more the classes count that the
             teacher holds for unlikely.
         label_smoothing: see `CrossEntropy`; of the labels.
         class_weights: likewise.
@@ -39,20 +42,17 @@ class Distillation(CrossEntropy):
         ValueError: an argument outside its range.
     """
 
+    @checked
     def __init__(
         self,
         teacher: str,
-        weight: float = 0.7,
-        temperature: float = 2.0,
-        label_smoothing: float = 0.0,
+        weight: Annotated[float, Field(gt=0, le=1)] = 0.7,
+        temperature: PositiveFloat = 2.0,
+        label_smoothing: Fraction = 0.0,
         class_weights: ClassWeights = "none",
-        beta: float = 0.999,
+        beta: Fraction = 0.999,
     ) -> None:
         super().__init__(label_smoothing, class_weights, beta)
-        if not 0 < weight <= 1:
-            raise ValueError(f"weight is {weight}; it must be above 0 and at most 1")
-        if temperature <= 0:
-            raise ValueError(f"temperature is {temperature}; it must be above 0")
         self.path, self.weight, self.temperature = Path(teacher).expanduser(), weight, temperature
 
     def prepare(self, data: FERDataModule) -> None:

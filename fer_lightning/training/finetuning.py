@@ -2,8 +2,10 @@
 
 import lightning as L
 from lightning.pytorch.callbacks import BaseFinetuning
+from pydantic import NonNegativeInt
 from torch.optim import Optimizer
 
+from fer_lightning.signature import checked
 from fer_lightning.training.classifier import EmotionClassifier
 
 
@@ -20,10 +22,9 @@ class Finetuning(BaseFinetuning):
         ValueError: a negative epoch.
     """
 
-    def __init__(self, unfreeze_at_epoch: int | None = None) -> None:
+    @checked
+    def __init__(self, unfreeze_at_epoch: NonNegativeInt | None = None) -> None:
         super().__init__()
-        if unfreeze_at_epoch is not None and unfreeze_at_epoch < 0:
-            raise ValueError(f"unfreeze_at_epoch is {unfreeze_at_epoch}; it must be at least 0, or null for never")
         self.unfreeze_at_epoch = unfreeze_at_epoch
 
     def freeze_before_training(self, pl_module: L.LightningModule) -> None:

@@ -6,10 +6,12 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic import NonNegativeFloat
 from torch import Tensor
 from torchmetrics import Metric
 
 from fer_lightning.data import FERDataModule
+from fer_lightning.signature import Fraction, checked
 
 log = logging.getLogger(__name__)
 
@@ -26,23 +28,20 @@ class CrossEntropy:
     faces, `face_weights` too.
 
     Args:
-        label_smoothing: share of the target that is spread over all classes, in [0, 1).
+        label_smoothing: share of the target that is spread over all classes.
         class_weights: "none" weighs all classes alike, which is what accuracy wants. "balanced" weighs a class by
             N / (C · n), n its number of training faces, as scikit-learn does; "effective-number" by
             (1 - beta) / (1 - beta**n), scaled to a mean of 1 (Cui et al., CVPR 2019), which is milder.
-        beta: of effective-number, in [0, 1): the nearer to 1, the more the rare classes weigh.
+        beta: of effective-number: the nearer to 1, the more the rare classes weigh.
 
     Raises:
         ValueError: an argument outside its range.
     """
 
-    def __init__(self, label_smoothing: float = 0.0, class_weights: ClassWeights = "none", beta: float = 0.999) -> None:
-        if not 0 <= label_smoothing < 1:
-            raise ValueError(f"label_smoothing is {label_smoothing}; it must be at least 0 and below 1")
-        if class_weights not in ("none", "balanced", "effective-number"):
-            raise ValueError(f"class_weights is {class_weights!r}; it is one of none, balanced, effective-number")
-        if not 0 <= beta < 1:
-            raise ValueError(f"beta is {beta}; it must be at least 0 and below 1")
+    @checked
+    def __init__(
+        self, label_smoothing: Fraction = 0.0, class_weights: ClassWeights = "none", beta: Fraction = 0.999
+    ) -> None:
         self.label_smoothing, self.class_weights, self.beta = label_smoothing, class_weights, beta
 
     def prepare(self, data: FERDataModule) -> None:
@@ -143,7 +142,7 @@ class Focal(CrossEntropy):
     Detection, ICCV 2017). Means and class weights are as in `CrossEntropy`.
 
     Args:
-        gamma: at least 0; 0 is cross-entropy.
+        gamma: 0 is cross-entropy.
         label_smoothing: see `CrossEntropy`.
         class_weights: likewise.
         beta: likewise.
@@ -152,16 +151,15 @@ class Focal(CrossEntropy):
         ValueError: an argument outside its range.
     """
 
+    @checked
     def __init__(
         self,
-        gamma: float = 2.0,
-        label_smoothing: float = 0.0,
+        gamma: NonNegativeFloat = 2.0,
+        label_smoothing: Fraction = 0.0,
         class_weights: ClassWeights = "none",
-        beta: float = 0.999,
+        beta: Fraction = 0.999,
     ) -> None:
         super().__init__(label_smoothing, class_weights, beta)
-        if gamma < 0:
-            raise ValueError(f"gamma is {gamma}; it must be at least 0")
         self.gamma = gamma
 
     def __call__(self, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:

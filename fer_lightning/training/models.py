@@ -13,7 +13,7 @@ from fer_lightning.nets.deep_emotion import DeepEmotion
 from fer_lightning.nets.resnet18 import ResNet18, Stem
 from fer_lightning.nets.torchvision import colour_size, refusal, torchvision_net
 from fer_lightning.nets.weights import Start, load_start
-from fer_lightning.signature import misfit
+from fer_lightning.signature import argument_error
 from fer_lightning.training.classifier import EmotionClassifier, class_name
 from fer_lightning.training.fitting import LONGEST, refuse_misfit
 from fer_lightning.training.losses import CrossEntropy
@@ -138,7 +138,7 @@ def load_model(source: Path | str, loss: CrossEntropy | None = None) -> EmotionC
     content = network_content(Path(source))
     try:
         kind = model_kind(content.model_class)
-        if problem := misfit(kind, content.hyper_parameters):
+        if problem := argument_error(kind, content.hyper_parameters):
             raise ValueError(f"hyper_parameters: {problem}")
         refuse_misfit(kind, content.hyper_parameters, content.state_dict)
         model: EmotionClassifier = kind(**content.hyper_parameters)  # type: ignore[arg-type]

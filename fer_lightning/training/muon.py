@@ -7,11 +7,14 @@ torch.optim.Muon does it for matrices alone; here a kernel (out, in, height, wid
 import math
 from collections.abc import Callable, Iterable
 from itertools import chain
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field, NonNegativeFloat
 from torch import Tensor
 from torch.optim import SGD
+
+from fer_lightning.signature import Fraction, checked
 
 Group = dict[str, Any]
 
@@ -36,26 +39,18 @@ class Muon(SGD):
         ValueError: an argument outside its range.
     """
 
+    @checked
     def __init__(
         self,
         params: Iterable[Tensor] | Iterable[Group],
-        lr: float = 0.04,
-        weight_decay: float = 0.05,
-        momentum: float = 0.95,
-        ns_steps: int = 5,
-        rest_lr: float = 0.1,
-        rest_weight_decay: float = 0.001,
-        rest_momentum: float = 0.9,
+        lr: NonNegativeFloat = 0.04,
+        weight_decay: NonNegativeFloat = 0.05,
+        momentum: Fraction = 0.95,
+        ns_steps: Annotated[int, Field(ge=1)] = 5,
+        rest_lr: NonNegativeFloat = 0.1,
+        rest_weight_decay: NonNegativeFloat = 0.001,
+        rest_momentum: Fraction = 0.9,
     ) -> None:
-        for name, value in (("momentum", momentum), ("rest_momentum", rest_momentum)):
-            if not 0 <= value < 1:
-                raise ValueError(f"{name} is {value}; it must be at least 0 and below 1")
-        rates = {"lr": lr, "weight_decay": weight_decay, "rest_lr": rest_lr, "rest_weight_decay": rest_weight_decay}
-        for name, value in rates.items():
-            if value < 0:
-                raise ValueError(f"{name} is {value}; it must be at least 0")
-        if ns_steps < 1:
-            raise ValueError(f"ns_steps is {ns_steps}; it must be at least 1")
         given = list(params)
         groups: list[Group] = given if isinstance(given[0], dict) else [{"params": given}]  # type: ignore[assignment]
         # SGD's own momentum is none for kernels: it would come after the step was made orthogonal.

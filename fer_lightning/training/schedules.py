@@ -11,6 +11,8 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, ReduceLROnPlateau, SequentialLR
 
+from fer_lightning.signature import Fraction, checked
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -66,7 +68,8 @@ def parameter_groups(
     ]
 
 
-def warmup_cosine(optimizer: Optimizer, total_steps: int, warmup: float = 0.0, eta_min: float = 0.0) -> LRScheduler:
+@checked
+def warmup_cosine(optimizer: Optimizer, total_steps: int, warmup: Fraction = 0.0, eta_min: float = 0.0) -> LRScheduler:
     """From a hundredth of the learning rate up to it in a line, then down to eta_min along half a cosine.
 
     Loshchilov and Hutter: SGDR, ICLR 2017, without restarts; the warm-up is that of Goyal et al., 2017.
@@ -74,14 +77,12 @@ def warmup_cosine(optimizer: Optimizer, total_steps: int, warmup: float = 0.0, e
     Args:
         optimizer: whose learning rate it is.
         total_steps: of the whole run.
-        warmup: share of these steps that go up, at least 0 and below 1.
+        warmup: share of these steps that go up.
         eta_min: the rate at the end.
 
     Raises:
         ValueError: a warmup outside its range.
     """
-    if not 0 <= warmup < 1:
-        raise ValueError(f"warmup is {warmup}; it is a share of the run's steps, at least 0 and below 1")
     steps_up = round(warmup * total_steps)
     down = CosineAnnealingLR(optimizer, max(1, total_steps - steps_up), eta_min=eta_min)
     if steps_up == 0:

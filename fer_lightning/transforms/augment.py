@@ -1,16 +1,21 @@
 """Augmentation of a batch of faces on the device it is on, with parameters drawn for each face."""
 
 import math
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field, NonNegativeFloat, PositiveFloat
 from torch import Generator, Tensor
 from torchvision.transforms.v2 import CutMix, MixUp
 
+from fer_lightning.signature import checked
 from fer_lightning.transforms.warp import affine_grid
 
 Padding = Literal["zeros", "border", "reflection"]
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Area = Annotated[float, Field(gt=0, le=1)]
 
 
 class Augmentation:
@@ -43,52 +48,34 @@ class Augmentation:
         ValueError: a parameter outside its range.
     """
 
+    @checked
     def __init__(
         self,
-        degrees: float = 0.0,
-        translate: float = 0.0,
-        scale: tuple[float, float] = (1.0, 1.0),
-        shear: float = 0.0,
-        flip: float = 0.0,
-        brightness: float = 0.0,
-        contrast: float = 0.0,
-        erasing: float = 0.0,
-        erasing_scale: tuple[float, float] = (0.02, 0.2),
-        erasing_ratio: tuple[float, float] = (0.3, 3.3),
-        mixup: float = 0.0,
-        cutmix: float = 0.0,
+        degrees: Annotated[float, Field(ge=0, le=180)] = 0.0,
+        translate: Share = 0.0,
+        scale: tuple[PositiveFloat, PositiveFloat] = (1.0, 1.0),
+        shear: Annotated[float, Field(ge=0, le=89)] = 0.0,
+        flip: Share = 0.0,
+        brightness: Share = 0.0,
+        contrast: Share = 0.0,
+        erasing: Share = 0.0,
+        erasing_scale: tuple[Area, Area] = (0.02, 0.2),
+        erasing_ratio: tuple[PositiveFloat, PositiveFloat] = (0.3, 3.3),
+        mixup: NonNegativeFloat = 0.0,
+        cutmix: NonNegativeFloat = 0.0,
         padding: Padding = "zeros",
     ) -> None:
-        for name, value, low, high in (
-            ("degrees", degrees, 0, 180),
-            ("translate", translate, 0, 1),
-            ("shear", shear, 0, 89),
-            ("flip", flip, 0, 1),
-            ("brightness", brightness, 0, 1),
-            ("contrast", contrast, 0, 1),
-            ("erasing", erasing, 0, 1),
-            ("mixup", mixup, 0, math.inf),
-            ("cutmix", cutmix, 0, math.inf),
-        ):
-            if not low <= value <= high:
-                raise ValueError(f"{name} is {value}; it must lie in {low}…{high}")
-        for name, span, highest in (
-            ("scale", scale, math.inf),
-            ("erasing_scale", erasing_scale, 1.0),
-            ("erasing_ratio", erasing_ratio, math.inf),
-        ):
-            if len(span) != 2 or not 0 < span[0] <= span[1] <= highest:
-                raise ValueError(f"{name} is {list(span)}; it must be [low, high] with 0 < low ≤ high ≤ {highest}")
+        for name, span in (("scale", scale), ("erasing_scale", erasing_scale), ("erasing_ratio", erasing_ratio)):
+            if span[0] > span[1]:
+                raise ValueError(f"{name} is {list(span)}; it must be [low, high]")
         self.degrees, self.translate, self.scale, self.shear = degrees, translate, scale, shear
         self.flip, self.brightness, self.contrast = flip, brightness, contrast
         self.erasing, self.erasing_scale, self.erasing_ratio = erasing, erasing_scale, erasing_ratio
-        if padding not in get_args(Padding):
-            raise ValueError(f"padding is {padding!r}; it is one of {', '.join(get_args(Padding))}")
         self.mixup, self.cutmix, self.padding = mixup, cutmix, padding
         self._warps = flip > 0 or degrees > 0 or translate > 0 or shear > 0 or tuple(scale) != (1, 1)
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
-        """Augmented copies of images, float (B, 1, H, W) in 0…1, drawn from a generator on the CPU."""
+        """Returns augmented copies of images, float (B, 1, H, W) in 0…1, drawn from a generator on the CPU."""
         drawn = self.draw(len(images), generator)
         values = torch.stack(list(drawn.values()))
         if images.device.type == "cuda":
@@ -97,7 +84,7 @@ class Augmentation:
         return self.apply(images, dict(zip(drawn, values, strict=True)))
 
     def mix(self, images: Tensor, targets: Tensor, num_classes: int, generator: Generator) -> tuple[Tensor, Tensor]:
-        """images, float (B, 1, S, S), and targets, int64 (B,) or float (B, C), blended if mixup or cutmix is on.
+        """Blends images, float (B, 1, S, S), and targets, int64 (B,) or float (B, C), if mixup or cutmix is on.
 
         Mixed targets are float (B, C). By torchvision's own transforms, which draw from torch's default generator: it
         is set from the given one, and afterwards as it was.
@@ -141,7 +128,7 @@ class Augmentation:
         }
 
     def apply(self, images: Tensor, drawn: dict[str, Tensor]) -> Tensor:
-        """images changed by given parameters.
+        """Returns images changed by given parameters.
 
         angle and shear in degrees (positive angles turn clockwise on the screen, as in torchvision), translate_x/y
         as a share of width and height, brightness and contrast as factors, flip 0 or 1, the erased rectangle's height
@@ -160,7 +147,7 @@ class Augmentation:
 
 
 def _warp(images: Tensor, drawn: dict[str, Tensor], padding: Padding) -> Tensor:
-    """torchvision's affine (rotate · shear · scale about the centre, then translate), then the flip.
+    """Warps by torchvision's affine (rotate · shear · scale about the centre, then translate), then flips.
 
     `affine_grid` wants the inverse, output position → input position, in coordinates of ±1: written out below, so
     that a batch of any size costs a handful of operations on (B,) tensors.
@@ -180,7 +167,7 @@ def _warp(images: Tensor, drawn: dict[str, Tensor], padding: Padding) -> Tensor:
 
 
 def _kept(images: Tensor, drawn: dict[str, Tensor]) -> Tensor:
-    """1 where a face is kept, 0 in its erased rectangle: (B, 1, H, W)."""
+    """Returns 1 where a face is kept, 0 in its erased rectangle: (B, 1, H, W)."""
     outside = []
     for length, size, place in (
         (images.shape[-2], drawn["erase_height"], drawn["erase_y"]),

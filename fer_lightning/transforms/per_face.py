@@ -1,13 +1,13 @@
-"""Augmentations that know nothing of this program: torchvision's v2 transforms, and those of somebody's own."""
+"""Adapts augmentations that know nothing of this program: torchvision's v2 transforms, and those of somebody's own."""
 
 import functools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
-from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Generator, Tensor
 
 from fer_lightning.transforms.augment import Augmentation
@@ -40,7 +40,7 @@ class PerFace(Augmentation):
     def __init__(self, transform: Callable[[Tensor], Any]) -> None:
         super().__init__()
         self.transform = transform
-        with isolate_rng():
+        with _own_random_states():
             tried = torch.cat([self._tried(face) for face in torch.rand(TRIED, 1, 48, 48).split(1)])
         if not tried.isfinite().all() or (tried != tried.clamp(0, 1)).float().mean() > OUTSIDE:
             raise ValueError(
@@ -55,7 +55,7 @@ class PerFace(Augmentation):
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
         seed = int(torch.randint(2**32, (1,), generator=generator))
-        with isolate_rng(include_cuda=images.device.type == "cuda"):
+        with _own_random_states(*[images.device] * images.is_cuda):
             random.seed(seed)
             np.random.seed(seed)
             torch.manual_seed(seed)
@@ -76,3 +76,15 @@ class PerFace(Augmentation):
             return self._resized(found, face)
         what = f"{found.dtype} {tuple(found.shape)}" if isinstance(found, Tensor) else f"a {type(found).__name__}"
         raise ValueError(f"{self.name} gives {what}; expected is a face, float (1, 1, H, W) in 0…1")
+
+
+@contextmanager
+def _own_random_states(*gpus: torch.device) -> Iterator[None]:
+    """Leaves the random states of torch, also on these GPUs, of numpy and of Python as they were."""
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(gpus):
+        try:
+            yield
+        finally:
+            random.setstate(python_state)
+            np.random.set_state(numpy_state)

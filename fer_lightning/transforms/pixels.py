@@ -1,4 +1,4 @@
-"""What whole batches of pixels need: their size, their mean and deviation."""
+"""Changes the size of whole batches of pixels; computes their mean and deviation."""
 
 import numpy as np
 import torch.nn.functional as F
@@ -13,7 +13,7 @@ def resized(images: Tensor, size: int) -> Tensor:
 
 
 def mean_and_std(images: Tensor, rows: Tensor) -> tuple[float, float]:
-    """Of pixel / 255, over all pixels of these rows, from exact integer sums."""
+    """Returns mean and deviation of pixel / 255 over all pixels of these rows, from exact integer sums."""
     histogram = np.zeros(256, np.int64)
     for chunk in rows.split(1024):
         histogram += np.bincount(images[chunk].numpy().ravel(), minlength=256)

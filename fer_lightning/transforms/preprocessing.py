@@ -1,14 +1,16 @@
-"""How a picture becomes what a network takes: one way for its training data, for photographs and for its students."""
+"""Turns a picture into what a network takes: its training data, photographs and its students' faces alike."""
 
-import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+from pydantic import Field
 from torch import Tensor
 
+from fer_lightning.signature import refuse_out_of_range
 from fer_lightning.transforms.pixels import resized
 
 SIDE = 48
@@ -17,35 +19,36 @@ SIDE = 48
 LARGEST = 2048
 """Height and width that a network's images may have at most."""
 
+Side = Annotated[int, Field(ge=1, le=LARGEST)]
+Mean = Annotated[float, Field(allow_inf_nan=False)]
+Deviation = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
 Picture = Image.Image | NDArray[np.uint8]
-"""Of any size and mode; as an array (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA."""
+"""A picture of any size and mode; as an array (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA."""
 
 MAY_TURN = {"exif", "xmp", "Raw profile type exif", "XML:com.adobe.xmp"}
-"""Where Pillow keeps what says which way up a picture is, but for TIFF."""
+"""Keys of a picture's info that may say which way up it is, but for TIFF."""
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How pictures become the images of one network. A checkpoint and model.safetensors hold it.
+    """The way from any picture to the images of one network. A checkpoint and model.safetensors hold it.
 
     Args:
-        image_size: height and width that the 48×48 faces are resized to, in pixels, at most `LARGEST`.
+        image_size: height and width that the 48×48 faces are resized to, in pixels.
         mean: what pixel / 255 is normalised by.
-        std: likewise, above 0.
+        std: likewise.
 
     Raises:
         ValueError: an argument outside its range.
     """
 
-    image_size: int
-    mean: float
-    std: float
+    image_size: Side
+    mean: Mean
+    std: Deviation
 
     def __post_init__(self) -> None:
-        if not 1 <= self.image_size <= LARGEST:
-            raise ValueError(f"image_size is {self.image_size}; it must be at least 1 and at most {LARGEST}")
-        if not (math.isfinite(self.mean) and math.isfinite(self.std) and self.std > 0):
-            raise ValueError(f"mean is {self.mean} and std is {self.std}; both must be finite, and std above 0")
+        refuse_out_of_range(Preprocessing, vars(self))
 
     def __call__(self, *pictures: Picture) -> Tensor:
         """Returns what the network takes of some pictures: float (B, 1, S, S).

@@ -12,7 +12,7 @@ CROP = 11 / 12
 
 
 def views(images: Tensor, tta: Tta) -> list[Tensor]:
-    """images, float (B, 1, S, S), as they are shown: each view float (B, 1, S, S).
+    """Returns images, float (B, 1, S, S), as they are shown: each view float (B, 1, S, S).
 
     "flip" is the image and its mirror image; "ten_crop" the four corners and the centre, enlarged to S again, each
     with its mirror image (Krizhevsky et al., NeurIPS 2012).

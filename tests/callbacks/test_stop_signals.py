@@ -22,7 +22,7 @@ from fer_lightning.commands.experiment import train
 from fer_lightning.commands.failures import in_one_message
 from fer_lightning.config.build import build
 from fer_lightning.config.logging_setup import quieten
-from fer_lightning.data.batches import Batches, EpochOrder
+from fer_lightning.data.batches import FacesDataset, ResumableShuffleSampler
 from fer_lightning.training.losses import CrossEntropy
 from tests.conftest import Compose
 from tests.stopped_runs import BASE, Killed, KilledAt, fitted, run_folder
@@ -229,7 +229,7 @@ def test_loss_that_is_not_finite_ends_the_training_before_the_step_and_names_the
         experiment.trainer.fit(experiment.model, experiment.datamodule)
     rows = [int(row) for row in str(told.value).partition("the rows ")[2].partition(" of ")[0].split(", ")]
     data = experiment.datamodule
-    order = EpochOrder(Batches(*[torch.empty(192)] * 3), 1, 0, cfg.seed, 0)
+    order = ResumableShuffleSampler(FacesDataset(*[torch.empty(192)] * 3), 1, 0, cfg.seed, 0)
     order.set_epoch(1)
     assert rows == data.faces.numbers[data.rows["train"][order.order()[64:96]]].tolist()  # type: ignore[union-attr]
     for name, parameter in experiment.model.net.named_parameters():

@@ -14,7 +14,7 @@ from fer_lightning.callbacks.metrics_csv import MetricsCsv
 from fer_lightning.commands.resume import StoppedRun
 from fer_lightning.config.build import build
 from fer_lightning.data import FERDataModule
-from fer_lightning.data.readers.ferplus import Votes
+from fer_lightning.data.readers.ferplus import VotesOptions
 from fer_lightning.errors import ConfigError
 from tests.conftest import Compose
 from tests.stopped_runs import (
@@ -284,8 +284,8 @@ def test_other_faces_or_labels_than_those_of_the_run_are_refused(
         (sorted(lines), "its 192 training faces are in another order; its 24 val faces are in another order; its 24 t"),
         (relabelled("PublicTest"), "of its 24 val faces 1 have other labels"),
         (replaced("PublicTest", of_val.replace(" ", " 1", 1)), "of its 24 val faces 23 are there as they were"),
-        (relabelled("PrivateTest"), "of its 24 test faces 23 are there as they were"),
-        (replaced("PrivateTest"), "of its 24 test faces 23 are there as they were"),
+        (relabelled("PrivateTest"), "of its 24 test faces 23 are there with the labels that they had"),
+        (replaced("PrivateTest"), "of its 24 test faces 23 are there with the labels that they had"),
     ):
         other = tmp_path / "other.csv"
         other.write_text("\n".join([head, *changed]) + "\n")
@@ -304,7 +304,7 @@ def test_a_vote_that_changes_is_another_label(few_faces: Path, tmp_path: Path) -
     text = (few_faces.parent / "fer2013new.csv").read_text()
     (tmp_path / "votes.csv").write_text(re.sub(r"\b10,0\b", "6,4", text, count=1))
     known, found = (
-        FERDataModule(few_faces, votes=Votes(path, "probability"))
+        FERDataModule(few_faces, votes=VotesOptions(path, "probability"))
         for path in (few_faces.parent / "fer2013new.csv", tmp_path / "votes.csv")
     )
     for data in (known, found):

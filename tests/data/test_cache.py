@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import save_file
 
 from fer_lightning.data import identity
-from fer_lightning.data.cache import cache_dir, keep
+from fer_lightning.data.cache import cache_dir, save_reading
 from fer_lightning.data.faces import Reading
 from fer_lightning.data.identity import file_identity
 from fer_lightning.data.readers.source import read_faces
@@ -92,7 +92,7 @@ def test_a_cache_that_does_not_hold_is_made_anew(
     harm(path, cache)
     faces, log = messages(caplog, path)
     assert np.array_equal(faces.images.numpy(), IMAGES)
-    assert f"cache made anew: {cache}: {why}" in log
+    assert f"cache rebuilt: {cache}: {why}" in log
     assert "parsed in" in log
     again, log = messages(caplog, path)
     assert np.array_equal(again.images.numpy(), IMAGES)
@@ -185,7 +185,7 @@ def test_where_the_folder_takes_no_cache_the_user_s_cache_directory_does(
         (tmp_path / folder / ".fer_lightning").write_text("a file, so no folder of this name can be made")
     faces, log = messages(caplog, tmp_path / "one")
     assert_are_the_faces(faces)
-    assert f"cannot keep a cache at {tmp_path / 'one' / '.fer_lightning'}" in log
+    assert f"cannot save a cache at {tmp_path / 'one' / '.fer_lightning'}" in log
     assert f"keeping it at {own_cache_dir}" in log
     assert len(read_faces(tmp_path / "two", on_bad_rows="drop")) == 2
     for folder in ("one", "two"):  # each its own, though the files have the same name
@@ -203,7 +203,7 @@ def test_where_nothing_takes_a_cache_the_faces_are_used_without_one(
     for _ in range(2):
         faces, log = messages(caplog, tmp_path)
         assert_are_the_faces(faces)
-        assert f"cannot keep a cache at {tmp_path / '.fer_lightning' / 'cache'}" in log
+        assert f"cannot save a cache at {tmp_path / '.fer_lightning' / 'cache'}" in log
         assert f"either (Not a directory); {tmp_path / 'fer2013.csv'} is parsed on every run" in re.sub(
             r"\(\[Errno \d+\] (Not a directory): [^)]*\)", r"(\1)", log
         )
@@ -348,7 +348,7 @@ def test_a_cache_that_somebody_else_wrote_is_used_only_if_it_holds_faces(
     path = tmp_path / "fer2013.csv"
     path.write_bytes(CSV)
     faces = replace(read_faces(path), **NO_FACES[name](read_faces(path)))
-    keep(Reading(faces, "CSV", 0, ()), path, file_identity(path))  # with a checksum that holds
+    save_reading(Reading(faces, "CSV", 0, ()), path, file_identity(path))  # with a checksum that holds
     again, log = messages(caplog, path)
     assert "its tensors are no faces" in log
     assert np.array_equal(again.images.numpy(), IMAGES)

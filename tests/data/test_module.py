@@ -178,20 +178,20 @@ def test_a_source_with_nothing_to_train_on_can_be_tested_on(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"val_fraction": 1.5}, r"val_fraction is 1\.5"),
+        ({"val_fraction": 1.5}, r"val_fraction is 1\.5; it must be at least 0 and below 1"),
         ({"test_fraction": -0.1}, r"test_fraction is -0\.1"),
         ({"val_fraction": 0.5, "test_fraction": 0.5}, r"is 1\.0: that leaves nothing to train on"),
-        ({"batch_size": 0}, "batch_size is 0"),
-        ({"image_size": 0}, "image_size is 0"),
+        ({"batch_size": 0}, "batch_size is 0; it must be at least 1"),
+        ({"image_size": 0}, "image_size is 0; it must be at least 1 and at most 2048, or 'auto'"),
         ({"std": 0.0}, r"std is 0\.0"),
         ({"split_seed": -1}, "split_seed is -1"),
         ({"folds": 5}, "folds is 5 and fold is None; give both"),
         ({"fold": 1}, "folds is None and fold is 1; give both"),
         ({"folds": 1, "fold": 0}, "folds is 1; it must be at least 2"),
         ({"folds": 5, "fold": 5}, "fold is 5; of 5 folds, it is one of 0 to 4"),
-        ({"folds": 5, "fold": -1}, "fold is -1; of 5 folds"),
-        ({"normalize": "datset"}, "normalize is 'datset'; it is one of dataset, fixed"),
-        ({"on_bad_rows": "skip"}, "on_bad_rows is 'skip'; it is one of error, drop"),
+        ({"folds": 5, "fold": -1}, "fold is -1; it must be at least 0"),
+        ({"normalize": "datset"}, "normalize is 'datset': it should be 'dataset' or 'fixed'"),
+        ({"on_bad_rows": "skip"}, "on_bad_rows is 'skip': it should be 'error' or 'drop'"),
     ],
 )
 def test_an_argument_outside_its_range_is_named(arguments: dict[str, object], message: str) -> None:

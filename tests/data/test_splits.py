@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 from torchmetrics.classification import MulticlassF1Score, MulticlassPrecision, MulticlassRecall
 
-from fer_lightning.data.faces import DataError, Faces
-from fer_lightning.data.splits import digests, split_rows, split_table, warn_of_absent_classes, warn_of_known
+from fer_lightning.data.faces import Faces
+from fer_lightning.data.splits import SplitOptions, split_rows, split_table, warn_of_absent_classes
+from fer_lightning.errors import DataError
 
 USAGES = ("Training", "PublicTest", "PrivateTest")
 
@@ -25,7 +26,7 @@ def faces_of(part_names: tuple[str, ...], sizes: tuple[int, ...]) -> Faces:
 def split(
     faces: Faces, parts: dict[str, str | list[str]] | None = None, val: float = 0.1, test: float = 0.1, seed: int = 0
 ) -> dict[str, Tensor]:
-    rows, _ = split_rows(faces, parts or {}, val, test, seed)
+    rows, _ = split_rows(faces, SplitOptions(parts or {}, val, test, seed))
     return rows
 
 
@@ -71,18 +72,6 @@ def test_a_part_given_to_test_is_not_also_val() -> None:
 def test_several_parts_can_make_one_split() -> None:
     rows = split(faces_of(USAGES, (100, 40, 40)), {"test": ["PublicTest", "PrivateTest"]})
     assert rows["test"].tolist() == list(range(100, 180))
-
-
-@pytest.mark.parametrize(("count", "warns"), [(25, False), (26, True)])
-def test_more_than_a_quarter_of_faces_that_the_network_knows_are_warned_of(
-    count: int, warns: bool, caplog: pytest.LogCaptureFixture
-) -> None:
-    tested, none = torch.arange(100), torch.arange(0)
-    warn_of_known(tested, tested[:count], none)
-    assert ("those that the network learns from" in caplog.text) == warns
-    caplog.clear()
-    warn_of_known(tested, none, tested[:count])
-    assert ("those that it may have been chosen on" in caplog.text) == warns
 
 
 MACRO = " Macro averages leave it out, or count it 0 once another face is taken for it"
@@ -142,9 +131,9 @@ def test_macro_averages_are_what_that_warning_says() -> None:
 
 def test_a_test_part_that_is_val_too_says_so_wherever_it_is_shown() -> None:
     faces = faces_of(USAGES, (100, 40, 40))
-    _, origins = split_rows(faces, {"val": "PublicTest", "test": "PublicTest"}, 0.1, 0.1, 0)
+    _, origins = split_rows(faces, SplitOptions({"val": "PublicTest", "test": "PublicTest"}))
     assert origins["test"] == "PublicTest, which is val too"
-    _, origins = split_rows(faces, {"val": "PrivateTest", "test": "PublicTest"}, 0.1, 0.1, 0)
+    _, origins = split_rows(faces, SplitOptions({"val": "PrivateTest", "test": "PublicTest"}))
     assert origins["test"] == "PublicTest"
 
 
@@ -173,19 +162,9 @@ def test_splits_that_cannot_be_are_refused_with_a_way_out(
         split(faces_of(("Training", "PublicTest"), (100, 40)), parts, val, test)
 
 
-def test_digests_tell_copies_from_other_images() -> None:
-    images = torch.randint(256, (50, 48, 48), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    images[40] = images[3]
-    images[41] = images[3]
-    images[41, 47, 47] ^= 1
-    values = digests(images)
-    assert values[40] == values[3]
-    assert len(values.unique()) == 49
-
-
 def test_the_table_says_what_each_split_is_and_counts_its_emotions_and_copies() -> None:
     faces = faces_of(("Training", "PublicTest"), (100, 20))
-    rows, origins = split_rows(faces, {}, 0.1, 0.1, 0)
+    rows, origins = split_rows(faces, SplitOptions())
     assert origins == {"train": "90% of Training", "val": "PublicTest", "test": "10% of Training"}
     lines = [line.split() for line in split_table(faces, rows, origins, {"val": 2, "test": 0}).splitlines()]
     assert lines[0] == ["is", "a", "b", "c", "all", "also", "in", "train"]
@@ -197,7 +176,7 @@ def test_the_table_says_what_each_split_is_and_counts_its_emotions_and_copies() 
 
 
 def fold_of(faces: Faces, fold: int, folds: int = 5, seed: int = 0, **parts: str) -> dict[str, Tensor]:
-    return split_rows(faces, parts, 0.1, 0.1, seed, folds=folds, fold=fold)[0]
+    return split_rows(faces, SplitOptions(parts, split_seed=seed, folds=folds, fold=fold))[0]
 
 
 def test_folds_are_disjoint_and_together_the_training_part() -> None:
@@ -234,14 +213,14 @@ def test_a_test_split_that_is_cut_out_is_the_same_for_every_fold_and_in_none() -
 
 def test_the_log_and_the_table_say_which_fold_it_is_and_what_it_leaves_unused(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        _, origins = split_rows(faces_of(USAGES, (100, 40, 30)), {}, 0.1, 0.1, 0, folds=5, fold=1)
+        _, origins = split_rows(faces_of(USAGES, (100, 40, 30)), SplitOptions(folds=5, fold=1))
     assert origins == {
         "train": "all folds but 1 of 0…4 of Training",
         "val": "fold 1 of 0…4 of Training",
         "test": "PrivateTest",
     }
     assert "not used: PublicTest (40)" in caplog.text
-    _, origins = split_rows(faces_of(("all",), (100,)), {}, 0.1, 0.1, 0, folds=5, fold=0)
+    _, origins = split_rows(faces_of(("all",), (100,)), SplitOptions(folds=5, fold=0))
     assert origins["val"] == "fold 0 of 0…4 of 90% of all"
 
 

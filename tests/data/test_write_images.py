@@ -16,7 +16,7 @@ import pytest
 
 from fer_lightning.data import DataError
 from fer_lightning.data.readers.archive import FORMS
-from fer_lightning.data.readers.ferplus import Votes
+from fer_lightning.data.readers.ferplus import VotesOptions
 from fer_lightning.data.readers.source import read_faces
 from fer_lightning.data.write_images import export, main
 from tests.data.faces_files import (
@@ -111,7 +111,7 @@ def test_soft_labels_read_back_to_the_bit(pixels: Path, tmp_path: Path) -> None:
     votes = [(usage, "face.png", f"{2 + row} {row} 0 2 0 0 0 3 0 0") for row, usage in enumerate(USAGES)]
     (tmp_path / "votes.csv").write_bytes(votes_csv(votes))
     main([str(pixels), str(tmp_path / "images"), "--votes", str(tmp_path / "votes.csv"), "--rule", "probability"])
-    expected = read_faces(pixels, votes=Votes(tmp_path / "votes.csv", "probability"))
+    expected = read_faces(pixels, votes=VotesOptions(tmp_path / "votes.csv", "probability"))
     assert expected.soft_labels is not None
     assert expected.soft_labels.frac().count_nonzero() > 3
     for _ in range(2):
@@ -368,7 +368,7 @@ def test_what_is_not_read_of_a_table_is_logged(exported: Path, caplog: pytest.Lo
 def test_soft_labels_with_decimal_commas_are_read(pixels: Path, tmp_path: Path) -> None:
     votes = [(usage, "face.png", f"{2 + row} {row} 0 2 0 0 0 3 0 0") for row, usage in enumerate(USAGES)]
     (tmp_path / "votes.csv").write_bytes(votes_csv(votes))
-    export(pixels, tmp_path / "images", votes=Votes(tmp_path / "votes.csv", "probability"))
+    export(pixels, tmp_path / "images", votes=VotesOptions(tmp_path / "votes.csv", "probability"))
     expected = read_faces(tmp_path / "images")
     text = (tmp_path / "images" / "labels.csv").read_text()
     text = changed_lines(lambda line: ";".join([*line.split(",")[5:], *line.split(",")[:5]]))(text)
@@ -379,7 +379,7 @@ def test_soft_labels_with_decimal_commas_are_read(pixels: Path, tmp_path: Path) 
 def test_a_correction_that_the_soft_labels_do_not_share_is_a_bad_row(pixels: Path, tmp_path: Path) -> None:
     votes = [(usage, "face.png", "6 4 0 0 0 0 0 0 0 0") for usage in USAGES]
     (tmp_path / "votes.csv").write_bytes(votes_csv(votes))
-    export(pixels, tmp_path / "images", votes=Votes(tmp_path / "votes.csv", "probability"))
+    export(pixels, tmp_path / "images", votes=VotesOptions(tmp_path / "votes.csv", "probability"))
     text = (tmp_path / "images" / "labels.csv").read_text()
     (tmp_path / "images" / "labels.csv").write_text(text.replace(",neutral,0,1,", ",happiness,1,1,"))
     with pytest.raises(DataError, match="line 2: found the emotion happiness and the greatest share for neutral"):
@@ -402,7 +402,7 @@ def test_the_home_folder_is_understood_in_every_path(
 def test_soft_labels_that_are_no_shares_are_refused(pixels: Path, tmp_path: Path, share: str) -> None:
     votes = [(usage, "face.png", "6 4 0 0 0 0 0 0 0 0") for usage in USAGES]
     (tmp_path / "votes.csv").write_bytes(votes_csv(votes))
-    export(pixels, tmp_path / "images", votes=Votes(tmp_path / "votes.csv", "probability"))
+    export(pixels, tmp_path / "images", votes=VotesOptions(tmp_path / "votes.csv", "probability"))
     text = (tmp_path / "images" / "labels.csv").read_text()
     (tmp_path / "images" / "labels.csv").write_text(re.sub(r",0\.4\d*,", f",{share},", text, count=1))
     with pytest.raises(DataError, match=r"labels\.csv, line 2: found .*(add up to 1|share of 0 to 1)"):

@@ -114,8 +114,8 @@ def test_the_teacher_is_the_checkpoint_that_its_run_tested(few_faces: Path, teac
             r"192 faces of val, which is Training, and 192 faces of test, which is Training, which is val too, ",
         ),
         (("loss.teacher=nowhere",), r"^loss: teacher nowhere does not exist: give the folder of a finished run"),
-        (("loss.weight=0",), r"^loss: weight is 0; it must be above 0 and at most 1$"),
-        (("loss.temperature=0",), r"^loss: temperature is 0; it must be above 0$"),
+        (("loss.weight=0",), r"^loss\.weight is 0; it must be above 0 and at most 1$"),
+        (("loss.temperature=0",), r"^loss\.temperature is 0; it must be above 0$"),
         (
             ("loss.teacher=???",),
             r"^loss\.teacher is missing: give loss\.teacher=…, the folder of a finished run",

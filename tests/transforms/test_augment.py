@@ -113,10 +113,12 @@ def test_no_augmentation_returns_the_images_unchanged() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"degrees": -1}, "degrees is -1"),
-        ({"flip": 1.5}, "flip is 1.5"),
+        ({"degrees": -1}, "degrees is -1; it must be at least 0 and at most 180"),
+        ({"flip": 1.5}, "flip is 1.5; it must be at least 0 and at most 1"),
         ({"scale": (1.2, 0.8)}, r"scale is \[1.2, 0.8\]"),
-        ({"erasing_scale": (0.1, 2.0)}, "erasing_scale"),
+        ({"erasing_scale": (0.1, 2.0)}, r"erasing_scale\[1\] is 2.0; it must be above 0 and at most 1"),
+        ({"erasing_ratio": (0, 1)}, r"erasing_ratio\[0\] is 0; it must be above 0"),
+        ({"padding": "mirror"}, "padding is 'mirror': it should be 'zeros', 'border' or 'reflection'"),
     ],
 )
 def test_a_parameter_outside_its_range_is_named(arguments: dict[str, object], message: str) -> None:

@@ -73,9 +73,9 @@ def test_what_is_no_picture_of_8_bits_is_refused(picture: object, message: str) 
     [
         ((0, MEAN, STD), "image_size is 0; it must be at least 1 and at most 2048"),
         ((10**9, MEAN, STD), "image_size is 1000000000; it must be"),
-        ((48, MEAN, 0.0), r"std is 0\.0; both must be finite, and std above 0"),
-        ((48, float("nan"), STD), "mean is nan"),
-        ((48, MEAN, float("inf")), "std is inf"),
+        ((48, MEAN, 0.0), r"std is 0\.0; it must be above 0"),
+        ((48, float("nan"), STD), "mean is nan: it should be a finite number"),
+        ((48, MEAN, float("inf")), "std is inf: it should be a finite number"),
     ],
 )
 def test_numbers_that_no_network_has_are_refused(arguments: tuple[int, float, float], message: str) -> None:

@@ -1,4 +1,4 @@
-"""What faces are drawn with: a pose of the head, a list of shapes, and the curves that shapes are made of.
+"""Draws: the pose of a head, a list of shapes, and the curves that shapes are made of.
 
 Lengths are in face units: 1 is half the width of the head, x goes right, y down, and (0, 0) is the bridge of
 the nose seen from the front. Everything is drawn four times too large and reduced: that is the antialiasing.
@@ -22,7 +22,7 @@ OVERSAMPLING = 4
 
 @dataclass(frozen=True)
 class Pose:
-    """Where a head is; angles in radians, scale and position in pixels of the finished picture."""
+    """The place and turn of a head: angles in radians, scale and position in pixels of the finished picture."""
 
     yaw: float
     pitch: float
@@ -32,13 +32,13 @@ class Pose:
     y: float
 
     def turned(self, points: Points) -> Points:
-        """Yaw and pitch, as if the points lay on an ellipsoid: near ones move most, the far side narrows."""
+        """Applies yaw and pitch, as if points lay on an ellipsoid: near ones move most, the far side narrows."""
         depth = np.sqrt(np.maximum(1.0 - (points * points) @ (0.9, 0.4), 0.0)) - 0.6
         turned: Points = points * (cos(self.yaw), cos(self.pitch))
         return turned + np.outer(depth, (sin(self.yaw), sin(self.pitch)))
 
     def placed(self, points: Points) -> Points:
-        """Turned face units → pixels."""
+        """Returns the pixels of turned face units."""
         c, s = self.scale * cos(self.roll), self.scale * sin(self.roll)
         rotated: Points = points @ np.array([[c, s], [-s, c]])
         return shifted(rotated, self.x, self.y)
@@ -65,7 +65,7 @@ class Sketch:
         self._inks.append((round(grey), max(1, round(width * self.pose.scale * OVERSAMPLING))))
 
     def picture(self) -> NDArray[np.float32]:
-        """Grey values (48, 48), from 0 to 255."""
+        """Returns grey values (48, 48), from 0 to 255."""
         canvas = Image.new("L", (SIDE * OVERSAMPLING, SIDE * OVERSAMPLING), self._background)
         draw = ImageDraw.Draw(canvas)
         placed = self.pose.placed(self.pose.turned(np.concatenate(self._shapes))) * OVERSAMPLING
@@ -81,7 +81,7 @@ class Sketch:
 
 
 def mirrored(right_half: list[tuple[float, float]]) -> Points:
-    """A closed outline from its right half, which starts and ends on the axis."""
+    """Returns a closed outline from its right half, which starts and ends on the axis."""
     right = np.array(right_half)
     return np.vstack([right, right[-2:0:-1] * (-1.0, 1.0)])
 
@@ -91,19 +91,19 @@ def ellipse(x: float, y: float, half_width: float, half_height: float) -> Points
 
 
 def bezier(control: list[tuple[float, float]]) -> Points:
-    """Ten points along the Bézier curve of these control points."""
+    """Returns ten points along the Bézier curve of these control points."""
     curve: Points = _bernstein(len(control)) @ np.array(control)
     return curve
 
 
 def loop(points: Points) -> Points:
-    """A closed Catmull-Rom spline through the points, five steps from one to the next."""
+    """Returns a closed Catmull-Rom spline through the points, five steps from one to the next."""
     curve: Points = _catmull_rom(len(points)) @ points
     return curve
 
 
 def smooth(points: Points) -> Points:
-    """An open line through the points, rounded: half of the loop that runs along it and back."""
+    """Returns an open line through the points, rounded: half of the loop that runs along it and back."""
     there_and_back = np.vstack([points, points[-2:0:-1]])
     return loop(there_and_back)[: 5 * (len(points) - 1) + 1]
 

@@ -9,14 +9,18 @@ import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, NonNegativeInt
 
 from fer_lightning.data.cache import cache_dir
 from fer_lightning.data.drawings.photo import photo
-from fer_lightning.data.faces import EMOTIONS, DataError
+from fer_lightning.data.faces import EMOTIONS
+from fer_lightning.errors import DataError
 from fer_lightning.files import written_whole
+from fer_lightning.signature import checked
 
 DRAWING_VERSION = 1
 """Part of the folder's name: raise it when the same seed gives other pictures than before."""
@@ -35,21 +39,16 @@ MOST_FACES = 200_000
 log = logging.getLogger(__name__)
 
 
-def drawn(faces: int = 7000, seed: int = 0) -> Path:
-    """A CSV file of drawn faces in the form of fer2013.csv, drawn when it is first asked for.
+@checked
+def drawn(faces: Annotated[int, Field(ge=FEWEST_FACES, le=MOST_FACES)] = 7000, seed: NonNegativeInt = 0) -> Path:
+    """Returns a CSV file of drawn faces in the form of fer2013.csv, drawn when it is first asked for.
 
     The same `faces` and `seed` give the same file.
 
     Raises:
-        ValueError: fewer than 70 faces, more than a million, or a negative seed.
+        ValueError: an argument outside its range.
         DataError: a cache that takes no file.
     """
-    if faces > MOST_FACES:
-        raise ValueError(f"faces={faces}: the demo draws at most {MOST_FACES:,}")
-    if faces < FEWEST_FACES:
-        raise ValueError(f"faces={faces}: the demo needs at least {FEWEST_FACES}: disgust is one face in 66")
-    if seed < 0:
-        raise ValueError(f"seed={seed}: the demo needs a seed of 0 or more")
     log.warning(
         "data=demo: these faces are drawings made by this program, good for trying things out only. "
         "The real thing is data=fer2013 data.path=…"
@@ -70,7 +69,7 @@ def drawn(faces: int = 7000, seed: int = 0) -> Path:
 
 
 def labels_and_parts(faces: int, seed: int) -> list[tuple[int, str]]:
-    """A label and a Usage per face: part after part, each with FER2013's share of each emotion."""
+    """Returns a label and a Usage per face: part after part, each with FER2013's share of each emotion."""
     rng = np.random.default_rng(seed)
     rows: list[tuple[int, str]] = []
     for part, size in zip(FER2013_PARTS, _shared_out(faces, list(FER2013_PARTS.values())), strict=True):
@@ -80,7 +79,7 @@ def labels_and_parts(faces: int, seed: int) -> list[tuple[int, str]]:
 
 
 def _shared_out(total: int, shares: Sequence[float]) -> NDArray[np.int64]:
-    """Whole numbers that add up to `total`, each within one of its share."""
+    """Returns whole numbers that add up to `total`, each within one of its share."""
     ends = np.rint(np.cumsum(shares) / sum(shares) * total).astype(np.int64)
     return np.diff(ends, prepend=0)
 

@@ -1,4 +1,4 @@
-"""Which facial muscles an emotion moves: FACS action units, as EMFACS and the FACS manual assign them.
+"""The facial muscles that an emotion moves: FACS action units, as EMFACS and the FACS manual assign them.
 
 The table follows W. V. Friesen and P. Ekman, *EMFACS-7: Emotional Facial Action Coding System* (1983), and
 the prototypes and variants in P. Ekman, W. V. Friesen and J. C. Hager, *FACS Investigator's Guide* (2002),
@@ -70,7 +70,7 @@ SPONTANEOUS = 0.2
 
 
 def action_units(emotion: str, rng: Generator) -> ActionUnits:
-    """One face's action units: every number of NAMES is there, most of them 0.
+    """Returns one face's action units: every number of NAMES is there, most of them 0.
 
     Overall strength varies from barely visible to full, each unit jitters by itself, some stay away and a
     meaningless one may join, so that weak expressions are ambiguous in the way that real ones are.

@@ -19,7 +19,7 @@ PUPIL, MOUTH_INSIDE, TEETH = 22, 45, 222
 
 @dataclass(frozen=True)
 class Person:
-    """What stays the same whatever the face does: lengths in face units, tones as greys from 0 to 255."""
+    """A person's measures, whatever the face does: lengths in face units, tones as greys from 0 to 255."""
 
     skin: float
     hair: float
@@ -170,7 +170,7 @@ def mouth(sketch: Sketch, who: Person, au: ActionUnits) -> None:
     left, right = (-half, corner_y), (half, corner_y)
 
     def lip(y: float, square: float) -> Points:
-        """A line from corner to corner through the height y; the squarer, the longer it stays there."""
+        """Returns a line from corner to corner through the height y; the squarer, the longer it stays there."""
         pull = 4.0 / 3.0 * (y - corner_y) + corner_y
         return bezier([left, (-square * half, pull), (square * half, pull), right])
 
@@ -218,7 +218,7 @@ def wrinkles(sketch: Sketch, who: Person, au: ActionUnits) -> None:
 
 
 def between(shape: Points, upper: Points, lower: Points) -> Points:
-    """A shape cut off at two lids that run from one corner of the eye to the other."""
+    """Returns a shape cut off at two lids that run from one corner of the eye to the other."""
     order = 1 if upper[0, 0] < upper[-1, 0] else -1
     x = shape[:, 0]
     top = np.interp(x, upper[::order, 0], upper[::order, 1])

@@ -49,7 +49,7 @@ def bald(sketch: Sketch, who: Person, rng: Generator) -> None:
 
 
 def grown(hairline: Hairline, volume: float) -> Callable[[Sketch, Person, Generator], None]:
-    """Hair between a hairline and the crown, which `volume` raises."""
+    """Draws hair between a hairline and the crown, which `volume` raises."""
 
     def hair(sketch: Sketch, who: Person, rng: Generator) -> None:
         high = volume * rng.uniform(0.94, 1.08)
@@ -68,7 +68,7 @@ def grown(hairline: Hairline, volume: float) -> Callable[[Sketch, Person, Genera
 
 
 def strands(sketch: Sketch, line: Points, hair: float, high: float, rng: Generator) -> None:
-    """Lighter and darker locks from the hairline up to the crown; the lighter ones make the gloss."""
+    """Draws lighter and darker locks from the hairline up to the crown; the lighter ones make the gloss."""
     crown = np.array([rng.uniform(-0.4, 0.4), -1.5 * high])
     for root, gloss in zip(rng.uniform(0.06, 0.94, 16), rng.normal(3.0, 6.0 + 0.1 * hair, 16), strict=True):
         start = line[int(root * len(line))] + (0.0, 0.04)

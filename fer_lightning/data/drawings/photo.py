@@ -15,7 +15,7 @@ Grey = NDArray[np.floating]
 
 
 def photo(emotion: str, rng: Generator) -> NDArray[np.uint8]:
-    """A person nobody has seen before, showing `emotion`: uint8 (48, 48)."""
+    """Returns the picture of a person nobody has seen before, showing `emotion`: uint8 (48, 48)."""
     au = action_units(emotion, rng)
     who = face.person(rng)
     pose = Pose(
@@ -32,7 +32,7 @@ def photo(emotion: str, rng: Generator) -> NDArray[np.uint8]:
 
 
 def drawn(who: Person, au: ActionUnits, pose: Pose, rng: Generator) -> tuple[Grey, Grey]:
-    """Flat greys, 0 to 255, from the background to the front, and where the head is, 0 to 1."""
+    """Returns flat greys, 0 to 255, from the background to the front, and where the head is, 0 to 1."""
     sketch = Sketch(pose, rng.uniform(10, 245))
     for _ in range(rng.integers(0, 4)):
         left, top, width, height = rng.uniform((-2.2, -2.2, 0.4, 0.6), (0.8, 0.0, 1.8, 3.0))
@@ -65,7 +65,7 @@ def drawn(who: Person, au: ActionUnits, pose: Pose, rng: Generator) -> tuple[Gre
 
 
 def shading(who: Person, au: ActionUnits, pose: Pose, rng: Generator) -> Grey:
-    """How much light each pixel of the head gets (1 = its own grey), by Lambert's law on a height map."""
+    """Returns the light that each pixel of the head gets (1 = its own grey), by Lambert's law on a height map."""
     u, v = face_units(pose)
     height = np.sqrt(np.maximum(1.0 - (u / 1.12) ** 2 - (v / 1.62) ** 2, 0.03))
     bumps = np.array(relief(who, au))
@@ -105,7 +105,7 @@ def relief(who: Person, au: ActionUnits) -> list[tuple[float, float, float, floa
 
 
 def face_units(pose: Pose) -> tuple[Grey, Grey]:
-    """Every pixel's place on the turned head."""
+    """Returns every pixel's place on the turned head."""
     y, x = np.mgrid[:SIDE, :SIDE].astype(np.float32)
     x, y = x + 0.5 - np.float32(pose.x), y + 0.5 - np.float32(pose.y)
     c, s = np.float32(np.cos(pose.roll) / pose.scale), np.float32(np.sin(pose.roll) / pose.scale)
@@ -113,7 +113,7 @@ def face_units(pose: Pose) -> tuple[Grey, Grey]:
 
 
 def camera(scene: Grey, rng: Generator) -> NDArray[np.uint8]:
-    """Uneven light over the picture, exposure and contrast, blur and noise."""
+    """Adds uneven light over the picture, exposure and contrast, blur and noise."""
     slope = np.linspace(-0.5, 0.5, SIDE, dtype=np.float32)
     across, along = rng.normal(0.0, 0.2, 2)
     picture = scene * (1.0 + np.float32(across) * slope + np.float32(along) * slope[:, None])

@@ -1,4 +1,4 @@
-"""What a person wears and grows around the face, and what gets in front of it: beard, glasses, a hand."""
+"""A person's beard and glasses, and things in front of the face: a hand, hair, the edge of a frame."""
 
 import numpy as np
 from numpy.random import Generator
@@ -23,7 +23,7 @@ def neck_and_clothes(sketch: Sketch, who: Person, rng: Generator) -> None:
 
 
 def beard(sketch: Sketch, who: Person, rng: Generator) -> None:
-    """Drawn before the mouth, which lies on it."""
+    """Draws a beard, before the mouth, which lies on it."""
     grey = 0.75 * who.hair + 0.25 * who.skin * rng.uniform(0.5, 1.0)
     low = who.chin + 0.06
     cheek = rng.uniform(0.3, 0.55)
@@ -82,14 +82,14 @@ def hand(sketch: Sketch, who: Person, rng: Generator) -> None:
 
 
 def bar(sketch: Sketch, who: Person, rng: Generator) -> None:
-    """Something straight at the edge of the picture: a frame, another person's shoulder."""
+    """Draws something straight at the edge of the picture: a frame, another person's shoulder."""
     edge, tilt, side = rng.uniform(0.45, 1.0), rng.uniform(-0.3, 0.3), rng.choice(BOTH_SIDES)
     block = np.array([(edge - tilt, -2.5), (3.0, -2.5), (3.0, 2.5), (edge + tilt, 2.5)]) * (side, 1.0)
     sketch.fill(block, rng.uniform(10, 240))
 
 
 def loose_lock(sketch: Sketch, who: Person, rng: Generator) -> None:
-    """Hair hanging over an eye."""
+    """Draws hair hanging over an eye."""
     side = rng.choice(BOTH_SIDES)
     for offset in (0.0, 0.08, 0.17):
         lock = bezier([(side * 0.1, -1.1), (side * (0.5 + offset), -0.8), (side * (0.75 + offset), 0.4)])
@@ -107,4 +107,4 @@ def watermark(sketch: Sketch, who: Person, rng: Generator) -> None:
 
 
 OBSTACLES = ((hand, 0.05), (bar, 0.03), (loose_lock, 0.03), (watermark, 0.03))
-"""What gets in front of a face, and how often."""
+"""The things that get in front of a face, each with its probability."""

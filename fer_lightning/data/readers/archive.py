@@ -1,4 +1,4 @@
-"""The CSV inside whatever it came in (gzip, xz, zip, tar), told apart by content, never unpacked to disk."""
+"""Finds the CSV inside whatever it came in (gzip, xz, zip, tar), told apart by content, never unpacked to disk."""
 
 import bz2
 import gzip
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
-from fer_lightning.data.faces import SHOWN, DataError
+from fer_lightning.data.faces import SHOWN
 from fer_lightning.data.readers.bounded import (
     MOST_MEMBER_LIST,
     MOST_MEMBERS,
@@ -25,6 +25,7 @@ from fer_lightning.data.readers.bounded import (
 )
 from fer_lightning.data.readers.pixel_header import read_header
 from fer_lightning.data.readers.pixel_text import short, some
+from fer_lightning.errors import DataError
 
 SUFFIXES = (".csv", ".csv.gz", ".csv.xz", ".csv.zip", ".gz", ".xz", ".zip", ".tgz", ".tar.gz", ".tar.xz", ".tar")
 BUFFER = 1 << 20
@@ -44,7 +45,7 @@ FORMS = """\
 
 @contextmanager
 def open_csv(path: Path) -> Iterator[tuple[BinaryIO, str]]:
-    """The bytes of the CSV in the file `path`, and its name within the archive ("" if it is in none).
+    """Yields the bytes of the CSV in the file `path`, and its name within the archive ("" if it is in none).
 
     Damage that shows only while reading (a truncated archive) becomes a DataError too, and so does what unpacks to far
     more than faces do. Nothing is written, so the other members are nobody's danger, whatever they are called.
@@ -64,12 +65,12 @@ def open_csv(path: Path) -> Iterator[tuple[BinaryIO, str]]:
 
 
 def titled(path: Path, member: str) -> str:
-    """How messages call a CSV."""
+    """Returns the name of a CSV for messages."""
     return f"{path}, member {short(member)}" if member else str(path)
 
 
 def table_named_fer2013(names: Sequence[str], where: Path) -> str | None:
-    """The file called fer2013 or, failing that, icml_face_data; a plain .csv before a packed one."""
+    """Returns the file called fer2013 or, failing that, icml_face_data; a plain .csv before a packed one."""
     for stem in ("fer2013", "icml_face_data"):
         for suffix in SUFFIXES:
             named = [name for name in names if PurePosixPath(name).name.lower() == stem + suffix]
@@ -78,10 +79,18 @@ def table_named_fer2013(names: Sequence[str], where: Path) -> str | None:
     return None
 
 
-def table_with_fitting_header(names: Sequence[str], refusal: Callable[[str], str | None], where: Path) -> str | None:
-    """The one of these files whose header fits, train.csv before all others; DataError if several do, or far too many.
+def table_with_fitting_header(
+    names: Sequence[str], header_error: Callable[[str], str | None], where: Path
+) -> str | None:
+    """Returns the one of these files whose header fits, train.csv before all others.
 
-    `refusal` says why a file does not fit. If none fits though some might be meant, DataError says why.
+    Args:
+        names: the files.
+        header_error: says why a file's header does not fit; None if it does.
+        where: what holds the files, for messages.
+
+    Raises:
+        DataError: several fit, there are far too many, or none fits though some might be meant.
     """
     candidates = [name for name in names if name.lower().endswith(SUFFIXES)]
     if len(candidates) > MOST_TABLES:
@@ -89,13 +98,13 @@ def table_with_fitting_header(names: Sequence[str], refusal: Callable[[str], str
             f"{where}: holds {len(candidates):,} tables, and none is called fer2013.csv: {some(candidates)}. "
             "Give the one to read as data.path."
         )
-    refusals = {name: refusal(name) for name in candidates}
-    fitting = [name for name in candidates if refusals[name] is None]
+    errors = {name: header_error(name) for name in candidates}
+    fitting = [name for name in candidates if errors[name] is None]
     named_train = [name for name in fitting if PurePosixPath(name).name.lower().startswith("train.")]
     if fitting:
         return _only(named_train or fitting, where)
     if candidates:
-        why = [f"- {short(refusals[name] or '', 600)}" for name in candidates[:SHOWN]]
+        why = [f"- {short(errors[name] or '', 600)}" for name in candidates[:SHOWN]]
         if len(candidates) > SHOWN:
             why.append(f"- … and {len(candidates) - SHOWN:,} more")
         raise DataError("\n".join([f"{where}: holds no usable CSV:", *why, f"Give as data.path one of:\n{FORMS}"]))
@@ -103,7 +112,7 @@ def table_with_fitting_header(names: Sequence[str], refusal: Callable[[str], str
 
 
 def is_visible(name: str) -> bool:
-    """Whether no part of a path is hidden (.DS_Store, macOS's ._copies) or called __MACOSX."""
+    """Checks that no part of a path is hidden (.DS_Store, macOS's ._copies) or called __MACOSX."""
     return not any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
 
 
@@ -157,7 +166,7 @@ def _in_tar_or_alone(stream: BinaryIO, path: Path) -> Iterator[tuple[BinaryIO, s
 
 
 def _is_tar(stream: BinaryIO) -> bool:
-    """Unlike tarfile.is_tarfile, without unpacking a stream that is unpacked already."""
+    """Checks for a tar file, unlike tarfile.is_tarfile in a stream that is unpacked already."""
     try:
         with tarfile.open(fileobj=stream, mode="r:"):
             return True
@@ -188,7 +197,7 @@ def _unpacked(file: BinaryIO, magic: bytes, path: Path) -> BinaryIO:
 
 
 def _member(names: list[str], opened: Callable[[str], IO[bytes]], path: Path) -> str:
-    def refusal(name: str) -> str | None:
+    def header_error(name: str) -> str | None:
         try:
             with opened(name) as stream:
                 read_header(_buffered(stream), titled(path, name))
@@ -198,7 +207,7 @@ def _member(names: list[str], opened: Callable[[str], IO[bytes]], path: Path) ->
 
     names = [name for name in names if is_visible(name)]
     tables = [name for name in names if name.lower().endswith(".csv")]
-    member = table_named_fer2013(tables, path) or table_with_fitting_header(tables, refusal, path)
+    member = table_named_fer2013(tables, path) or table_with_fitting_header(tables, header_error, path)
     if member is None:
         raise DataError(
             f"{path}: this archive holds {some(names) or 'no files'}, but no .csv. Images and packed files are not "

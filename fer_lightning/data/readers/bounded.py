@@ -1,10 +1,10 @@
-"""How much of a source is read: bounds that no honest data meets, so that nothing fills the memory or never ends."""
+"""Bounds the reading of a source, where no honest data comes: so that nothing fills the memory or never ends."""
 
 import io
 from pathlib import Path
 from typing import BinaryIO
 
-from fer_lightning.data.faces import DataError
+from fer_lightning.errors import DataError
 
 RATIO = 100
 """Times its own size that a compressed file may unpack to: faces do to three or four times, a bomb to a thousand."""
@@ -63,7 +63,7 @@ def too_many_files(folder: Path) -> DataError:
 
 
 class Bounded(io.RawIOBase):
-    """What is decompressed from `path`, up to as much as it may unpack to; then DataError."""
+    """The content that is decompressed from `path`; raises DataError beyond as much as it may unpack to."""
 
     def __init__(self, stream: BinaryIO, path: Path) -> None:
         self.stream, self.path, self.allowed = stream, path, most_unpacked(path)
@@ -83,7 +83,7 @@ class Bounded(io.RawIOBase):
         return len(content)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """To a place beyond the bound only in name: the next reading ends there."""
+        """Goes to a place beyond the bound only in name: the next reading ends there."""
         if whence == io.SEEK_SET and offset > self.allowed:
             raise too_large(self.path, self.allowed)
         return self.stream.seek(offset, whence)

@@ -1,4 +1,4 @@
-"""What lies in a folder: in the order of names, without what is hidden, and with links that lead nowhere."""
+"""Lists a folder: in the order of names, without what is hidden, and with links that lead nowhere."""
 
 import os
 from itertools import islice
@@ -25,5 +25,5 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def leads_nowhere(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a link to what there is not, or to itself."""
+    """Checks for a link to what there is not, or to itself."""
     return entry.is_symlink() and not os.path.exists(entry.path)

@@ -19,16 +19,18 @@ import logging
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fer_lightning.data.faces import FERPLUS_EMOTIONS, USAGES, DataError, Faces, Reading
+from fer_lightning.data.faces import FERPLUS_EMOTIONS, USAGES, Faces, Reading
 from fer_lightning.data.readers.labelled_images import is_labelled
 from fer_lightning.data.readers.pixel_text import shown
 from fer_lightning.data.readers.votes_file import NAME, WHERE_FROM, VotesTable, read_votes
+from fer_lightning.errors import DataError
+from fer_lightning.signature import refuse_out_of_range
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +40,8 @@ EMOTIONS = len(FERPLUS_EMOTIONS)
 
 
 @dataclass(frozen=True)
-class Votes:
-    """Which votes, and how they become labels.
+class VotesOptions:
+    """The votes to use, and the rule by which they become labels.
 
     Args:
         path: the file of votes; None looks for fer2013new.csv beside the pixels, then in the folder that was named.
@@ -53,11 +55,10 @@ class Votes:
     rule: Rule = "majority"
 
     def __post_init__(self) -> None:
-        if self.rule not in get_args(Rule):
-            raise ValueError(f"rule is {self.rule!r}; it is one of {', '.join(get_args(Rule))}")
+        refuse_out_of_range(VotesOptions, vars(self))
 
     def applied_to(self, reading: Reading, source: Path, named: Path) -> Faces:
-        """The faces that the rule keeps, with FER+'s eight classes; says how many it drops, and why.
+        """Returns the faces that the rule keeps, with FER+'s eight classes; logs how many it drops, and why.
 
         Args:
             reading: of FER2013's pixels, all rows of it. Faces that have this rule's labels already come back as they
@@ -184,7 +185,7 @@ def _labelled(faces: Faces, table: VotesTable, rule: Rule) -> Faces:
 
 
 def _strongest(votes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(N, 10) → (N, 8): the votes of the emotions that "probability" takes, 0 for the others."""
+    """Returns the votes of the emotions that "probability" takes, 0 for the others: (N, 10) → (N, 8)."""
     enough = 0.75 * votes.sum(axis=1)
     left, taken = votes.copy(), np.zeros((len(votes), EMOTIONS), np.int64)
     more = np.ones(len(votes), np.bool_)

@@ -16,11 +16,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from fer_lightning.data.faces import EMOTIONS, SHOWN, SIDE, SPLITS, USAGES, DataError, Faces, Reading
+from fer_lightning.data.faces import EMOTIONS, SHOWN, SIDE, SPLITS, USAGES, Faces, Reading
 from fer_lightning.data.identity import Stamp, images_identity, mode_for_all, stamp
 from fer_lightning.data.readers.bounded import MOST_IMAGES, too_many_files
 from fer_lightning.data.readers.entries import is_folder, leads_nowhere, subfolders, visible_entries
 from fer_lightning.data.readers.pixel_text import short, some
+from fer_lightning.errors import DataError
 from fer_lightning.transforms.preprocessing import grey_face
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ IMAGE_FORMATS = ("JPEG", "PNG", "BMP")
 EXPECTED = "an 8-bit jpg, png or bmp"
 
 MOST_PIXELS = 30_000_000
-"""Of one image, told before it is decoded: a few kilobytes can unpack to gigabytes."""
+"""Pixels of one image at most, checked before it is decoded: a few kilobytes can unpack to gigabytes."""
 
 SPELLINGS = (  # of the emotions, in the order of EMOTIONS
     ("angry", "anger"),
@@ -72,7 +73,7 @@ class ImageList:
 
 
 def is_image_folder(root: Path) -> bool:
-    """Whether `root` has folders called train, test, … with folders in them, or emotion folders."""
+    """Checks for folders called train, test, … with folders in them, or for emotion folders, in `root`."""
     folders = subfolders(root)
     return any(_label(folder.name) is not None for folder in folders) or any(
         subfolders(folder) for folder in folders if _is_part(folder.name)
@@ -80,7 +81,7 @@ def is_image_folder(root: Path) -> bool:
 
 
 def list_images(root: Path) -> ImageList:
-    """Find the images, in the order of parts, emotions and file names.
+    """Lists the images, in the order of parts, emotions and file names.
 
     A link that leads nowhere, where an image, an emotion or a part should be, is a bad image.
 
@@ -108,7 +109,7 @@ def list_images(root: Path) -> ImageList:
 
 
 def read_images(found: ImageList) -> Reading:
-    """Decode the images on threads. Any other size is stretched to 48 by 48, colour becomes grey.
+    """Decodes the images on threads. Any other size is stretched to 48 by 48, colour becomes grey.
 
     Transparency is dropped. Images of more than 8 bits per channel or 30 million pixels count as bad, and so do files
     that do not decode.
@@ -172,7 +173,7 @@ def _grey_face(path: Path) -> NDArray[np.uint8]:
 
 
 def _printable(path: str) -> str:
-    """For a name that is no UTF-8, one that a table and a page can hold."""
+    """Returns, for a name that is not UTF-8, one that a table and a page can hold."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
@@ -207,7 +208,7 @@ def _refuse_other_numbers(root: Path, part_folders: Mapping[str, Path]) -> None:
 
 
 def _parts(root: Path) -> tuple[tuple[str, ...], dict[str, Path]]:
-    """The parts' names in their order, and the folder of each part that there is."""
+    """Returns the parts' names in their order, and the folder of each part that there is."""
     part_folders = [folder for folder in subfolders(root) if _is_part(folder.name)]
     if not part_folders:
         return ("all",), {"all": root}
@@ -230,7 +231,7 @@ def _is_part(folder_name: str) -> bool:
 
 
 def _label(folder_name: str) -> int | None:
-    """The label of "angry", "Anger", "0" or "3_angry" (a name outweighs its number)."""
+    """Returns the label of "angry", "Anger", "0" or "3_angry" (a name outweighs its number)."""
     return LABELS.get(re.sub(r"^\d+[\W_]+", "", folder_name.strip().lower()))
 
 

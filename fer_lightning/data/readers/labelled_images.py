@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 
-from fer_lightning.data.faces import SHOWN, SPLITS, USAGES, DataError
+from fer_lightning.data.faces import SHOWN, SPLITS, USAGES
 from fer_lightning.data.identity import Stamp, images_identity, mode_for_all, stamp
 from fer_lightning.data.readers.archive import is_visible
 from fer_lightning.data.readers.bounded import MOST_BAD_ROWS, MOST_IMAGES, too_many_files
@@ -31,6 +31,7 @@ from fer_lightning.data.readers.labels_table import (
     is_ours,
 )
 from fer_lightning.data.readers.pixel_text import shown
+from fer_lightning.errors import DataError
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ KNOWN_PARTS: tuple[tuple[str, ...], ...] = (USAGES, SPLITS, ("all",))
 
 
 def is_labelled(folder: Path) -> bool:
-    """Whether the folder has a labels.csv of ours, in whatever dialect; OSError if there is one that cannot be read."""
+    """Checks for a labels.csv of ours, in whatever dialect; raises OSError if there is one that cannot be read."""
     file = folder / NAME
     return (file.is_file() or file.is_symlink()) and is_ours(file)
 
@@ -56,7 +57,7 @@ def list_labelled(folder: Path) -> ImageList:
 
     Whether the images are there and can be read shows when they are read.
     """
-    table = LabelsTable.of(folder / NAME)
+    table = LabelsTable.read(folder / NAME)
     part_names, class_names = _names(table)
     images, shares, bad = _images(table, part_names, class_names)
     stamps = {path: _stamp(folder / path) for place, (_, _, path) in enumerate(images) if place not in bad}
@@ -81,7 +82,7 @@ def list_labelled(folder: Path) -> ImageList:
 def _images(
     table: LabelsTable, part_names: tuple[str, ...], class_names: tuple[str, ...]
 ) -> tuple[list[tuple[int, int, str]], list[tuple[float, ...]], dict[int, str]]:
-    """The images of all lines, their soft labels, and the places of those that are bad with the reasons."""
+    """Returns the images of all lines, their soft labels, and the places of the bad ones with the reasons."""
     parts = {name.lower(): part for part, name in enumerate(part_names)}
     images: list[tuple[int, int, str]] = []
     shares: list[tuple[float, ...]] = []
@@ -121,7 +122,7 @@ def _images(
 
 
 def _names(table: LabelsTable) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The known parts and the known classes that most lines have.
+    """Returns the known parts and the known classes that most lines have.
 
     FER2013's three parts even where one has no face; of train, val and test those that there are.
     """
@@ -153,7 +154,7 @@ def _part(line: Line, parts: dict[str, int], part_names: tuple[str, ...]) -> int
 
 
 def _label(line: Line, class_names: tuple[str, ...]) -> int:
-    """The label; BadLineError if the emotion or the shares are not of the same opinion."""
+    """Returns the label; raises BadLineError if label, emotion and shares contradict each other."""
     labels = {str(label): name for label, name in enumerate(class_names)}
     if labels.get(line.label) == line.emotion:
         label = int(line.label)

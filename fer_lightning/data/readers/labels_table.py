@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from fer_lightning.data.faces import EMOTIONS, FERPLUS_EMOTIONS, DataError
+from fer_lightning.data.faces import EMOTIONS, FERPLUS_EMOTIONS
 from fer_lightning.data.readers.bounded import MAX_LINE, MOST_TABLE
 from fer_lightning.data.readers.pixel_text import short, shown, some
-from fer_lightning.data.spreadsheets import plain_text
+from fer_lightning.data.tables import plain_text
+from fer_lightning.errors import DataError
 
 log = logging.getLogger(__name__)
 
@@ -26,11 +27,11 @@ COLUMNS = ("file", "part", "emotion", "label", "row")
 KNOWN_CLASSES: tuple[tuple[str, ...], ...] = (EMOTIONS, FERPLUS_EMOTIONS)
 DELIMITERS = ",;\t|"
 INDEX = re.compile(r"(index|unnamed: ?\d+)?")
-"""Of a column that pandas adds: without a name, and with this one the second time."""
+"""Names of the column that pandas adds: none the first time, one of these the second."""
 
 
 class Line(NamedTuple):
-    """What a line says, without the blanks around it; part, emotion and label in small letters."""
+    """The fields of a line, without the blanks around them; part, emotion and label in small letters."""
 
     file: str
     part: str
@@ -58,7 +59,7 @@ class LabelsTable:
     soft_names: tuple[str, ...]  # the classes, if each has a column with its share
 
     @classmethod
-    def of(cls, file: Path) -> "LabelsTable":
+    def read(cls, file: Path) -> "LabelsTable":
         content = _content(file)
         text = _text(content, file)
         header = _header(text)
@@ -115,17 +116,17 @@ class LabelsTable:
 
 
 def is_ours(file: Path) -> bool:
-    """Whether a file's first lines name three of our columns, in whatever dialect."""
+    """Checks that a file's first lines name three of our columns, in whatever dialect."""
     return len({*COLUMNS} & {*re.split(r"\W+", _start(file).lower())}) >= 3
 
 
 def columns_of(file: Path) -> str:
-    """The header of a file that is somebody else's, for a message."""
+    """Returns the header of a file that is somebody else's, for a message."""
     return shown(_start(file), 80)
 
 
 def _start(file: Path) -> str:
-    """The header of whatever file, as far as it is text."""
+    """Returns the header of whatever file, as far as it is text."""
     with file.open("rb") as stream:
         start = stream.read(MAX_LINE)
     return _header(start.decode(_encoding(start), "replace").replace("\0", ""))
@@ -149,7 +150,7 @@ def _text(content: bytes, file: Path) -> str:
 
 
 def _header(text: str) -> str:
-    """The first line, or the second if the first says only what stands between the fields, as in sep=;"""
+    """Returns the first line, or the second if the first only says what stands between the fields, as in sep=;"""
     first, *others = [line.strip("\ufeff") for line in text[:MAX_LINE].splitlines()[:2]] or [""]
     return others[0] if _is_separator(first) and others else first
 
@@ -185,5 +186,5 @@ def _refuse_columns(file: Path, names: tuple[str, ...]) -> None:
 
 
 def _whole_number(text: str) -> str:
-    """A label without the decimals that pandas and spreadsheets give whole numbers."""
+    """Returns a label without the decimals that pandas and spreadsheets give whole numbers."""
     return re.sub(r"[.,]0*$", "", text)

@@ -16,10 +16,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fer_lightning.data.faces import EMOTIONS, SHOWN, SIDE, USAGES, DataError, Faces, Reading
+from fer_lightning.data.faces import EMOTIONS, SHOWN, SIDE, USAGES, Faces, Reading
 from fer_lightning.data.readers.bounded import MAX_LINE, MOST_BAD_ROWS, MOST_BLANK_LINES
 from fer_lightning.data.readers.pixel_header import Header, read_header
 from fer_lightning.data.readers.pixel_text import PIXELS, BadRowError, pixel_values, short, shown, values_one_by_one
+from fer_lightning.errors import DataError
 
 ROWS_PER_BLOCK = 64  # half a megabyte of text: its intermediate arrays stay in the processor's cache
 
@@ -167,7 +168,7 @@ def _parse_block(header: Header, rows: list[_Row]) -> _Block:
 
 
 def _fields_used(header: Header, line: bytes) -> tuple[bytes, int, int]:
-    """The pixels' text, the label and the part of one line."""
+    """Returns the pixels' text, the label and the part of one line."""
     fields = _split(line)
     if len(fields) != len(header.names):
         count = f"{len(fields)} field{'s' * (len(fields) != 1)}"

@@ -4,9 +4,9 @@ import csv
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from fer_lightning.data.faces import DataError
 from fer_lightning.data.readers.bounded import MAX_LINE, MOST_COLUMNS
 from fer_lightning.data.readers.pixel_text import shown
+from fer_lightning.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Header:
 
 
 def read_header(stream: BinaryIO, name: str) -> Header:
-    """The columns that the stream's first line names; DataError if they are not those of a FER2013 CSV."""
+    """Returns the columns that the first line names; raises DataError if they are not those of a FER2013 CSV."""
     line = stream.readline(MAX_LINE)
     if not line.strip():
         what = "starts with a blank line" if line else "is empty"

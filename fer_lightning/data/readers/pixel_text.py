@@ -50,17 +50,17 @@ def values_one_by_one(text: bytes) -> NDArray[np.uint8]:
 
 
 def shown(found: bytes | str, length: int = 40) -> str:
-    """What was found, in quotes and short enough for a message."""
+    """Returns what was found, in quotes and short enough for a message."""
     text = found.decode(errors="replace") if isinstance(found, bytes) else found
     return repr(text if len(text) <= length else text[:length] + "…")
 
 
 def short(text: str, length: int = 200) -> str:
-    """A text short enough for a message: a longer one loses its middle."""
+    """Returns a text short enough for a message: a longer one loses its middle."""
     return text if len(text) <= length else f"{text[: length // 2]}…{text[-length // 2 :]}"
 
 
 def some(names: Sequence[str], most: int = SHOWN) -> str:
-    """The first of many names, short enough for a message, and how many more there are."""
+    """Returns the first of many names, short enough for a message, and the number of the others."""
     more = f", … and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(short(name) for name in names[:most]) + more

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from fer_lightning.data.cache import cached_reading, keep
-from fer_lightning.data.faces import EMOTIONS, DataError, Faces, Reading
+from fer_lightning.data.cache import cached_reading, save_reading
+from fer_lightning.data.faces import EMOTIONS, Faces, Reading
 from fer_lightning.data.identity import file_identity
 from fer_lightning.data.readers.archive import (
     FORMS,
@@ -18,28 +18,33 @@ from fer_lightning.data.readers.archive import (
     table_with_fitting_header,
     titled,
 )
-from fer_lightning.data.readers.ferplus import Votes
+from fer_lightning.data.readers.ferplus import VotesOptions
 from fer_lightning.data.readers.image_folder import NUMBERED, ImageList, is_image_folder, list_images, read_images
 from fer_lightning.data.readers.labelled_images import is_labelled, list_labelled, warn_of_foreign_table
 from fer_lightning.data.readers.pixel_csv import parse_pixel_csv
 from fer_lightning.data.readers.pixel_header import read_header
 from fer_lightning.data.readers.pixel_text import short, some
 from fer_lightning.data.readers.votes_file import NAME as VOTES_NAME
+from fer_lightning.errors import DataError
+from fer_lightning.signature import checked
 
 log = logging.getLogger(__name__)
 
 
-def read_faces(path: Path | str, on_bad_rows: Literal["error", "drop"] = "error", votes: Votes | None = None) -> Faces:
-    """The faces of a CSV, an archive or a folder, memory-mapped from the cache where it has been read before.
+@checked
+def read_faces(
+    path: Path | str, on_bad_rows: Literal["error", "drop"] = "error", votes: VotesOptions | None = None
+) -> Faces:
+    """Returns the faces of a CSV, an archive or a folder, memory-mapped from the cache if it has been read before.
 
     In a folder the order of preference is: fer2013.csv (or .csv.gz, …), icml_face_data.csv, an image folder,
     train.csv, any other CSV or archive whose header fits, and then the same in the one subfolder with any. With
     `votes`, the labels are made of these.
 
-    Raises DataError if nothing is usable, and for bad rows (or images) unless `on_bad_rows` is "drop".
+    Raises:
+        ValueError: another word for `on_bad_rows`.
+        DataError: nothing is usable, or bad rows (or images) unless `on_bad_rows` is "drop".
     """
-    if on_bad_rows not in ("error", "drop"):
-        raise DataError(f"data.on_bad_rows={on_bad_rows}: expected error or drop.")
     started = time.perf_counter()
     named = Path(os.path.expanduser(path))
     try:
@@ -58,7 +63,7 @@ def read_faces(path: Path | str, on_bad_rows: Literal["error", "drop"] = "error"
         came_from = "parsed"
         reading = _parsed(source) if images is None else read_images(images)
         _judge_bad_rows(reading, source, on_bad_rows)
-        keep(reading, source, identity, 0o777 if images is None else images.mode)
+        save_reading(reading, source, identity, 0o777 if images is None else images.mode)
     seconds = time.perf_counter() - started
     what = f"{titled(source, reading.member)}, {reading.form}, {came_from}"
     log.info("%s faces of %s in %.2f s", f"{len(reading.faces):,}", what, seconds)
@@ -70,7 +75,7 @@ def read_faces(path: Path | str, on_bad_rows: Literal["error", "drop"] = "error"
 
 
 def find_fer2013() -> Path:
-    """Where `data=fer2013` looks if no path is given: $FER2013, else `data/` in the current directory."""
+    """Returns where `data=fer2013` looks if no path is given: $FER2013, otherwise `data/` in the current directory."""
     chosen = os.environ.get("FER2013")
     path = Path(os.path.expanduser(chosen)) if chosen else Path("data")
     try:
@@ -84,7 +89,7 @@ def find_fer2013() -> Path:
 
 
 def _recognised(path: Path) -> Path:
-    """The file or the image folder to read: `path` itself, or what lies in it."""
+    """Returns the file or the image folder to read: `path` itself, or what lies in it."""
     if path.is_file():
         return path
     if not path.is_dir():
@@ -93,25 +98,25 @@ def _recognised(path: Path) -> Path:
     found = _source_in(path)
     if found is not None:
         return found
-    sources, refusals = [], []
+    sources, errors = [], []
     for folder in sorted(path.iterdir()):
         if folder.is_dir() and is_visible(folder.name):
             try:
                 sources += [source for source in [_source_in(folder)] if source is not None]
-            except DataError as refusal:  # a folder of something else, perhaps: FER+ beside FER2013
-                refusals.append(refusal)
+            except DataError as error:  # a folder of something else, perhaps: FER+ beside FER2013
+                errors.append(error)
     if len(sources) > 1:
         several = some([str(source) for source in sources])
         raise DataError(f"{path}: holds several data sets: {several}. Give one of them as data.path.")
-    if not sources and refusals:
-        raise refusals[0]
+    if not sources and errors:
+        raise errors[0]
     if not sources:
         raise DataError(f"{path}: this folder holds nothing to read. Give as data.path one of:\n{FORMS}")
     return sources[0]
 
 
 def _source_in(folder: Path) -> Path | None:
-    def refusal(name: str) -> str | None:
+    def header_error(name: str) -> str | None:
         try:
             with open_csv(folder / name) as (stream, member):
                 read_header(stream, titled(folder / name, member))
@@ -124,7 +129,7 @@ def _source_in(folder: Path) -> Path | None:
     name = table_named_fer2013(names, folder)
     if name is None and (is_labelled(folder) or is_image_folder(folder)):
         return folder
-    name = name or table_with_fitting_header(names, refusal, folder)
+    name = name or table_with_fitting_header(names, header_error, folder)
     return None if name is None else folder / name
 
 
@@ -141,7 +146,7 @@ def _parsed(file: Path) -> Reading:
 
 
 def _judge_bad_rows(reading: Reading, source: Path, on_bad_rows: Literal["error", "drop"]) -> None:
-    """Raise, or say what was dropped."""
+    """Raises DataError, or logs what was dropped."""
     if reading.bad_rows == 0:
         return
     title = titled(source, reading.member)

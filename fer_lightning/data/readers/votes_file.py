@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_lightning.data.faces import FERPLUS_EMOTIONS, DataError
+from fer_lightning.data.faces import FERPLUS_EMOTIONS
 from fer_lightning.data.readers.bounded import MAX_LINE, MOST_BLANK_LINES
 from fer_lightning.data.readers.pixel_text import shown
+from fer_lightning.errors import DataError
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -27,7 +28,7 @@ class VotesTable(NamedTuple):
 
 
 def read_votes(file: Path, most: int) -> VotesTable:
-    """The votes of at most as many rows as there are faces, and one more."""
+    """Returns the votes of at most as many rows as there are faces, and one more."""
     lines = csv.reader([])
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:

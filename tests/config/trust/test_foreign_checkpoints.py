@@ -11,7 +11,7 @@ import torch
 
 from fer_lightning.commands import experiment
 from fer_lightning.errors import ConfigError
-from fer_lightning.plain_file import plain_values
+from fer_lightning.files import plain_values
 from fer_lightning.training.models import load_model
 from tests.config.trust.foreign_runs import Malicious, changes, rebuilt, resumed, rewritten
 

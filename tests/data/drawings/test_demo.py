@@ -78,7 +78,7 @@ def test_emotions_are_as_unequal_as_in_fer2013() -> None:
 
 
 @pytest.mark.parametrize(
-    ("faces", "seed", "name"), [(69, 0, "faces=69"), (300_000_000, 0, "faces=300000000"), (70, -1, "seed=-1")]
+    ("faces", "seed", "name"), [(69, 0, "faces is 69"), (300_000_000, 0, "faces is 300000000"), (70, -1, "seed is -1")]
 )
 def test_impossible_numbers_are_refused_by_name(faces: int, seed: int, name: str, empty_cache: Path) -> None:
     with pytest.raises(ValueError, match=name):

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from fer_lightning.data.faces import LONGEST_MESSAGE, DataError
 from fer_lightning.data.readers import archive, bounded
 from fer_lightning.data.readers.image_folder import MOST_PIXELS
 from fer_lightning.data.readers.source import read_faces
+from fer_lightning.errors import LONGEST_MESSAGE, DataError
 from tests.data.faces_files import CSV, IMAGES, assert_are_the_faces, write_image
 
 NAMES = ["../other.csv", "data/../../other.csv", "{}/other.csv", "..\\other.csv", "C:\\other.csv"]
@@ -76,6 +76,15 @@ def test_an_archive_with_a_link_or_device_is_read_without_it(kind: bytes, tmp_pa
     assert_only_the_honest_member_is_read(tmp_path / "tgz" / "data.tgz", tar_of(member))
     link = zip_of("data/fer2013.csv", b"/etc/passwd", stat.S_IFLNK | 0o777)
     assert_only_the_honest_member_is_read(tmp_path / "zip" / "data.zip", link)
+
+
+def test_an_honest_archive_with_links_to_its_table_is_read(tmp_path: Path) -> None:
+    for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE):
+        link = tarfile.TarInfo("latest.csv")
+        link.type, link.linkname = kind, "fer2013.csv"
+        assert_only_the_honest_member_is_read(tmp_path / f"tgz {kind!r}" / "data.tgz", tar_of(link))
+    link_in_zip = zip_of("latest.csv", b"fer2013.csv", stat.S_IFLNK | 0o777)
+    assert_only_the_honest_member_is_read(tmp_path / "zip" / "data.zip", link_in_zip)
 
 
 def empty_members(count: int, suffix: str = "") -> dict[str, bytes]:

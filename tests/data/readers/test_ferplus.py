@@ -7,7 +7,7 @@ import pytest
 
 from fer_lightning.data import DataError, FERDataModule
 from fer_lightning.data.faces import FERPLUS_EMOTIONS
-from fer_lightning.data.readers.ferplus import Rule, Votes
+from fer_lightning.data.readers.ferplus import Rule, VotesOptions
 from fer_lightning.data.readers.source import read_faces
 from fer_lightning.data.write_images import export
 from tests.data.faces_files import (
@@ -55,7 +55,7 @@ def write_both(folder: Path, votes: list[tuple[str, str, str]]) -> Path:
 
 
 def test_majority_keeps_the_rows_in_which_more_than_half_agree(tmp_path: Path) -> None:
-    faces = read_faces(write_both(tmp_path, NAMED), votes=Votes())
+    faces = read_faces(write_both(tmp_path, NAMED), votes=VotesOptions())
     kept = [row for row, (_, emotion, _) in enumerate(EXAMPLES) if emotion]
     assert [FERPLUS_EMOTIONS[label] for label in faces.labels] == [EXAMPLES[row][1] for row in kept]
     assert np.array_equal(faces.images.numpy(), random_images(len(EXAMPLES))[kept])
@@ -65,7 +65,7 @@ def test_majority_keeps_the_rows_in_which_more_than_half_agree(tmp_path: Path) -
 
 
 def test_probability_shares_the_label_out_among_the_strongest_emotions(tmp_path: Path) -> None:
-    faces = read_faces(write_both(tmp_path, NAMED), votes=Votes(rule="probability"))
+    faces = read_faces(write_both(tmp_path, NAMED), votes=VotesOptions(rule="probability"))
     shares = [share for _, _, share in EXAMPLES if share]
     expected = np.array([[share.get(name, 0) for name in FERPLUS_EMOTIONS] for share in shares], np.float32)
     assert faces.soft_labels is not None
@@ -76,52 +76,52 @@ def test_probability_shares_the_label_out_among_the_strongest_emotions(tmp_path:
 def test_what_is_measured_on_is_by_majority_under_either_rule(tmp_path: Path) -> None:
     votes = [(usage, name, votes) for usage in ("PublicTest", "PrivateTest") for _, name, votes in NAMED]
     path = write_both(tmp_path, votes)
-    majority, probability = (read_faces(path, votes=Votes(rule=rule)) for rule in ("majority", "probability"))
+    majority, probability = (read_faces(path, votes=VotesOptions(rule=rule)) for rule in ("majority", "probability"))
     assert majority.labels.tolist() == probability.labels.tolist()
     assert majority.images.tolist() == probability.images.tolist()
 
 
 def test_the_log_says_how_many_rows_were_dropped_and_why(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = write_both(tmp_path, [*NAMED, NO_FACE, ("PublicTest", "fer0000016.png", "9 0 0 0 0 0 0 0 0 0")])
-    _, log = messages(caplog, path, votes=Votes())
+    _, log = messages(caplog, path, votes=VotesOptions())
     assert (
         "FER+ Training, rule majority: 6 of 16 rows kept; dropped: 1 without a face, 3 with most votes for unknown or "
         "NF, 6 without enough agreement"
     ) in log
     assert "FER+ PublicTest, rule majority: 1 of 1 rows kept; dropped: 0 without a face" in log
     assert "PrivateTest" not in log
-    _, log = messages(caplog, path, votes=Votes(rule="probability"))
+    _, log = messages(caplog, path, votes=VotesOptions(rule="probability"))
     assert "FER+ Training, rule probability: 9 of 16 rows kept; dropped: 1 without a face, 3 with" in log
 
 
 def test_votes_are_found_beside_the_pixels_in_the_named_folder_or_where_they_are_said_to_be(tmp_path: Path) -> None:
     path = write_both(tmp_path / "around" / "fer2013", NAMED)
-    expected = read_faces(path, votes=Votes())
-    assert_same_faces(read_faces(tmp_path / "around", votes=Votes()), expected)
+    expected = read_faces(path, votes=VotesOptions())
+    assert_same_faces(read_faces(tmp_path / "around", votes=VotesOptions()), expected)
     (path.parent / "fer2013new.csv").rename(tmp_path / "around" / "fer2013new.csv")
-    assert_same_faces(read_faces(tmp_path / "around", votes=Votes()), expected)
+    assert_same_faces(read_faces(tmp_path / "around", votes=VotesOptions()), expected)
     (tmp_path / "around" / "fer2013new.csv").rename(tmp_path / "votes.csv")
-    assert_same_faces(read_faces(path, votes=Votes(path=tmp_path / "votes.csv")), expected)
+    assert_same_faces(read_faces(path, votes=VotesOptions(path=tmp_path / "votes.csv")), expected)
     with pytest.raises(DataError, match=r"no fer2013new\.csv in .*fer2013\. .*github\.com/microsoft/FERPlus: put"):
-        read_faces(path, votes=Votes())
+        read_faces(path, votes=VotesOptions())
     with pytest.raises(DataError, match=r"data\.votes\.path: there is no file .*none\.csv\. .*microsoft/FERPlus"):
-        read_faces(path, votes=Votes(path=tmp_path / "none.csv"))
+        read_faces(path, votes=VotesOptions(path=tmp_path / "none.csv"))
 
 
 def test_exported_pixels_take_votes_too_and_exported_ferplus_labels_need_none(tmp_path: Path) -> None:
     path = write_both(tmp_path, NAMED)
     votes = tmp_path / "fer2013new.csv"
-    expected = read_faces(path, votes=Votes(rule="probability"))
+    expected = read_faces(path, votes=VotesOptions(rule="probability"))
     export(path, tmp_path / "pixels")
-    assert_same_faces(read_faces(tmp_path / "pixels", votes=Votes(votes, "probability")), expected)
-    export(path, tmp_path / "labelled", votes=Votes(votes, "probability"))
-    assert_same_faces(read_faces(tmp_path / "labelled", votes=Votes(rule="probability")), expected)
+    assert_same_faces(read_faces(tmp_path / "pixels", votes=VotesOptions(votes, "probability")), expected)
+    export(path, tmp_path / "labelled", votes=VotesOptions(votes, "probability"))
+    assert_same_faces(read_faces(tmp_path / "labelled", votes=VotesOptions(rule="probability")), expected)
     with pytest.raises(
         DataError, match=r"labelled: has FER\+ labels of its own, by probability; .*rule=majority would"
     ):
-        read_faces(tmp_path / "labelled", votes=Votes())
+        read_faces(tmp_path / "labelled", votes=VotesOptions())
     with pytest.raises(DataError, match=r"labelled: has FER\+ labels of its own, by probability; data\.votes\.path=/"):
-        read_faces(tmp_path / "labelled", votes=Votes(votes, "probability"))
+        read_faces(tmp_path / "labelled", votes=VotesOptions(votes, "probability"))
 
 
 LINES = votes_csv(NAMED).decode().splitlines()
@@ -153,27 +153,27 @@ def test_votes_that_are_not_those_of_these_faces_are_refused(tmp_path: Path, lin
     path = write_both(tmp_path, NAMED)
     (tmp_path / "fer2013new.csv").write_bytes("\n".join(lines).encode("latin-1"))
     with pytest.raises(DataError, match=message):
-        read_faces(path, votes=Votes())
+        read_faces(path, votes=VotesOptions())
 
 
 def test_columns_are_found_by_name_and_blank_lines_do_not_count(tmp_path: Path) -> None:
     path = write_both(tmp_path, NAMED)
-    expected = read_faces(path, votes=Votes())
+    expected = read_faces(path, votes=VotesOptions())
     turned = [",".join(reversed(line.split(","))) for line in LINES]
     (tmp_path / "fer2013new.csv").write_text("\ufeff" + "\n\n".join(turned) + "\n", "utf-8")
-    assert_same_faces(read_faces(path, votes=Votes()), expected)
+    assert_same_faces(read_faces(path, votes=VotesOptions()), expected)
 
 
 def test_dropped_rows_leave_nothing_that_votes_could_match(tmp_path: Path) -> None:
     path = write_both(tmp_path, NAMED)
     path.write_bytes(path.read_bytes().replace(b"\n0,", b"\n8,", 1))
     with pytest.raises(DataError, match=r"data\.on_bad_rows=drop left out 1 rows, so the rows of FER\+'s votes no"):
-        read_faces(path, on_bad_rows="drop", votes=Votes())
+        read_faces(path, on_bad_rows="drop", votes=VotesOptions())
 
 
 def test_sources_whose_rows_cannot_be_matched_are_refused(tmp_path: Path) -> None:
     write_both(tmp_path, NAMED)
-    votes = Votes(tmp_path / "fer2013new.csv")
+    votes = VotesOptions(tmp_path / "fer2013new.csv")
     for row, image in enumerate(random_images(len(NAMED))):
         write_image(tmp_path / "images" / "Training" / "happy" / f"{row:02}.png", image)
     with pytest.raises(DataError, match=r"images: these images are in no order .* no labels\.csv\. Give fer2013\.csv"):
@@ -184,14 +184,14 @@ def test_sources_whose_rows_cannot_be_matched_are_refused(tmp_path: Path) -> Non
 
 
 def test_another_rule_is_refused() -> None:
-    with pytest.raises(ValueError, match="rule is 'plurality'; it is one of majority, probability"):
-        Votes(rule="plurality")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="rule is 'plurality': it should be 'majority' or 'probability'"):
+        VotesOptions(rule="plurality")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("rule", ["majority", "probability"])
 def test_only_training_batches_have_soft_labels_and_only_by_probability(tmp_path: Path, rule: Rule) -> None:
     votes = [(usage, name, votes) for usage in ("Training", "PublicTest", "PrivateTest") for _, name, votes in NAMED]
-    datamodule = FERDataModule(write_both(tmp_path, votes), votes=Votes(rule=rule))
+    datamodule = FERDataModule(write_both(tmp_path, votes), votes=VotesOptions(rule=rule))
     with_counts = {"majority": [3, 1, 1, 0, 0, 0, 0, 1], "probability": [6, 1, 1, 0, 0, 0, 0, 1]}
     datamodule.setup()
     images, labels = next(iter(datamodule.train_dataloader()))
@@ -207,4 +207,4 @@ def test_only_training_batches_have_soft_labels_and_only_by_probability(tmp_path
 
 def test_all_of_it_disagreeing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"FER\+'s votes agree on none of the 2 faces"):
-        read_faces(write_both(tmp_path, [NAMED[-1], NO_FACE]), votes=Votes())
+        read_faces(write_both(tmp_path, [NAMED[-1], NO_FACE]), votes=VotesOptions())

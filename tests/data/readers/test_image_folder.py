@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_lightning.data.faces import EMOTIONS, DataError
+from fer_lightning.data.faces import EMOTIONS
 from fer_lightning.data.readers.image_folder import list_images, read_images
 from fer_lightning.data.readers.source import read_faces
+from fer_lightning.errors import DataError
 from tests.data.faces_files import random_images, write_image
 
 IMAGES = random_images(8)

@@ -5,8 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lightning.data.faces import DataError, Reading
+from fer_lightning.data.faces import Reading
 from fer_lightning.data.readers.pixel_csv import parse_pixel_csv
+from fer_lightning.errors import DataError
 from tests.data.faces_files import (
     FLAT,
     LABELS,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from fer_lightning.data.faces import DataError
 from fer_lightning.data.readers.source import find_fer2013, read_faces
+from fer_lightning.errors import DataError
 from tests.data.faces_files import BAD, CSV, FLAT, IMAGES, assert_are_the_faces, csv_bytes, messages, write_image
 
 ICML = CSV.replace(b"emotion,pixels,Usage", b"emotion,pixels, Usage")
@@ -240,7 +240,7 @@ def test_dropping_every_row_is_an_error(tmp_path: Path) -> None:
 
 
 def test_on_bad_rows_takes_two_words(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"data\.on_bad_rows=ignore: expected error or drop"):
+    with pytest.raises(ValueError, match="on_bad_rows is 'ignore': it should be 'error' or 'drop'"):
         read_faces(tmp_path, on_bad_rows="ignore")  # type: ignore[arg-type]
 
 

@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from fer_lightning.data.shares import shares
+from fer_lightning.data.batches import evaluation_batches
 
 
 @pytest.mark.parametrize(("count", "batch_size", "processes"), [(17, 8, 2), (17, 1, 2), (3589, 128, 8), (5, 64, 5)])
 def test_each_face_is_in_one_batch_and_all_processes_have_as_many_batches(
     count: int, batch_size: int, processes: int
 ) -> None:
-    of_all = [shares(count, batch_size, processes, process) for process in range(processes)]
+    of_all = [evaluation_batches(count, batch_size, processes, process) for process in range(processes)]
     assert len({len(batches) for batches in of_all}) == 1
     so_far: list[int] = []
     for batches in zip(*of_all, strict=True):
@@ -22,4 +22,4 @@ def test_each_face_is_in_one_batch_and_all_processes_have_as_many_batches(
 
 
 def test_the_batches_of_one_process_are_full() -> None:
-    assert [len(batch) for batch in shares(17, 8, 1, 0)] == [8, 8, 1]
+    assert [len(batch) for batch in evaluation_batches(17, 8, 1, 0)] == [8, 8, 1]
