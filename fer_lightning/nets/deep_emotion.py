@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fer_lightning.nets.registry import register
 from fer_lightning.transforms.warp import affine_grid
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -45,6 +46,7 @@ class SpatialTransformer(nn.Module):
         return F.grid_sample(images.float(), grid, align_corners=False).to(images.dtype)
 
 
+@register("deep_emotion")
 class DeepEmotion(nn.Module):
     """Spatial transformer, four 3×3 convolutions, two linear layers.
 

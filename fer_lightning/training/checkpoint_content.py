@@ -8,11 +8,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from torch import Tensor
 
 from fer_lightning.callbacks.checkpoints import LAST, ONE_BEFORE, name_in
+from fer_lightning.nets.registry import is_built_in
 from fer_lightning.plain_file import is_plain, plain_values
 from fer_lightning.transforms.preprocessing import LARGEST, Preprocessing
 
-FORMAT_VERSION = 1
-"""Of checkpoints and model.safetensors; a program reads its own and those before."""
+FORMAT_VERSION = 2
+"""Of checkpoints and model.safetensors, which is raised when what they hold changes; 1 was that of version 0.1."""
+
+FormatVersion = Annotated[int, Field(ge=FORMAT_VERSION, le=FORMAT_VERSION)]
 
 MOST_CLASSES = 1000
 """Confusion matrices grow with their square."""
@@ -22,16 +25,6 @@ LONGEST = 80
 
 Scalar = str | int | float | bool | None
 Plain = Scalar | list[Scalar] | tuple[Scalar, ...]
-
-
-def _no_reference(text: str) -> str:
-    """What goes into a config must not be resolved there: OmegaConf's resolvers make nodes of texts."""
-    if "${" in text:
-        raise ValueError("a reference")
-    return text
-
-
-Literally = Annotated[str, AfterValidator(_no_reference)]
 
 
 def _whole_digests(digests: Tensor) -> Tensor:
@@ -48,25 +41,35 @@ class DataState(BaseModel):
 
     model_config = ConfigDict(strict=True, arbitrary_types_allowed=True, allow_inf_nan=False)
 
-    source: Literally
-    votes: Literally | None
+    source: str
+    votes: str | None
     mean: float
     std: Annotated[float, Field(gt=0)]
     image_size: Annotated[int, Field(ge=1, le=LARGEST)]
     trained_on: Digests
-    labelled: dict[str, Digests] = {}  # likewise
-    chosen_on: Digests = torch.empty(0, dtype=torch.int64)  # a checkpoint without is from before this was kept
+    labelled: dict[str, Digests]
+    chosen_on: Digests
 
     @property
     def preprocessing(self) -> Preprocessing:
         return Preprocessing(self.image_size, self.mean, self.std)
 
 
-class Described(Protocol):
-    """What rebuilds a network, from a checkpoint or a model.safetensors."""
+class HyperParameters(BaseModel):
+    """What rebuilds a network: arguments of `EmotionClassifier`."""
 
-    model_class: str
-    hyper_parameters: dict[str, Plain]
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    network: str
+    class_names: tuple[str, ...] | list[str]
+    arguments: dict[str, Plain]
+    channels_last: bool
+
+
+class Described(Protocol):
+    """A checkpoint or a model.safetensors."""
+
+    hyper_parameters: HyperParameters
     state_dict: dict[str, Tensor]
 
 
@@ -75,9 +78,8 @@ class CheckpointContent(BaseModel):
 
     model_config = ConfigDict(strict=True, arbitrary_types_allowed=True, protected_namespaces=())
 
-    format_version: Annotated[int, Field(ge=1, le=FORMAT_VERSION)] = 1  # those before had none
-    model_class: str
-    hyper_parameters: dict[str, Plain]
+    format_version: FormatVersion
+    hyper_parameters: HyperParameters
     state_dict: dict[str, Tensor]
     data: Annotated[DataState, Field(alias="FERDataModule")]
 
@@ -94,7 +96,7 @@ class LastState(BaseModel):
     seconds: float
     max_epochs: int | None
     finished: bool
-    score: float | None = None
+    score: float | None
 
 
 def _of_a_checkpoint(path: str) -> str:
@@ -194,12 +196,18 @@ def validated_content(path: Path, values: Any) -> CheckpointContent:
 def refuse_sizes_without_weights(path: Path, content: "Described") -> None:
     """Refuses hyperparameters that would fill the memory with a network before its weights turn out not to fit.
 
-    Of this program's networks: what others make of a number is theirs to say.
+    Of this package's networks: what others make of a number is theirs.
     """
-    if content.model_class.partition(".")[0] != __name__.partition(".")[0] and "." in content.model_class:
-        return
+    description = content.hyper_parameters
+    if (classes := len(description.class_names)) > MOST_CLASSES:
+        raise ValueError(f"{_no_checkpoint(path)}: class_names has {classes:,} values. Train again")
+    try:
+        if not is_built_in(description.network):
+            return
+    except ValueError as error:
+        raise ValueError(f"{_no_checkpoint(path)}: hyper_parameters.network: {error}") from error
     sizes = [size for value in content.state_dict.values() for size in value.shape]
-    for name, size in content.hyper_parameters.items():
+    for name, size in description.arguments.items():
         if isinstance(size, list | tuple) and len(size) > MOST_CLASSES:
             raise ValueError(f"{_no_checkpoint(path)}: {name[:LONGEST]} has {len(size):,} values. Train again")
         if type(size) is int and size > max(sizes, default=0):
@@ -222,12 +230,19 @@ def validated(kind: type[Content], path: Path, values: Any) -> Content:
         names = first["loc"][: 3 if "callbacks" in first["loc"] else 2]  # what follows is pydantic's
         where = ".".join(map(str, names))[:LONGEST] or "all of it"
         if where == "format_version":
-            why = f"its format_version is above {FORMAT_VERSION}: it was made by a newer version of this program"
+            why = version_problem(first["type"])
         elif first["type"] == "missing":
-            why = f"it has no {where}, or was made by an older version. Train again"
+            why = f"it has no {where}. Give one that train.py wrote"
         else:
             why = f"{where} is no plain value of the kind that train.py writes. Give one that train.py wrote"
         raise ValueError(f"{_no_checkpoint(path)}: {why}") from error
+
+
+def version_problem(kind: str) -> str:
+    """Returns what is wrong with a format_version, by pydantic's type of the error."""
+    if kind == "less_than_equal":
+        return f"its format_version is above {FORMAT_VERSION}: it was made by a newer version of this program"
+    return f"its format_version is not {FORMAT_VERSION}: it was made by an older version of this program. Train again"
 
 
 def _no_checkpoint(path: Path) -> str:
