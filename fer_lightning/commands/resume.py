@@ -26,11 +26,11 @@ from fer_lightning.training.checkpoint_content import (
     CheckpointContent,
     DataState,
     HyperParameters,
-    StoppedState,
     validated,
     validated_content,
 )
 from fer_lightning.training.fitting import refuse_misfit
+from fer_lightning.training.stopped_state import StoppedState
 
 log = logging.getLogger(__name__)
 
@@ -199,9 +199,9 @@ def _take_from_checkpoint(run: DictConfig, state: StoppedState) -> None:
     """Sets in a run's config what is not as it was when the run began."""
     run.trainer.max_epochs = state.callbacks.last.max_epochs  # raised once before
     if not isinstance(run.data.path, DictConfig):  # of demo faces: they are drawn again if they are gone
-        run.data.path = literal_text(state.data.source)  # wherever this is called from
+        run.data.path = state.data.source  # wherever this is called from
     if run.data.get("votes"):
-        run.data.votes.path = None if state.data.votes is None else literal_text(state.data.votes)
+        run.data.votes.path = state.data.votes
     if run.logger and "tensorboard" in run.logger:  # without what was written after the checkpoint
         OmegaConf.update(run, "logger.tensorboard.purge_step", state.global_step, force_add=True)
 

@@ -16,7 +16,6 @@ from fer_lightning.callbacks.checkpoints import WholeCheckpoints
 from fer_lightning.callbacks.thread_count import ThreadCount
 from fer_lightning.config.check import check, refuse_scores_of_other_weights
 from fer_lightning.config.devices import EndTogether, refuse_what_devices_cannot_share
-from fer_lightning.config.hydra_files import literal_text
 from fer_lightning.config.logging_setup import quieten
 from fer_lightning.config.model import model_config
 from fer_lightning.config.parts import apart, made, made_augmentation, made_loss, made_optimizer, made_schedule
@@ -122,9 +121,9 @@ def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experimen
     except ValueError as error:
         raise ConfigError(str(error)) from error
     if not isinstance(run.data.path, DictConfig):  # of demo faces: they are drawn again if they are gone
-        run.data.path = literal_text(of_data.source)  # wherever this is called from, and whatever $FER2013 is by now
+        run.data.path = of_data.source  # wherever this is called from, and whatever $FER2013 is by now
     if run.data.get("votes"):  # other faces have other votes
-        run.data.votes.path = None if changes.data.path or of_data.votes is None else literal_text(of_data.votes)
+        run.data.votes.path = None if changes.data.path else of_data.votes
     for group in ("data", "trainer"):
         _replace(run[group], changes[group], group)
     run.seed = 0 if run.seed is None else run.seed  # which testing does not use

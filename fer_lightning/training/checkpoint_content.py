@@ -1,13 +1,12 @@
-"""What a checkpoint of a run must hold to be tested or resumed, and be of the type that train.py writes."""
+"""What a checkpoint must hold for its network to be rebuilt, and be of the type that train.py writes."""
 
 from pathlib import Path
 from typing import Annotated, Any, Protocol, TypeVar
 
 import torch
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
-from fer_lightning.callbacks.checkpoints import LAST, ONE_BEFORE, name_in
 from fer_lightning.nets.registry import is_built_in
 from fer_lightning.plain_file import is_plain, plain_values
 from fer_lightning.transforms.preprocessing import LARGEST, Preprocessing
@@ -27,6 +26,16 @@ Scalar = str | int | float | bool | None
 Plain = Scalar | list[Scalar] | tuple[Scalar, ...]
 
 
+def _no_reference(text: str) -> str:
+    """Refuses what OmegaConf's resolvers would make nodes of, once it is put into a config."""
+    if "${" in text:
+        raise ValueError("a reference")
+    return text
+
+
+Literally = Annotated[str, AfterValidator(_no_reference)]
+
+
 def _whole_digests(digests: Tensor) -> Tensor:
     if not is_plain(digests) or digests.dtype != torch.int64 or digests.ndim != 1:
         raise ValueError("no digests")
@@ -41,8 +50,8 @@ class DataState(BaseModel):
 
     model_config = ConfigDict(strict=True, arbitrary_types_allowed=True, allow_inf_nan=False)
 
-    source: str
-    votes: str | None
+    source: Literally
+    votes: Literally | None
     mean: float
     std: Annotated[float, Field(gt=0)]
     image_size: Annotated[int, Field(ge=1, le=LARGEST)]
@@ -86,82 +95,6 @@ class CheckpointContent(BaseModel):
     @property
     def preprocessing(self) -> Preprocessing:
         return self.data.preprocessing
-
-
-class LastState(BaseModel):
-    """What `LastCheckpoint.state_dict` gives."""
-
-    model_config = ConfigDict(strict=True, allow_inf_nan=False)
-
-    seconds: float
-    max_epochs: int | None
-    finished: bool
-    score: float | None
-
-
-def _of_a_checkpoint(path: str) -> str:
-    """What a run removes once it has a better one."""
-    if path and (not path.endswith(".ckpt") or name_in(path) in (LAST, ONE_BEFORE)):
-        raise ValueError("no best checkpoint")
-    return path
-
-
-CheckpointPath = Annotated[str, AfterValidator(_of_a_checkpoint)]
-
-
-def _one_number(score: Tensor) -> Tensor:
-    if not is_plain(score) or score.numel() != 1:
-        raise ValueError("no number")
-    return score
-
-
-Score = Annotated[Tensor, AfterValidator(_one_number)]
-
-
-class BestState(BaseModel):
-    """What `BestCheckpoint.state_dict` gives."""
-
-    model_config = ConfigDict(strict=True, arbitrary_types_allowed=True, protected_namespaces=())
-
-    best_model_path: CheckpointPath
-    kth_best_model_path: CheckpointPath
-    last_model_path: CheckpointPath
-    best_k_models: dict[CheckpointPath, Score]
-    best_model_score: Score | None
-    current_score: Score | None
-    kth_value: Score
-
-    @model_validator(mode="after")
-    def _has_the_kth(self) -> "BestState":
-        if self.kth_best_model_path not in {"", *self.best_k_models}:
-            raise ValueError("the worst of the best is none of them")
-        return self
-
-
-class CallbackStates(BaseModel):
-    """Those of other callbacks are theirs to look at."""
-
-    last: Annotated[LastState, Field(alias="LastCheckpoint")]
-    best: list[BestState]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _by_name(cls, states: Any) -> Any:
-        """Lightning's keys of best checkpoints say what they monitor."""
-        if not isinstance(states, dict):
-            return states
-        return states | {"best": [one for key, one in states.items() if str(key).startswith("BestCheckpoint")]}
-
-
-class StoppedState(BaseModel):
-    """Of a last.ckpt, what its run goes on with beside what Lightning takes from it."""
-
-    model_config = ConfigDict(strict=True, arbitrary_types_allowed=True)
-
-    epoch: Annotated[int, Field(ge=0)]
-    global_step: Annotated[int, Field(ge=0)]
-    callbacks: CallbackStates
-    data: Annotated[DataState, Field(alias="FERDataModule")]
 
 
 Content = TypeVar("Content", bound=BaseModel)

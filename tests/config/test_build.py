@@ -139,7 +139,7 @@ TWO = "trainer=ddp trainer.accelerator=cpu trainer.devices=2"
         ("model=torchvision model.arch=resnet19", r"^model: arch is 'resnet19', .* did you mean .*resnet18"),
         ("model=resnet18 model.weights_path=none.pth", r"^model: weights_path none\.pth does not exist"),
         ("model=resnet18 model.pretrained=maybe", r"^model\.pretrained is 'maybe': it should be a valid boolean"),
-        ("model=resnet18 model.pretrained=true model.weights_path=x", r"^model: pretrained and weights_path are two"),
+        ("model=resnet18 model.pretrained=true model.weights_path=x", r"^model: pretrained and weights_path both name"),
         (
             "finetune=gradual finetune.unfreeze_at_epoch=9",
             r"^finetune\.unfreeze_at_epoch is 9, but trainer\.max_epochs is 9",
@@ -149,7 +149,7 @@ TWO = "trainer=ddp trainer.accelerator=cpu trainer.devices=2"
         ("ckpt=last callbacks.last_checkpoint=null", r"^ckpt is last, but callbacks keep no last_checkpoint"),
         ("ckpt=last ~callbacks.last_checkpoint", r"^ckpt is last, but callbacks keep no last_checkpoint"),
         ("finetune.head_lr_scale=0", r"^model: head_lr_scale is 0"),
-        ("model=deep_emotion model.transformer_lr_scale=0", r"^model: transformer_lr_scale is 0"),
+        ("model=deep_emotion model.transformer_lr_scale=0", r"^model.transformer_lr_scale is 0"),
         (
             "model=torchvision model.arch=vit_b_32 data.image_size=96",
             r"^data\.image_size is 96, and VisionTr.* it is made for 224×224$",

@@ -282,10 +282,14 @@ def test_a_checkpoint_that_could_not_be_read_is_not_written(
     assert [torch.load(path, weights_only=True)["epoch"] for path in left] == [0] * epochs
 
 
-class Base(nn.Sequential):
+class Base(nn.Module):
     def __init__(self, num_classes: int, width: int = 4, slope: float = 0.1) -> None:
-        layers = nn.Conv2d(1, width, 9, stride=8), nn.LeakyReLU(slope), nn.Flatten(), nn.Linear(width * 25, num_classes)
-        super().__init__(*layers)
+        super().__init__()
+        self.stem = nn.Conv2d(1, width, 9, stride=8)
+        self.rest = nn.Sequential(nn.LeakyReLU(slope), nn.Flatten(), nn.Linear(width * 25, num_classes))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.rest(self.stem(images))  # type: ignore[no-any-return]
 
 
 @register("own_other_outputs")
@@ -329,7 +333,7 @@ class Sound(Base):
         ("own_base", ["+model.slope=steep"], r"^model\.slope is 'steep': it should be a valid number"),
         ("own_base", ["+model.num_classes=7"], r"^model\.num_classes is given: the data says how many"),
         ("own_base", ["+model.conv_lr_scale=2"], r"^model: conv_lr_scale is given, but Sound has no part conv"),
-        ("own_base", ["+model.0_lr_scale=0"], r"^model\.0_lr_scale is 0; it must be a number above 0"),
+        ("own_base", ["+model.stem_lr_scale=0"], r"^model\.stem_lr_scale is 0; it must be a number above 0"),
         ("own_base", ["+model.sizes=[[1]]"], r"^model\.sizes is \[\[1\]\]: it should be a valid integer"),
         ("own_drawn_anew", [], "DrawnAnew comes back from its checkpoint as another function: what it computes must"),
         ("own_other_outputs", [], r"OtherOutputs gives \(2, 10\) for two faces; expected are logits, \(2, 7\)"),
@@ -351,7 +355,7 @@ def networks_own(network: str) -> tuple[str, ...]:
 
 
 def test_a_sound_network_takes_what_it_likes_and_is_tested(composed: Compose, few_faces: Path, tmp_path: Path) -> None:
-    own = ("+model.sizes=[1,2]", "+model.weights_path=its_own", "finetune.head_lr_scale=3", "+model.0_lr_scale=0.5")
+    own = ("+model.sizes=[1,2]", "+model.weights_path=its_own", "finetune.head_lr_scale=3", "+model.stem_lr_scale=0.5")
     cfg = run_folder(composed, tmp_path, "run", *networks_own("own_base"), *own, f"data.path={few_faces}")
     fitted(cfg)
     again = rebuild(run_config(tmp_path / "run"), changes(), tmp_path / "run" / "checkpoints" / "best.ckpt").model
