@@ -21,6 +21,8 @@ R = TypeVar("R")
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 """A share of something that must not be all of it."""
 
+Positive = Annotated[float, Field(gt=0)]
+
 PYTHON_ONLY = ("is_instance_of", "needs_python_object")
 """pydantic's errors about Tensor, Accelerator and the like, which nobody types on a command line."""
 

@@ -15,8 +15,8 @@ from fer_lightning.report.predictions import Predictions
 from fer_lightning.report.results import Results
 from fer_lightning.report.results_table import BEGIN, END, write_into
 from fer_lightning.sweep import report as sweep
+from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.training.model_file import save_model
-from fer_lightning.training.models import DeepEmotionClassifier
 from fer_lightning.transforms.preprocessing import Preprocessing
 from tests.scripts import REPOSITORY
 
@@ -73,7 +73,7 @@ def test_nothing_is_written_under_its_own_name_bit_by_bit() -> None:
 
 
 def test_weights_that_a_full_disk_has_no_room_for_end_in_the_usual_message(tmp_path: Path) -> None:
-    model = DeepEmotionClassifier(CLASSES)
+    model = EmotionClassifier("deep_emotion", CLASSES)
     (tmp_path / "model.safetensors").write_text("of before")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))

@@ -31,8 +31,9 @@ from fer_lightning.data.readers.source import read_faces
 from fer_lightning.data.write_images import export
 from fer_lightning.errors import DataError
 from fer_lightning.nets.deep_emotion import DeepEmotion
-from fer_lightning.nets.weights import Start, load_start
-from fer_lightning.training.models import DeepEmotionClassifier, load_model
+from fer_lightning.nets.weights import InitialWeights, load_initial_weights
+from fer_lightning.training.classifier import EmotionClassifier
+from fer_lightning.training.models import load_model
 from tests.data.faces_files import LABELS, USAGES, csv_bytes, fer2013_rows, random_images, votes_csv
 from tests.fuzz import CASES, SEED, Hang, mutated, no_hang
 
@@ -183,16 +184,16 @@ def cache(folder: Path, case: int) -> None:
 
 
 CHECKPOINT = io.BytesIO()
-MODEL = DeepEmotionClassifier()
+MODEL = EmotionClassifier("deep_emotion")
 
 
 def checkpoint_bytes() -> bytes:
     """Of a network, as train.py keeps it, without its optimizer's state."""
     if not CHECKPOINT.getvalue():
-        data = {"source": "x", "votes": None, "mean": 0.5, "std": 0.25, "image_size": 48}
+        data = {"source": "x", "votes": None, "mean": 0.5, "std": 0.25, "image_size": 48, "labelled": {}}
         content = {
             "FERDataModule": {**data, **dict.fromkeys(("trained_on", "chosen_on"), torch.zeros(3, dtype=torch.int64))},
-            "model_class": "DeepEmotionClassifier",
+            "format_version": 2,
             "hyper_parameters": dict(MODEL.hparams),
             "state_dict": MODEL.state_dict(),
         }
@@ -233,7 +234,7 @@ def weights(suffix: str) -> Callable[[Path, int], None]:
         path.write_bytes(mutated(path.read_bytes(), suffix, case))
         net = DeepEmotion()
         try:
-            load_start(net, "deep_emotion", Start(weights_path=str(path)))
+            load_initial_weights(net, "deep_emotion", InitialWeights(weights_path=str(path)))
         except ValueError:
             return
         if suffix == "pth":  # safetensors has no checksum

@@ -30,7 +30,7 @@ from tests.scripts import REPOSITORY, SERVER
 from tests.stopped_runs import assert_same, left_behind
 
 PLAIN = (
-    "model=deep_emotion", "model._target_=tests.without_batch_norm.WithoutBatchNorm", "model.dropout=0.0",
+    "model=deep_emotion", "model.name=without_batch_norm", "model.dropout=0.0",
     "augmentation=none", "data=fer2013", "trainer.accelerator=cpu", "trainer.precision=32-true",
     "trainer.max_epochs=2", "logger=csv", "callbacks.pictures=null",
 )  # fmt: skip

@@ -2,14 +2,17 @@
 
 from torch import nn
 
-from fer_lightning.training.models import DeepEmotionClassifier
+from fer_lightning.nets.deep_emotion import DeepEmotion
+from fer_lightning.nets.registry import register
 
 
-class WithoutBatchNorm(DeepEmotionClassifier):
-    """For the command line, as model._target_=tests.without_batch_norm.WithoutBatchNorm."""
+@register("without_batch_norm")
+class WithoutBatchNorm(DeepEmotion):
+    """For the command line, as model.name=without_batch_norm, where this module is trusted."""
 
-    def configure_model(self) -> None:
-        for part in list(self.net.modules()):
+    def __init__(self, num_classes: int, dropout: float = 0.5) -> None:
+        super().__init__(num_classes, dropout)
+        for part in list(self.modules()):
             for name, layer in part.named_children():
                 if isinstance(layer, nn.BatchNorm2d):
                     setattr(part, name, nn.Identity())

@@ -1,15 +1,12 @@
 """python train.py resume=RUN_DIR: a run that was stopped goes on in its own folder, by its own config."""
 
-import inspect
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
@@ -17,6 +14,7 @@ from fer_lightning.callbacks.checkpoints import newest_whole
 from fer_lightning.callbacks.metrics_csv import MetricsCsv
 from fer_lightning.config.build import Experiment
 from fer_lightning.config.hydra_files import hydra_value, literal_text
+from fer_lightning.config.model import model_config
 from fer_lightning.config.run_config import refuse_foreign, run_config
 from fer_lightning.config.run_places import keep_to_own_folder
 from fer_lightning.config.typed_command import command, override
@@ -24,15 +22,15 @@ from fer_lightning.data import FERDataModule
 from fer_lightning.data.faces import EMOTIONS
 from fer_lightning.errors import ConfigError
 from fer_lightning.processes import process_rank
-from fer_lightning.signature import argument_error
 from fer_lightning.training.checkpoint_content import (
     CheckpointContent,
     DataState,
-    StoppedState,
+    HyperParameters,
     validated,
     validated_content,
 )
 from fer_lightning.training.fitting import refuse_misfit
+from fer_lightning.training.stopped_state import StoppedState
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +72,6 @@ class StoppedRun:
                 f"Start anew with what {run_dir / '.hydra' / 'overrides.yaml'} says"
             )
         refuse_foreign(run)
-        run.ckpt = run.get("ckpt", "best")  # there are runs from before there was the key
         _complete_paths(run, run_dir)
         _refuse_other_network(run, content)
         if taken_out := keep_to_own_folder(run, run_dir):
@@ -144,7 +141,7 @@ def _differing(was: DataState, data: FERDataModule) -> str:
     for split, labelled in data.labelled.items():
         name = "training" if split == "train" else split
         known, found = images.get(split, (None, None))
-        before = was.labelled.get(split, labelled)  # a checkpoint without is from before this was kept
+        before = was.labelled.get(split, labelled)
         if known is not None and found is not None and len(known) and not torch.equal(known, found):
             differ.append(_other_faces(name, known, found))
         elif known is not None and len(before) == len(labelled) and (changed := int((before != labelled).sum())):
@@ -179,22 +176,21 @@ def _state(run_dir: Path) -> tuple[Path | None, StoppedState | None, CheckpointC
         return None, None, None
     checkpoint, values = found
     try:
-        return checkpoint, validated(StoppedState, checkpoint, values), validated_content(checkpoint, values)
+        content = validated_content(checkpoint, values)  # which looks at its version first
+        return checkpoint, validated(StoppedState, checkpoint, values), content
     except ValueError as error:
         raise ConfigError(str(error)) from error
 
 
 def _refuse_other_network(run: DictConfig, content: CheckpointContent | None) -> None:
     """Before it takes memory: a config from elsewhere can ask for any network."""
-    kind = get_object(run.model._target_)
-    apart_from_it = {"pretrained", "weights_path"} - {*inspect.signature(kind).parameters}
-    arguments: Any = OmegaConf.to_container(run.model, resolve=True)
-    arguments = {k: v for k, v in arguments.items() if k not in apart_from_it and not str(k).startswith("_")}
+    described = model_config(run.model)
+    class_names = content.hyper_parameters.class_names if content else EMOTIONS
     try:
-        if problem := argument_error(kind, arguments):
-            raise ValueError(problem)
-        names = content.hyper_parameters.get("class_names", EMOTIONS) if content else EMOTIONS
-        refuse_misfit(kind, arguments | {"class_names": names}, content.state_dict if content else None)
+        description = HyperParameters(
+            network=described.network, class_names=class_names, arguments=described.arguments, channels_last=False
+        )
+        refuse_misfit(description, content.state_dict if content else None)
     except (ValueError, TypeError, RuntimeError) as error:
         of_config = "the run's config describes another network than its checkpoint holds" if content else "model"
         raise ConfigError(f"{of_config}: {error}") from error

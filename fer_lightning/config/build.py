@@ -1,6 +1,5 @@
 """From a config to the objects that it describes."""
 
-import inspect
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from typing import Any
 import lightning as L
 import torch
 from hydra.core.hydra_config import HydraConfig
-from hydra.utils import get_object
 from lightning.pytorch.callbacks import ProgressBar
 from omegaconf import DictConfig, OmegaConf
 
@@ -19,6 +17,7 @@ from fer_lightning.callbacks.thread_count import ThreadCount
 from fer_lightning.config.check import check, refuse_scores_of_other_weights
 from fer_lightning.config.devices import EndTogether, refuse_what_devices_cannot_share
 from fer_lightning.config.logging_setup import quieten
+from fer_lightning.config.model import model_config
 from fer_lightning.config.parts import apart, made, made_augmentation, made_loss, made_optimizer, made_schedule
 from fer_lightning.config.run_config import refuse_foreign, refuse_untrusted
 from fer_lightning.config.run_length import refuse_changing_accumulation, refuse_what_never_comes
@@ -28,8 +27,9 @@ from fer_lightning.config.trial import refuse_unrebuildable
 from fer_lightning.data import DataError, FERDataModule
 from fer_lightning.data.faces import SPLITS
 from fer_lightning.errors import ConfigError
-from fer_lightning.nets.torchvision import refusal
-from fer_lightning.nets.weights import Start
+from fer_lightning.nets.registry import is_built_in
+from fer_lightning.nets.torchvision import colour_size, input_size_error
+from fer_lightning.nets.weights import InitialWeights, load_initial_weights
 from fer_lightning.training.checkpoint_content import checkpoint_content
 from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.training.models import load_model
@@ -65,21 +65,17 @@ def build(cfg: DictConfig) -> Experiment:
     datamodule = build_data(cfg)
     refuse_what_devices_cannot_share(trainer, cfg, datamodule)
     L.seed_everything(cfg.seed, verbose=False)
-    model = _model(cfg, datamodule)
-    try:
-        model.trained_by(loss, optimizer, schedule, **of_head)
-    except ValueError as error:
-        raise ConfigError(f"model: {error}") from error
+    model = _model(cfg, datamodule, loss=loss, optimizer=optimizer, schedule=schedule, **of_head)
     if datamodule.image_size == "auto":
         datamodule.image_size = model.image_size
     for key, sizes in (("image_size", [datamodule.image_size]), ("progressive_sizes", datamodule.progressive_sizes)):
         for size in sizes:
-            if refusal(model, size):
+            if input_size_error(model, size):
                 raise ConfigError(
                     f"data.{key} is {size}, and {type(model.net).__name__} does not run on images of {size}×{size}: "
                     f"it is made for {model.image_size}×{model.image_size}"
                 )
-    if not type(model).__module__.startswith("fer_lightning."):
+    if not is_built_in(cfg.model.name):
         try:
             refuse_unrebuildable(model, datamodule)
         except ValueError as error:
@@ -149,23 +145,27 @@ def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experimen
     return Experiment(datamodule, model, trainer)
 
 
-def _model(cfg: DictConfig, datamodule: FERDataModule) -> EmotionClassifier:
-    node, start = apart("model", cfg.model)
-    parts: dict[str, Any] = {}
-    if "class_names" in inspect.signature(get_object(cfg.model._target_)).parameters:
-        parts["class_names"] = datamodule.class_names
-    if start:
-        try:
-            parts["start"] = Start(**start, mean=datamodule.mean, std=datamodule.std)
-        except ValueError as error:
-            raise ConfigError(f"model: {error}") from error
-    if cfg.finetune.unfreeze_at_epoch != 0 and not any(start.values()):
-        hint = " or give it weights with model.pretrained=true or model.weights_path=…" if start else ""
+def _model(cfg: DictConfig, datamodule: FERDataModule, **training: Any) -> EmotionClassifier:
+    """Makes the network that cfg.model names, with its first weights, and what trains it around it."""
+    described = model_config(cfg.model)
+    try:
+        initial = InitialWeights(**described.initial, mean=datamodule.mean, std=datamodule.std)
+        model = EmotionClassifier(
+            described.network,
+            datamodule.class_names,
+            described.arguments,
+            lr_scales=described.lr_scales,
+            **described.trained,
+            **training,
+        )
+        arch = getattr(model.net, "arch", None)
+        if load_initial_weights(model.net, arch, initial) and arch:
+            model.image_size = colour_size(arch)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"model: {error}") from error
+    if cfg.finetune.unfreeze_at_epoch != 0 and not any(described.initial.values()):
+        hint = " or give it weights with model.pretrained=true or model.weights_path=…" if described.initial else ""
         log.warning("finetune freezes the body of the network at random weights: add finetune=full%s", hint)
-    model: EmotionClassifier = made("model", node, **parts)
-    if model.class_names != datamodule.class_names:
-        known, found = ", ".join(model.class_names), ", ".join(datamodule.class_names)
-        raise ConfigError(f"model: {type(model).__name__} knows the classes {known}; the data has {found}")
     return model
 
 

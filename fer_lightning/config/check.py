@@ -9,17 +9,16 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from fer_lightning.callbacks.checkpoints import CHECKPOINTS
 from fer_lightning.config.bounds import refuse_too_much
+from fer_lightning.config.model import model_config
 from fer_lightning.config.trainer_options import check_trainer_options
 from fer_lightning.config.trust import named_in_conf
 from fer_lightning.errors import ConfigError
-from fer_lightning.nets.weights import Start
 from fer_lightning.signature import argument_error
 from fer_lightning.training.classifier import METRICS, EmotionClassifier
 from fer_lightning.training.schedules import Schedule
 
 APART = {
     "scheduler": (Schedule, ("interval", "monitor", "steps_as", "rates_as")),
-    "model": (Start, ("pretrained", "weights_path")),
     "finetune": (EmotionClassifier, ("head_lr_scale",)),
 }
 """The keys of these groups that are not for their target, and what they are for: build.py puts the two together."""
@@ -74,7 +73,8 @@ def check(cfg: DictConfig) -> None:
     _check_monitor("monitor", cfg.monitor)
     _check_unfreezing(cfg)
     _check_schedule(cfg)
-    for group in ("data", "augmentation", "model", "finetune", "loss", "optimizer", "scheduler", "trainer", "instead"):
+    model_config(cfg.model)
+    for group in ("data", "augmentation", "finetune", "loss", "optimizer", "scheduler", "trainer", "instead"):
         _check_node(group, cfg[group])
     for group in ("callbacks", "logger"):
         for key, node in (cfg[group] or {}).items():
@@ -156,7 +156,7 @@ def _check_node(name: str, node: DictConfig) -> None:
         _check_monitor(f"{name}.monitor", plain["monitor"])
     if name in AUTO and plain.get(AUTO[name]) == "auto":
         del plain[AUTO[name]]
-    arguments = {key: plain.pop(key) for key in keys_apart(name, node) if key in plain}
+    arguments = {key: plain.pop(key) for key in keys_apart(name) if key in plain}
     if arguments and (problem := argument_error(APART[name][0], arguments)):
         raise ConfigError(f"{name}.{problem}")
     target = _target(name, node)
@@ -165,10 +165,9 @@ def _check_node(name: str, node: DictConfig) -> None:
         raise ConfigError(f"{name}.{problem}{also}{_without(name, node, target, plain, problem)}")
 
 
-def keys_apart(group: str, node: DictConfig) -> tuple[str, ...]:
-    """Those of APART that a node may have; pretrained and weights_path are a network's own unless it takes a start."""
-    takes_start = group != "model" or "start" in inspect.signature(_target(group, node)).parameters
-    return APART[group][1] if group in APART and takes_start else ()
+def keys_apart(group: str) -> tuple[str, ...]:
+    """Returns the keys of APART that the nodes of a group may have."""
+    return APART[group][1] if group in APART else ()
 
 
 def _nodes_in(name: str, value: Any) -> list[tuple[str, DictConfig]]:

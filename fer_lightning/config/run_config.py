@@ -52,7 +52,7 @@ def checkpoint_of(run_dir: Path, name: str | None = None) -> Path:
     if name is None:
         run = run_config(run_dir)
         refuse_foreign(run)
-        name = run.get("ckpt", "best")  # there are runs from before there was the key
+        name = run.get("ckpt")
         if name not in CHECKPOINTS:
             file = run_dir / ".hydra" / "config.yaml"
             raise ConfigError(f"{file}: ckpt is {name}; it is one of {', '.join(CHECKPOINTS)}")
@@ -65,6 +65,8 @@ def refuse_foreign(cfg: DictConfig) -> None:
     Raises:
         ConfigError: names the first key that does.
     """
+    if str(OmegaConf.select(cfg, "model._target_")).startswith("fer_lightning."):
+        raise ConfigError("this run was made by version 0.1 of fer_lightning, whose runs are not read. Train it again")
     refuse_untrusted(cfg)
     for group in GROUPS:
         if not isinstance(OmegaConf.select(cfg, group), DictConfig):
@@ -94,6 +96,11 @@ def refuse_untrusted(cfg: DictConfig) -> None:
                 f"Write the value itself; for a run that is there, into its .hydra/config.yaml"
             )
     for place, name in targets:
+        if place == "model":
+            raise ConfigError(
+                f"model._target_ is {name}; a network has no _target_: model.name says what it is registered by, as in "
+                f"conf/model/"
+            )
         try:
             trusted_target(place, name)
         except ValueError as error:

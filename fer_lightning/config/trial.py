@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from fer_lightning.config.trust import trusted_target
 from fer_lightning.data import FERDataModule
-from fer_lightning.training.classifier import EmotionClassifier, class_name
+from fer_lightning.training.checkpoint_content import FORMAT_VERSION
+from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.training.model_file import save_model
 from fer_lightning.training.models import load_model
 from fer_lightning.training.savable import unsavable
@@ -51,27 +51,19 @@ def refuse_unrebuildable(model: EmotionClassifier, data: FERDataModule) -> None:
     """Refuses a network that test.py, loss.teacher and load_model could not make again of what its checkpoint holds.
 
     Args:
-        model: before training.
+        model: before training, of a network of somebody's own.
         data: whose classes it knows, with the size of its images.
 
     Raises:
         ValueError: says what is missing or differs.
     """
-    name, hyper_parameters = class_name(type(model)), dict(model.hparams)
+    name = type(model.net).__name__
+    if problem := unsavable(dict(model.hparams), "model"):
+        raise ValueError(problem)
     try:
-        trusted_target("model", name)
-    except ValueError as error:
-        raise ValueError(f"its class is {error}") from error
-    saving = 'in its __init__, self.save_hyperparameters() with the names of its plain arguments, as in ("class_names")'
-    if problem := unsavable(hyper_parameters, "hyper_parameters"):
-        raise ValueError(f"{problem}. Expected {saving}")
-    try:
-        head = model.head
+        model.head  # noqa: B018 (which looks for it)
     except IndexError as error:
-        raise ValueError(
-            f"{name} has no nn.Linear or nn.Conv2d, the last of which is its head: override head"
-        ) from error
-    assert isinstance(head, nn.Module)
+        raise ValueError(f"{name} has no nn.Linear or nn.Conv2d, the last of which is its head") from error
     assert isinstance(data.image_size, int)
     images = torch.rand(2, 1, data.image_size, data.image_size)
     with torch.random.fork_rng(devices=[]):
@@ -80,15 +72,18 @@ def refuse_unrebuildable(model: EmotionClassifier, data: FERDataModule) -> None:
             raise ValueError(
                 f"{name} gives {tuple(logits.shape)} for two faces; expected are logits, (2, {len(data.class_names)})"
             )
-        for again in _saved_and_loaded(model, data, saving):
+        for again in _saved_and_loaded(model, data):
             if not torch.allclose(_logits(again, images), logits, rtol=1e-3, atol=1e-4, equal_nan=True):
-                raise ValueError(f"{name} comes back from its checkpoint as another function. Expected {saving}")
+                raise ValueError(
+                    f"{name} comes back from its checkpoint as another function: what it computes must follow from "
+                    f"num_classes, its arguments and its weights"
+                )
 
 
-def _saved_and_loaded(model: EmotionClassifier, data: FERDataModule, saving: str) -> list[EmotionClassifier]:
+def _saved_and_loaded(model: EmotionClassifier, data: FERDataModule) -> list[EmotionClassifier]:
     """Returns the network as it comes back from a checkpoint, and from a model.safetensors."""
     content = {
-        "model_class": class_name(type(model)),
+        "format_version": FORMAT_VERSION,
         "hyper_parameters": dict(model.hparams),
         "state_dict": model.state_dict(),
         type(data).__qualname__: data.state_dict(),
@@ -102,7 +97,7 @@ def _saved_and_loaded(model: EmotionClassifier, data: FERDataModule, saving: str
         except (ValueError, TypeError, RuntimeError) as error:  # the latter two of JSON and of safetensors
             reason = str(error).rpartition("is not a checkpoint of this program: ")[2]
             raise ValueError(
-                f"{content['model_class']} could not be rebuilt from its checkpoint: {reason}. Expected {saving}"
+                f"{type(model.net).__name__} could not be rebuilt from its checkpoint: {reason}"
             ) from error
 
 

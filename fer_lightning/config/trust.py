@@ -7,8 +7,8 @@ A run's config may come from who knows where. So a `_target_` in it is imported 
   made of numbers and texts, take tensors and return tensors; none opens a file, connects to a network or runs a text.
   Callbacks and loggers of Lightning are not of this kind: they write where they are told to, remove what they take for
   their own files, or send a run to a server. Those that conf/ does not name need their user's trust.
-- It belongs to a package or module that its user trusts on purpose: by $FER_LIGHTNING_TRUST=mylion,mynets.vit or by an
-  entry point in the group fer_lightning.trusted of an installed package, whose value is the module to trust.
+- It belongs to a package or module that its user trusts on purpose: see `nets.registry.trusted_modules`. Networks have
+  no `_target_`: what is trusted registers them by a name.
 
 And in each case it must be of the kind that belongs in its place: what a trusted package holds besides is not called.
 """
@@ -19,7 +19,6 @@ import os
 import sys
 from collections.abc import Callable
 from fnmatch import fnmatchcase
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -39,12 +38,10 @@ from torchvision.transforms import v2
 
 from fer_lightning.data import FERDataModule
 from fer_lightning.data.readers.ferplus import VotesOptions
-from fer_lightning.training.classifier import EmotionClassifier
+from fer_lightning.nets.registry import VARIABLE, trusted_modules
 from fer_lightning.training.finetuning import Finetuning
 from fer_lightning.training.losses import CrossEntropy
 from fer_lightning.transforms.augment import Augmentation
-
-VARIABLE, ENTRY_POINTS = "FER_LIGHTNING_TRUST", "fer_lightning.trusted"
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -57,7 +54,6 @@ KINDS: dict[str, tuple[Any, ...]] = {
     "data.votes": (VotesOptions,),
     "augmentation": (Augmentation, Callable, FunctionType),
     "augmentation.*": (nn.Module,),
-    "model": (EmotionClassifier,),
     "finetune": (Finetuning,),
     "loss": (CrossEntropy, Callable, FunctionType),
     "optimizer": (Optimizer, FunctionType),
@@ -119,13 +115,6 @@ def trusted_target(place: str, name: str) -> Any:
 
 def named_in_conf(place: str, name: str) -> bool:
     return any(name in names for pattern, names in _targets_of_conf().items() if fnmatchcase(place, pattern))
-
-
-def trusted_modules() -> list[str]:
-    """Packages, modules and names that the user trusts, by the variable or by what is installed."""
-    typed = os.environ.get(VARIABLE, "").split(",")
-    installed = [entry.value.partition(":")[0] for entry in entry_points(group=ENTRY_POINTS)]
-    return [name for name in map(str.strip, [*typed, *installed]) if name]
 
 
 def _lies_in(name: str, module: str) -> bool:

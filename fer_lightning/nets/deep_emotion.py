@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
+from fer_lightning.nets.registry import register
 from fer_lightning.signature import checked
 from fer_lightning.transforms.warp import affine_grid
 
@@ -49,6 +50,7 @@ class SpatialTransformer(nn.Module):
         return F.grid_sample(images.float(), grid, align_corners=False).to(images.dtype)
 
 
+@register("deep_emotion")
 class DeepEmotion(nn.Module):
     """Spatial transformer, four 3×3 convolutions, two linear layers.
 

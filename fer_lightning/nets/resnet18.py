@@ -10,11 +10,17 @@ from torch import nn
 from torchvision.models.resnet import BasicBlock, ResNet
 
 from fer_lightning.nets.grey import GreyConv2d
+from fer_lightning.nets.registry import register
 from fer_lightning.signature import Fraction, checked
 
 Stem = Literal["imagenet", "pooled", "small"]
 
+CHANNELS_LAST_FROM = 16
+"""Width from which ResNet18 can be laid out as NHWC. Below, oneDNN (of torch 2.15, on the CPU, in float32) writes past
+its memory in the backward pass of a 1×1 convolution of stride 2 with fewer input channels, and the process dies."""
 
+
+@register("resnet18")
 class ResNet18(ResNet):
     """torchvision's ResNet18, with the names of its layers, so that its state dicts fit.
 
@@ -28,6 +34,9 @@ class ResNet18(ResNet):
     Raises:
         ValueError: an argument outside its range.
     """
+
+    arch = "resnet18"
+    """Whose weights fit, of torchvision's networks: see `nets.weights`."""
 
     @checked
     def __init__(
@@ -51,6 +60,7 @@ class ResNet18(ResNet):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
         # Beside the pooling, which has no weights either: so the keys of the state dict stay torchvision's.
         self.avgpool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Dropout(dropout))
+        self.allows_channels_last = width >= CHANNELS_LAST_FROM
 
     def _set_width(self, width: int, num_classes: int) -> None:
         self.inplanes = width

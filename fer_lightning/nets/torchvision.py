@@ -9,12 +9,17 @@ from torch import nn
 from torchvision.models import MNASNet, get_model, get_model_weights, list_models
 
 from fer_lightning.nets.grey import make_grey
+from fer_lightning.nets.registry import register
+from fer_lightning.transforms.preprocessing import SIDE
 
 
+@register("torchvision")
 def torchvision_net(arch: str, num_classes: int = 7) -> nn.Module:
-    """torchvision's arch with random weights: float (B, 1, S, S) in, logits (B, num_classes) out.
+    """Makes torchvision's arch with random weights: float (B, 1, S, S) in, logits (B, num_classes) out.
 
     One grey channel instead of three; without the auxiliary heads that Inception and GoogLeNet have in training.
+    Its attribute `image_size` is 48 where it runs on that, and else what its ImageNet weights were trained on; `arch`
+    is its name.
 
     Raises:
         ValueError: torchvision has no such classification network; the message lists near names.
@@ -35,6 +40,8 @@ def torchvision_net(arch: str, num_classes: int = 7) -> nn.Module:
     else:
         net = get_model(arch, weights=None, num_classes=num_classes, **options)
     make_grey(net)
+    net.arch = arch
+    net.image_size = colour_size(arch) if input_size_error(net, SIDE) else SIDE
     return net
 
 
@@ -52,8 +59,8 @@ def colour_size(arch: str) -> int:
     return int(get_model_weights(arch).DEFAULT.transforms().crop_size[0])
 
 
-def refusal(net: nn.Module, size: int) -> str | None:
-    """Why a network does not run on grey images of this height and width, found out by one black image; else None."""
+def input_size_error(net: nn.Module, size: int) -> str | None:
+    """Returns why a network does not run on grey images of this height and width, tried with a black one; else None."""
     training = net.training
     net.eval()
     try:

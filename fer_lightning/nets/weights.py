@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Start:
+class InitialWeights:
     """Where the weights of a network come from; neither means random ones.
 
     pretrained: torchvision's ImageNet weights, through torch's hub cache.
@@ -32,11 +32,11 @@ class Start:
 
     def __post_init__(self) -> None:
         if self.pretrained and self.weights_path:
-            raise ValueError("pretrained and weights_path are two starts: leave one out")
+            raise ValueError("pretrained and weights_path both name weights to start from: leave one out")
 
 
-def load_start(net: nn.Module, arch: str, start: Start) -> bool:
-    """Gives net, a grey version of torchvision's arch, its first weights; says whether they were learnt in colour.
+def load_initial_weights(net: nn.Module, arch: str, initial: InitialWeights) -> bool:
+    """Gives net, a grey version of torchvision's arch, its first weights; returns whether they were learnt in colour.
 
     Kernels over three colours are folded into grey ones; a run that began with such kernels has them folded already.
     A classifier for another number of classes stays as it was initialised.
@@ -44,21 +44,21 @@ def load_start(net: nn.Module, arch: str, start: Start) -> bool:
     Raises:
         ValueError: weights that do not fit, cannot be read safely, or cannot be had.
     """
-    if start.weights_path:
-        state, source = read_weights(Path(start.weights_path).expanduser()), f"weights_path {start.weights_path}"
-    elif start.pretrained:
+    if initial.weights_path:
+        state, source = read_weights(Path(initial.weights_path).expanduser()), f"weights_path {initial.weights_path}"
+    elif initial.pretrained:
         state, source = _imagenet(arch), "the ImageNet weights"
     else:
         return False
-    return load_weights(net, arch, state, source, start)
+    return load_weights(net, arch, state, source, initial)
 
 
-def load_weights(net: nn.Module, arch: str, state: dict[str, Tensor], source: str, start: Start) -> bool:
-    """`load_start` for a state dict that has been read; `source` is what messages call it."""
+def load_weights(net: nn.Module, arch: str, state: dict[str, Tensor], source: str, initial: InitialWeights) -> bool:
+    """Does as `load_initial_weights` with a state dict that has been read; messages call it `source`."""
     own = net.state_dict()
     named = with_names_of(own, state, source)
     state = dict(named)
-    in_colour = _fold(net, state, arch, start)
+    in_colour = _fold(net, state, arch, initial)
     head, _ = head_of(net)
     for key in (f"{head}.weight", f"{head}.bias"):
         if key in state and key in own and _is_of_other_classes(state[key], own[key]):
@@ -73,12 +73,12 @@ def load_weights(net: nn.Module, arch: str, state: dict[str, Tensor], source: st
 
 
 def head_of(net: nn.Module) -> tuple[str, nn.Module]:
-    """The last layer with weights, which gives the logits, and its name."""
+    """Returns the name of the last layer with weights, which gives the logits, and that layer."""
     layers = [(name, layer) for name, layer in net.named_modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
     return layers[-1]
 
 
-def _fold(net: nn.Module, state: dict[str, Tensor], arch: str, start: Start) -> bool:
+def _fold(net: nn.Module, state: dict[str, Tensor], arch: str, initial: InitialWeights) -> bool:
     name, layer = first_convolution(net)
     kernels = state.get(f"{name}.weight")
     if not isinstance(layer, GreyConv2d) or kernels is None or kernels.ndim != 4 or kernels.shape[1] != 3:
@@ -87,7 +87,7 @@ def _fold(net: nn.Module, state: dict[str, Tensor], arch: str, start: Start) -> 
     mean, std = preset.mean, preset.std
     if arch in ("googlenet", "inception_v3"):  # whose pretrained networks bring pixels to −1…1 themselves
         mean, std = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
-    folded = fold_colours(kernels, mean, std, start.mean, start.std)
+    folded = fold_colours(kernels, mean, std, initial.mean, initial.std)
     state[f"{name}.weight"], state[f"{name}.offset"] = folded
     return True
 

@@ -184,7 +184,7 @@ def _attention(section: Section, model: EmotionClassifier, trainer: L.Trainer, p
 
 def _name(model: EmotionClassifier) -> str:
     """torchvision's name for its networks, else the class."""
-    return str(model.hparams.get("arch", type(model.net).__name__))
+    return str(getattr(model.net, "arch", type(model.net).__name__))
 
 
 def _told(name: str, value: object) -> str:

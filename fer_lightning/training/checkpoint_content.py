@@ -1,18 +1,20 @@
-"""What a checkpoint of a run must hold to be tested or resumed, and be of the type that train.py writes."""
+"""What a checkpoint must hold for its network to be rebuilt, and be of the type that train.py writes."""
 
 from pathlib import Path
 from typing import Annotated, Any, Protocol, TypeVar
 
 import torch
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
-from fer_lightning.callbacks.checkpoints import LAST, ONE_BEFORE, name_in
 from fer_lightning.files import is_plain, plain_values
+from fer_lightning.nets.registry import is_built_in
 from fer_lightning.transforms.preprocessing import LARGEST, Preprocessing
 
-FORMAT_VERSION = 1
-"""Of checkpoints and model.safetensors; a program reads its own and those before."""
+FORMAT_VERSION = 2
+"""Of checkpoints and model.safetensors, which is raised when what they hold changes; 1 was that of version 0.1."""
+
+FormatVersion = Annotated[int, Field(ge=FORMAT_VERSION, le=FORMAT_VERSION)]
 
 MOST_CLASSES = 1000
 """Confusion matrices grow with their square."""
@@ -25,7 +27,7 @@ Plain = Scalar | list[Scalar] | tuple[Scalar, ...]
 
 
 def _no_reference(text: str) -> str:
-    """What goes into a config must not be resolved there: OmegaConf's resolvers make nodes of texts."""
+    """Refuses what OmegaConf's resolvers would make nodes of, once it is put into a config."""
     if "${" in text:
         raise ValueError("a reference")
     return text
@@ -54,19 +56,29 @@ class DataState(BaseModel):
     std: Annotated[float, Field(gt=0)]
     image_size: Annotated[int, Field(ge=1, le=LARGEST)]
     trained_on: Digests
-    labelled: dict[str, Digests] = {}  # likewise
-    chosen_on: Digests = torch.empty(0, dtype=torch.int64)  # a checkpoint without is from before this was kept
+    labelled: dict[str, Digests]
+    chosen_on: Digests
 
     @property
     def preprocessing(self) -> Preprocessing:
         return Preprocessing(self.image_size, self.mean, self.std)
 
 
-class Described(Protocol):
-    """What rebuilds a network, from a checkpoint or a model.safetensors."""
+class HyperParameters(BaseModel):
+    """What rebuilds a network: arguments of `EmotionClassifier`."""
 
-    model_class: str
-    hyper_parameters: dict[str, Plain]
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    network: str
+    class_names: tuple[str, ...] | list[str]
+    arguments: dict[str, Plain]
+    channels_last: bool
+
+
+class Described(Protocol):
+    """A checkpoint or a model.safetensors."""
+
+    hyper_parameters: HyperParameters
     state_dict: dict[str, Tensor]
 
 
@@ -75,91 +87,14 @@ class CheckpointContent(BaseModel):
 
     model_config = ConfigDict(strict=True, arbitrary_types_allowed=True, protected_namespaces=())
 
-    format_version: Annotated[int, Field(ge=1, le=FORMAT_VERSION)] = 1  # those before had none
-    model_class: str
-    hyper_parameters: dict[str, Plain]
+    format_version: FormatVersion
+    hyper_parameters: HyperParameters
     state_dict: dict[str, Tensor]
     data: Annotated[DataState, Field(alias="FERDataModule")]
 
     @property
     def preprocessing(self) -> Preprocessing:
         return self.data.preprocessing
-
-
-class LastState(BaseModel):
-    """What `LastCheckpoint.state_dict` gives."""
-
-    model_config = ConfigDict(strict=True, allow_inf_nan=False)
-
-    seconds: float
-    max_epochs: int | None
-    finished: bool
-    score: float | None = None
-
-
-def _of_a_checkpoint(path: str) -> str:
-    """What a run removes once it has a better one."""
-    if path and (not path.endswith(".ckpt") or name_in(path) in (LAST, ONE_BEFORE)):
-        raise ValueError("no best checkpoint")
-    return path
-
-
-CheckpointPath = Annotated[str, AfterValidator(_of_a_checkpoint)]
-
-
-def _one_number(score: Tensor) -> Tensor:
-    if not is_plain(score) or score.numel() != 1:
-        raise ValueError("no number")
-    return score
-
-
-Score = Annotated[Tensor, AfterValidator(_one_number)]
-
-
-class BestState(BaseModel):
-    """What `BestCheckpoint.state_dict` gives."""
-
-    model_config = ConfigDict(strict=True, arbitrary_types_allowed=True, protected_namespaces=())
-
-    best_model_path: CheckpointPath
-    kth_best_model_path: CheckpointPath
-    last_model_path: CheckpointPath
-    best_k_models: dict[CheckpointPath, Score]
-    best_model_score: Score | None
-    current_score: Score | None
-    kth_value: Score
-
-    @model_validator(mode="after")
-    def _has_the_kth(self) -> "BestState":
-        if self.kth_best_model_path not in {"", *self.best_k_models}:
-            raise ValueError("the worst of the best is none of them")
-        return self
-
-
-class CallbackStates(BaseModel):
-    """Those of other callbacks are theirs to look at."""
-
-    last: Annotated[LastState, Field(alias="LastCheckpoint")]
-    best: list[BestState]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _by_name(cls, states: Any) -> Any:
-        """Lightning's keys of best checkpoints say what they monitor."""
-        if not isinstance(states, dict):
-            return states
-        return states | {"best": [one for key, one in states.items() if str(key).startswith("BestCheckpoint")]}
-
-
-class StoppedState(BaseModel):
-    """Of a last.ckpt, what its run goes on with beside what Lightning takes from it."""
-
-    model_config = ConfigDict(strict=True, arbitrary_types_allowed=True)
-
-    epoch: Annotated[int, Field(ge=0)]
-    global_step: Annotated[int, Field(ge=0)]
-    callbacks: CallbackStates
-    data: Annotated[DataState, Field(alias="FERDataModule")]
 
 
 Content = TypeVar("Content", bound=BaseModel)
@@ -194,12 +129,18 @@ def validated_content(path: Path, values: Any) -> CheckpointContent:
 def refuse_sizes_without_weights(path: Path, content: "Described") -> None:
     """Refuses hyperparameters that would fill the memory with a network before its weights turn out not to fit.
 
-    Of this program's networks: what others make of a number is theirs to say.
+    Of this package's networks: what others make of a number is theirs.
     """
-    if content.model_class.partition(".")[0] != __name__.partition(".")[0] and "." in content.model_class:
-        return
+    description = content.hyper_parameters
+    if (classes := len(description.class_names)) > MOST_CLASSES:
+        raise ValueError(f"{_no_checkpoint(path)}: class_names has {classes:,} values. Train again")
+    try:
+        if not is_built_in(description.network):
+            return
+    except ValueError as error:
+        raise ValueError(f"{_no_checkpoint(path)}: hyper_parameters.network: {error}") from error
     sizes = [size for value in content.state_dict.values() for size in value.shape]
-    for name, size in content.hyper_parameters.items():
+    for name, size in description.arguments.items():
         if isinstance(size, list | tuple) and len(size) > MOST_CLASSES:
             raise ValueError(f"{_no_checkpoint(path)}: {name[:LONGEST]} has {len(size):,} values. Train again")
         if type(size) is int and size > max(sizes, default=0):
@@ -222,12 +163,19 @@ def validated(kind: type[Content], path: Path, values: Any) -> Content:
         names = first["loc"][: 3 if "callbacks" in first["loc"] else 2]  # what follows is pydantic's
         where = ".".join(map(str, names))[:LONGEST] or "all of it"
         if where == "format_version":
-            why = f"its format_version is above {FORMAT_VERSION}: it was made by a newer version of this program"
+            why = version_problem(first["type"])
         elif first["type"] == "missing":
-            why = f"it has no {where}, or was made by an older version. Train again"
+            why = f"it has no {where}. Give one that train.py wrote"
         else:
             why = f"{where} is no plain value of the kind that train.py writes. Give one that train.py wrote"
         raise ValueError(f"{_no_checkpoint(path)}: {why}") from error
+
+
+def version_problem(kind: str) -> str:
+    """Returns what is wrong with a format_version, by pydantic's type of the error."""
+    if kind == "less_than_equal":
+        return f"its format_version is above {FORMAT_VERSION}: it was made by a newer version of this program"
+    return f"its format_version is not {FORMAT_VERSION}: it was made by an older version of this program. Train again"
 
 
 def _no_checkpoint(path: Path) -> str:

@@ -1,8 +1,8 @@
-"""EmotionClassifier: one step for all stages, the metrics, the optimizer; models.py brings the networks."""
+"""EmotionClassifier: one step for all stages, the metrics, the optimizer; for any network of `nets.registry`."""
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import lightning as L
@@ -10,22 +10,19 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torchmetrics import Metric, MetricCollection
-from torchmetrics.classification import (
-    MulticlassAccuracy,
-    MulticlassConfusionMatrix,
-    MulticlassF1Score,
-    MulticlassPrecision,
-    MulticlassRecall,
-)
+from torchmetrics import Metric
+from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
 from torchmetrics.utilities.distributed import gather_all_tensors
 
-from fer_lightning.data import FERDataModule
+from fer_lightning.data import EMOTIONS, FERDataModule
 from fer_lightning.data.batches import seeds_of_step
 from fer_lightning.data.faces import SIDE
+from fer_lightning.nets.registry import create_network
 from fer_lightning.nets.weights import head_of
+from fer_lightning.signature import Positive, checked
 from fer_lightning.training.checkpoint_content import FORMAT_VERSION
 from fer_lightning.training.losses import CrossEntropy, EpochLoss, warn_of_weightless
+from fer_lightning.training.metrics import metric_states, restore_metric_states, stage_metrics
 from fer_lightning.training.schedules import Schedule, catch_up, parameter_groups, steps_of_run
 from fer_lightning.transforms.preprocessing import Preprocessing
 from fer_lightning.transforms.views import Tta, views
@@ -36,70 +33,66 @@ METRICS = ("loss", "accuracy", "precision", "recall", "f1")
 """What is logged as train/…, val/… and test/…: accuracy over all faces, the next three as means over the classes."""
 
 
-def class_name(kind: type) -> str:
-    """With its module: what a checkpoint keeps of the class of its network."""
-    return f"{kind.__module__}.{kind.__qualname__}"
-
-
 class EmotionClassifier(L.LightningModule):
     """Trains and measures a network that takes float (B, 1, S, S) and returns logits (B, C).
 
-    A subclass takes class_names and plain values, builds its network, hands it on, and saves its hyperparameters
-    (plain values only, so that a checkpoint loads with weights_only=True and rebuilds itself). What trains it, it need
-    not take: see `trained_by`.
+    Its hyperparameters are plain values, so that a checkpoint loads with weights_only=True and rebuilds its network.
 
     Args:
-        net: the network.
+        network: the name that it is registered by, see `nets.registry`.
         class_names: names of the C classes.
+        arguments: what the network takes beside their number: plain values.
+        channels_last: lay out images and kernels as NHWC, which convolutions in bfloat16 are fastest with, if the
+            network allows it.
         loss: takes logits, labels and class weights.
         optimizer: makes the optimizer from parameter groups; None for a model that is not trained.
         schedule: of the learning rate; None keeps it constant.
         head_lr_scale: the learning rate of the head, the last layer, as a multiple of that of the rest.
+        lr_scales: likewise for other parts of the network, by their names in it.
         decay_norms_and_biases: whether weight decay also pulls on norms and biases.
-        channels_last: lay out images and kernels as NHWC, which convolutions in bfloat16 are fastest with.
 
     Raises:
-        ValueError: head_lr_scale is not above 0.
+        ValueError: no such network, arguments that it does not take, a scale that is not above 0, or of a part that the
+            network does not have.
     """
-
-    image_size: int = SIDE
-    """Height and width of the images that the network does best with: what `data.image_size=auto` takes."""
 
     preprocessing: Preprocessing
     """How any picture becomes what the network takes, once `load_model` has loaded it."""
 
+    @checked
     def __init__(
         self,
-        net: nn.Module,
-        class_names: Sequence[str],
+        network: str,
+        class_names: Sequence[str] = EMOTIONS,
+        arguments: Mapping[str, Any] | None = None,
+        channels_last: bool = False,
         loss: CrossEntropy | None = None,
         optimizer: Callable[..., Optimizer] | None = None,
         schedule: Schedule | None = None,
-        head_lr_scale: float = 1.0,
+        head_lr_scale: Positive = 1.0,
+        lr_scales: Mapping[str, Positive] | None = None,
         decay_norms_and_biases: bool = False,
-        channels_last: bool = False,
     ) -> None:
         super().__init__()
-        self.class_names = tuple(class_names)
+        class_names, arguments = tuple(class_names), dict(arguments or {})
+        self.save_hyperparameters("network", "class_names", "arguments", "channels_last", logger=False)
+        self.class_names = class_names
+        net = create_network(network, len(class_names), arguments)
+        channels_last = channels_last and getattr(net, "allows_channels_last", True)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.net = net.to(memory_format=self.memory_format)
+        self.image_size = int(getattr(net, "image_size", SIDE))
+        """Height and width of the images that the network does best with: what `data.image_size=auto` takes."""
         self.class_weights: Tensor
-        self.register_buffer("class_weights", torch.ones(len(self.class_names)))
+        self.register_buffer("class_weights", torch.ones(len(class_names)))
+        self.loss, self.optimizer, self.schedule = loss or CrossEntropy(), optimizer, schedule
         self.decay_norms_and_biases = decay_norms_and_biases
-        self.trained_by(loss, optimizer, schedule, head_lr_scale)
+        self._lr_scales = {"head": head_lr_scale, **(lr_scales or {})}
+        for part in self._lr_scales:
+            if part != "head" and part not in dict(net.named_modules()):
+                raise ValueError(f"{part}_lr_scale is given, but {type(net).__name__} has no part {part}")
         c = len(self.class_names)
-        metrics = MetricCollection(
-            {
-                # Without looking through the values of each batch, which is to wait for the device.
-                "accuracy": MulticlassAccuracy(c, average="micro", validate_args=False),
-                "precision": MulticlassPrecision(c, validate_args=False),
-                "recall": MulticlassRecall(c, validate_args=False),
-                "f1": MulticlassF1Score(c, validate_args=False),
-            }
-        )
-        self.train_metrics, self.val_metrics, self.test_metrics = (
-            metrics.clone(prefix=f"{stage}/") for stage in ("train", "val", "test")
-        )
+        self.train_metrics, self.val_metrics, self.test_metrics = stage_metrics(c)
         self.train_loss, self.val_loss, self.test_loss = (EpochLoss() for _ in range(3))
         self.val_confusion, self.test_confusion = MulticlassConfusionMatrix(c), MulticlassConfusionMatrix(c)
         self.test_flip_accuracy = MulticlassAccuracy(c, average="micro")
@@ -107,23 +100,6 @@ class EmotionClassifier(L.LightningModule):
         self._steps_behind = 0  # that the schedule of a longer run must be taken to, when it is resumed
         self.tta: Tta = "none"  # what is measured in testing
         self.tested: list[Tensor] = []  # log-probabilities of the tested faces, in their order
-
-    def trained_by(
-        self,
-        loss: CrossEntropy | None = None,
-        optimizer: Callable[..., Optimizer] | None = None,
-        schedule: Schedule | None = None,
-        head_lr_scale: float = 1.0,
-    ) -> None:
-        """Sets what a network is trained and measured with, as the arguments of these names do.
-
-        Raises:
-            ValueError: head_lr_scale is not above 0.
-        """
-        if head_lr_scale <= 0:
-            raise ValueError(f"head_lr_scale is {head_lr_scale}; it must be above 0")
-        self.loss = loss or CrossEntropy()
-        self.optimizer, self.schedule, self.head_lr_scale = optimizer, schedule, head_lr_scale
 
     def forward(self, images: Tensor) -> Tensor:
         images = images.to(self.net_dtype, memory_format=self.memory_format)
@@ -137,7 +113,10 @@ class EmotionClassifier(L.LightningModule):
     @property
     def lr_scales(self) -> list[tuple[nn.Module, float]]:
         """Parts of the network, each with its learning rate as a multiple of optimizer.lr."""
-        return [(self.head, self.head_lr_scale)]
+        return [
+            (self.head if part == "head" else self.net.get_submodule(part), scale)
+            for part, scale in self._lr_scales.items()
+        ]
 
     @property
     def net_dtype(self) -> torch.dtype:
@@ -180,27 +159,15 @@ class EmotionClassifier(L.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["format_version"] = FORMAT_VERSION
-        checkpoint["model_class"] = class_name(type(self))
-        checkpoint.setdefault("hyper_parameters", {})  # Lightning leaves them out where a network has none
-        # Of an epoch that has begun, each process's own: float sums depend on their order. torchmetrics keeps them out
-        # of the state dict.
-        checkpoint["train_metrics"] = {
-            name: {state: self._of_all_processes(value) for state, value in metric.metric_state.items()}
-            for name, metric in self._of_train().items()
-        }
+        checkpoint["train_metrics"] = metric_states(self._metrics_of_train(), self._processes[0])
         checkpoint["schedule_steps"] = self._steps_of_schedule()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if self.schedule and self.schedule.steps_as and self._steps_of_schedule() != checkpoint["schedule_steps"]:
             checkpoint["lr_schedulers"] = []  # for a run of another length; the new one is to catch up
             self._steps_behind = checkpoint["global_step"]
-        rank, processes = (self.trainer.global_rank, self.trainer.world_size) if self._trainer else (0, 1)
-        for name, metric in self._of_train().items():
-            for state, values in checkpoint.get("train_metrics", {}).get(name, {}).items():
-                if values.ndim == getattr(metric, state).ndim:  # of all processes together, as it was kept once
-                    values = values[None]
-                # Its own; where there were more processes, also those of others.
-                setattr(metric, state, values[rank::processes].sum(0).to(self.device))
+        states = checkpoint.get("train_metrics", {})
+        restore_metric_states(self._metrics_of_train(), states, *self._processes)
 
     def on_train_start(self) -> None:
         if self._steps_behind:
@@ -269,14 +236,13 @@ class EmotionClassifier(L.LightningModule):
             return 0
         return steps_of_run(self.trainer, len(self._datamodule().train_dataloader()))
 
-    def _of_all_processes(self, value: Any) -> Tensor:
-        """Of a sum that each process has for itself: all of them, by rank, on the first axis."""
-        assert isinstance(value, Tensor)
-        several = self._trainer is not None and self.trainer.world_size > 1
-        return torch.stack(gather_all_tensors(value)) if several else value[None]
-
-    def _of_train(self) -> dict[str, Metric]:
+    def _metrics_of_train(self) -> dict[str, Metric]:
         return {"loss": self.train_loss, **dict(self.train_metrics.items(keep_base=True))}
+
+    @property
+    def _processes(self) -> tuple[int, int]:
+        """How many train together, and which of them this is."""
+        return (self.trainer.world_size, self.trainer.global_rank) if self._trainer else (1, 0)
 
     def _datamodule(self) -> FERDataModule:
         datamodule = self.trainer.datamodule  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ from torch import Tensor
 from fer_lightning.config.run_config import checkpoint_of
 from fer_lightning.data import FERDataModule
 from fer_lightning.data.digests import digests
-from fer_lightning.nets.torchvision import refusal
+from fer_lightning.nets.torchvision import input_size_error
 from fer_lightning.signature import Fraction, checked
 from fer_lightning.training.checkpoint_content import checkpoint_content
 from fer_lightning.training.losses import ClassWeights, CrossEntropy
@@ -77,7 +77,7 @@ class Distillation(CrossEntropy):
                 f"{size}: give the same"
             )
         for size in data.progressive_sizes:
-            if refusal(self.teacher, size):
+            if input_size_error(self.teacher, size):
                 raise ValueError(f"teacher {self.path} does not run on images of {size}×{size}: data.progressive_sizes")
         assert data.faces is not None
         leaks = []

@@ -1,12 +1,16 @@
 """Whether a network can hold the weights of a checkpoint, found out before any memory is taken for it."""
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.overrides import TorchFunctionMode
+
+from fer_lightning.nets.registry import is_built_in
+from fer_lightning.training.checkpoint_content import HyperParameters
+from fer_lightning.training.classifier import EmotionClassifier
 
 MOST_WEIGHTS = 1_000_000_000
 """Of a network whose weights are nowhere yet: 4 GB; the largest of torchvision has 645 million."""
@@ -27,25 +31,22 @@ class _WithoutMemory(TorchFunctionMode):
         return func(*args, **(kwargs or {}) | ({"device": "meta"} if func in _MAKERS else {}))
 
 
-def refuse_misfit(
-    kind: Callable[..., nn.Module], arguments: Mapping[str, Any], state_dict: Mapping[str, Tensor] | None
-) -> None:
+def refuse_misfit(description: HyperParameters, state_dict: Mapping[str, Tensor] | None) -> None:
     """Refuses a network whose weights have not the names and shapes of the state dict, or are too many without one.
 
     Networks of other packages, which might look at their weights while they are made, are not looked at.
 
     Args:
-        kind: makes the network of these arguments; it gets no memory for its weights.
-        arguments: plain values.
+        description: of the network; it gets no memory for its weights.
         state_dict: of a checkpoint; None if there is none yet.
 
     Raises:
-        ValueError: says what does not fit; and whatever `kind` raises.
+        ValueError: says what does not fit; and whatever making the network raises.
     """
-    if kind.__module__.partition(".")[0] != __name__.partition(".")[0]:
+    if not is_built_in(description.network):
         return
     with _WithoutMemory():
-        network = kind(**arguments)
+        network = EmotionClassifier(**dict(description))
     if state_dict is None:
         if (count := sum(weights.numel() for weights in network.parameters())) > MOST_WEIGHTS:
             raise ValueError(f"the network has {count:,} weights; it may have {MOST_WEIGHTS:,}")

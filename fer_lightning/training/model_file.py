@@ -16,11 +16,13 @@ from fer_lightning.files import written_whole
 from fer_lightning.training.checkpoint_content import (
     FORMAT_VERSION,
     CheckpointContent,
-    Plain,
+    FormatVersion,
+    HyperParameters,
     checkpoint_content,
     refuse_sizes_without_weights,
+    version_problem,
 )
-from fer_lightning.training.classifier import EmotionClassifier, class_name
+from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.transforms.preprocessing import Preprocessing
 
 NAME = "model.safetensors"
@@ -37,9 +39,8 @@ class ModelContent(BaseModel):
 
     model_config = ConfigDict(strict=True, arbitrary_types_allowed=True, protected_namespaces=(), allow_inf_nan=False)
 
-    format_version: Annotated[int, Field(ge=1, le=FORMAT_VERSION)]
-    model_class: str
-    hyper_parameters: dict[str, Plain]
+    format_version: FormatVersion
+    hyper_parameters: HyperParameters
     preprocessing: Preprocessing
     state_dict: Annotated[dict[str, Tensor], Field(exclude=True)] = {}
 
@@ -50,7 +51,6 @@ def save_model(model: EmotionClassifier, preprocessing: Preprocessing, folder: P
     state = {name: value.detach().cpu().contiguous().clone() for name, value in model.net.state_dict().items()}
     description = {
         "format_version": FORMAT_VERSION,
-        "model_class": class_name(type(model)),
         "hyper_parameters": dict(model.hparams),
         "preprocessing": asdict(preprocessing),
     }
@@ -95,7 +95,7 @@ def _model_content(path: Path) -> ModelContent:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(map(str, first["loc"][:2])) or "all of it"
-        newer = ", or it was made by a newer version" if where == "format_version" else ""
-        raise ValueError(f"{path} was not written by train.py: its metadata is wrong at {where}{newer}") from error
+        why = version_problem(first["type"]) if where == "format_version" else f"its metadata is wrong at {where}"
+        raise ValueError(f"{path} was not written by train.py: {why}") from error
     refuse_sizes_without_weights(path, content)
     return content

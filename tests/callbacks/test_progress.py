@@ -12,7 +12,7 @@ import torch
 from fer_lightning.callbacks import progress
 from fer_lightning.callbacks.progress import Throughput
 from fer_lightning.data import FERDataModule
-from fer_lightning.training.models import DeepEmotionClassifier
+from fer_lightning.training.classifier import EmotionClassifier
 from tests.conftest import trainer
 
 
@@ -39,7 +39,7 @@ def test_images_per_second_are_of_training_alone(
 ) -> None:
     clock = Clock()
     monkeypatch.setattr(progress, "time", SimpleNamespace(perf_counter=clock.perf_counter))
-    model = DeepEmotionClassifier(optimizer=partial(torch.optim.SGD, lr=0.0))
+    model = EmotionClassifier("deep_emotion", optimizer=partial(torch.optim.SGD, lr=0.0))
     fitting = trainer(tmp_path, max_epochs=2, callbacks=[clock, Throughput()], **options)
     fitting.fit(model, FERDataModule(few_faces, batch_size=64))
     assert float(fitting.callback_metrics["train/images_per_second"]) == 192 / (3 * 2)

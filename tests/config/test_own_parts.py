@@ -4,7 +4,6 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,9 @@ from fer_lightning.config.build import build, rebuild
 from fer_lightning.config.parts import made
 from fer_lightning.config.run_config import run_config
 from fer_lightning.config.trial import tried_optimizer
-from fer_lightning.config.trust import VARIABLE
-from fer_lightning.data import EMOTIONS
 from fer_lightning.errors import ConfigError
-from fer_lightning.training.classifier import EmotionClassifier
-from fer_lightning.training.models import load_model, model_kind
+from fer_lightning.nets.registry import VARIABLE, network_maker, register
+from fer_lightning.training.models import load_model
 from fer_lightning.training.savable import unsavable
 from tests.config.test_build import changes
 from tests.conftest import Command, Compose
@@ -52,7 +49,7 @@ def _loads(checkpoint: Path, path: list[str]) -> None:
     """In a process that has not imported the network before: without trust, and with it."""
     sys.path[:] = path
     os.environ.pop(VARIABLE, None)
-    with pytest.raises(ValueError, match=rf"model_class is mynets\.TinyClassifier; .*{VARIABLE}=mynets"):
+    with pytest.raises(ValueError, match=rf"'tiny' is not the name of a network; .*{VARIABLE}=mynets"):
         load_model(checkpoint)
     assert "mynets" not in sys.modules
     os.environ[VARIABLE] = "mynets"
@@ -65,7 +62,7 @@ def test_a_network_by_contributing_does_all_that_ours_do(
     variable, *words = files_of_contributing(tmp_path).split()
     monkeypatch.syspath_prepend(tmp_path)
     chosen = (f"hydra.searchpath=[file://{tmp_path / 'myconf'}]", "model=tiny", f"data.path={few_faces}")
-    with pytest.raises(ConfigError, match=rf"^model\._target_ is mynets\.TinyClassifier; .* set {variable} in the env"):
+    with pytest.raises(ConfigError, match=rf"^model\.name: 'tiny' is not .* set {variable} in the env"):
         build(composed(*BASE[2:], *chosen))
     monkeypatch.setenv(*variable.split("="))
     run = run_of(
@@ -73,8 +70,8 @@ def test_a_network_by_contributing_does_all_that_ours_do(
     )
     best = run / "checkpoints" / "best.ckpt"
     content = torch.load(best, weights_only=True)
-    assert content["model_class"] == "mynets.TinyClassifier"
-    assert content["hyper_parameters"]["width"] == 16
+    assert content["hyper_parameters"]["network"] == "tiny"
+    assert content["hyper_parameters"]["arguments"] == {"width": 16}
     process = SERVER.Process(target=_loads, args=(best, sys.path))
     process.start()
     process.join(240)
@@ -85,7 +82,7 @@ def test_a_network_by_contributing_does_all_that_ours_do(
     assert float(again.trainer.callback_metrics["test/accuracy"]) == pytest.approx(printed)
     assert steps_after_another_epoch(composed(*BASE[2:], *chosen), run) == 2 * content["global_step"]
     teaching = build(composed(*BASE, f"data.path={few_faces}", "loss=distillation", f"loss.teacher={run}"))
-    assert type(teaching.model.loss.teacher).__name__ == "TinyClassifier"  # type: ignore[attr-defined]
+    assert type(teaching.model.loss.teacher.net).__name__ == "Tiny"  # type: ignore[attr-defined]
 
 
 def steps_after_another_epoch(cfg: DictConfig, run: Path) -> int:
@@ -285,138 +282,95 @@ def test_a_checkpoint_that_could_not_be_read_is_not_written(
     assert [torch.load(path, weights_only=True)["epoch"] for path in left] == [0] * epochs
 
 
-class Base(EmotionClassifier):
-    def __init__(self, class_names: tuple[str, ...], width: int = 4, slope: float = 0.1, **parts: Any) -> None:
-        layers = nn.Conv2d(1, width, 9, stride=8), nn.LeakyReLU(slope), nn.Flatten(), nn.Linear(width * 25, 7)
-        super().__init__(nn.Sequential(*layers), class_names, **parts)
-
-
-class Unsaved(Base):
-    pass
-
-
-class HalfSaved(Base):
-    def __init__(self, class_names: tuple[str, ...], slope: float = 0.1) -> None:
-        super().__init__(class_names, slope=slope)
-        self.save_hyperparameters("class_names")
-
-
-class SavesTooMuch(Base):
-    def __init__(self, class_names: tuple[str, ...], activation: Callable[..., Any] = torch.tanh) -> None:
-        super().__init__(class_names)
-        self.save_hyperparameters()
-
-
-class SavesNested(Base):
-    def __init__(self, class_names: tuple[str, ...], sizes: Any = ([1, 2], [3])) -> None:
-        super().__init__(class_names)
-        self.save_hyperparameters()
-
-
-class OtherOutputs(Base):
-    def __init__(self, class_names: tuple[str, ...]) -> None:
-        super().__init__(class_names)
-        assert isinstance(self.net, nn.Sequential)
-        self.net[3] = nn.Linear(100, 10)
-        self.save_hyperparameters()
-
-
-class Headless(EmotionClassifier):
-    def __init__(self, class_names: tuple[str, ...]) -> None:
-        super().__init__(nn.Sequential(nn.Flatten(), nn.Bilinear(1, 1, 7)), class_names)
-        self.save_hyperparameters()
+class Base(nn.Module):
+    def __init__(self, num_classes: int, width: int = 4, slope: float = 0.1) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(1, width, 9, stride=8)
+        self.rest = nn.Sequential(nn.LeakyReLU(slope), nn.Flatten(), nn.Linear(width * 25, num_classes))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return images.flatten(1)[:, :7]
+        return self.rest(self.stem(images))  # type: ignore[no-any-return]
 
 
-class OtherClasses(Base):
-    def __init__(self) -> None:
-        super().__init__(("a", "b"))
-        self.save_hyperparameters()
+@register("own_other_outputs")
+class OtherOutputs(Base):
+    def __init__(self, num_classes: int) -> None:
+        super().__init__(num_classes + 3)
 
 
-class Unquestioned(Base):
-    def __init__(self) -> None:
-        super().__init__(EMOTIONS)
+@register("own_headless")
+class Headless(nn.Module):
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.num_classes, self.layer = num_classes, nn.Bilinear(1, 1, 7)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.flatten(1)[:, : self.num_classes]
 
 
+@register("own_drawn_anew")
+class DrawnAnew(Base):
+    """What it computes depends on a number that no checkpoint holds."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__(num_classes, slope=float(torch.rand(())))
+
+
+@register("own_base")
 class Sound(Base):
     """With a list of numbers, and weights_path as an argument of its own."""
 
-    def __init__(self, class_names: tuple[str, ...], sizes: list[int] | None = None, weights_path: str = "") -> None:
-        super().__init__(class_names)
-        self.save_hyperparameters()
+    def __init__(
+        self, num_classes: int, slope: float = 0.1, sizes: list[int] | None = None, weights_path: str = ""
+    ) -> None:
+        super().__init__(num_classes, slope=slope)
 
 
 @pytest.mark.parametrize(
-    ("kind", "overrides", "why"),
+    ("network", "overrides", "why"),
     [
-        (
-            Unsaved,
-            [],
-            r"Unsaved could not be rebuilt from its checkpoint: .*class_names.* self\.save_hyperparameters\(",
-        ),
-        (HalfSaved, ["+model.slope=0.9"], "HalfSaved comes back from its checkpoint as another function"),
-        (SavesTooMuch, [], r"^model: hyper_parameters\.activation is a builtins\.builtin_function_or_method, which"),
-        (SavesNested, [], r"SavesNested could not be rebuilt .*hyper_parameters\.sizes is no plain value"),
-        (OtherOutputs, [], r"OtherOutputs gives \(2, 10\) for two faces; expected are logits, \(2, 7\)"),
-        (Headless, [], r"Headless has no nn\.Linear or nn\.Conv2d, the last of which is its head: override head"),
-        (OtherClasses, [], "^model: OtherClasses knows the classes a, b; the data has angry"),
+        ("own_base", ["+model.slop=0.9"], r"^model\.slop is not an argument of Sound; did you mean slope\?"),
+        ("own_base", ["+model.slope=steep"], r"^model\.slope is 'steep': it should be a valid number"),
+        ("own_base", ["+model.num_classes=7"], r"^model\.num_classes is given: the data says how many"),
+        ("own_base", ["+model.conv_lr_scale=2"], r"^model: conv_lr_scale is given, but Sound has no part conv"),
+        ("own_base", ["+model.stem_lr_scale=0"], r"^model\.stem_lr_scale is 0; it must be above 0"),
+        ("own_base", ["+model.sizes=[[1]]"], r"^model\.sizes is \[\[1\]\]: it should be a valid integer"),
+        ("own_drawn_anew", [], "DrawnAnew comes back from its checkpoint as another function: what it computes must"),
+        ("own_other_outputs", [], r"OtherOutputs gives \(2, 10\) for two faces; expected are logits, \(2, 7\)"),
+        ("own_headless", [], r"Headless has no nn\.Linear or nn\.Conv2d, the last of which is its head"),
+        ("own_unknown", [], r"^model\.name: 'own_unknown' is not the name of a network; there are .*deep_emotion, "),
     ],
 )
 def test_a_network_that_cannot_come_back_is_refused_at_once(
-    kind: type[Any], overrides: list[str], why: str, composed: Compose, few_faces: Path, monkeypatch: pytest.MonkeyPatch
+    network: str, overrides: list[str], why: str, composed: Compose, few_faces: Path
 ) -> None:
-    monkeypatch.setenv(VARIABLE, __name__.partition(".")[0])
     with pytest.raises(ConfigError, match=why):
-        build(composed(*networks_own(kind), *overrides, f"data.path={few_faces}"))
+        build(composed(*networks_own(network), *overrides, f"data.path={few_faces}"))
 
 
-def networks_own(kind: type[Any]) -> tuple[str, ...]:
+def networks_own(network: str) -> tuple[str, ...]:
     """Overrides for a network without the keys of conf/model/deep_emotion.yaml."""
     keys = ("dropout", "transformer_lr_scale", "channels_last", "decay_norms_and_biases")
-    return (
-        *ONE_EPOCH[2:],
-        "model=deep_emotion",
-        f"model._target_={__name__}.{kind.__name__}",
-        *(f"~model.{k}" for k in keys),
-    )
+    return (*ONE_EPOCH[2:], "model=deep_emotion", f"model.name={network}", *(f"~model.{k}" for k in keys))
 
 
-def test_a_network_that_takes_nothing_has_nothing_to_save(
-    composed: Compose, few_faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(VARIABLE, __name__.partition(".")[0])
-    experiment = build(composed(*networks_own(Unquestioned), f"data.path={few_faces}"))
-    experiment.trainer.fit(experiment.model, experiment.datamodule)
-    experiment.trainer.save_checkpoint(tmp_path / "run" / "model.ckpt")
-    again = load_model(tmp_path / "run" / "model.ckpt")
-    assert torch.equal(again.net[0].weight, experiment.model.net[0].weight)  # type: ignore[index]
-
-
-def test_a_sound_network_takes_what_it_likes_and_is_tested(
-    composed: Compose, few_faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(VARIABLE, __name__.partition(".")[0])
-    own = ("+model.sizes=[1,2]", "+model.weights_path=its_own", "finetune.head_lr_scale=3")
-    cfg = run_folder(composed, tmp_path, "run", *networks_own(Sound), *own, f"data.path={few_faces}")
+def test_a_sound_network_takes_what_it_likes_and_is_tested(composed: Compose, few_faces: Path, tmp_path: Path) -> None:
+    own = ("+model.sizes=[1,2]", "+model.weights_path=its_own", "finetune.head_lr_scale=3", "+model.stem_lr_scale=0.5")
+    cfg = run_folder(composed, tmp_path, "run", *networks_own("own_base"), *own, f"data.path={few_faces}")
     fitted(cfg)
     again = rebuild(run_config(tmp_path / "run"), changes(), tmp_path / "run" / "checkpoints" / "best.ckpt").model
-    assert dict(again.hparams)["sizes"] == [1, 2]
-    assert again.hparams["weights_path"] == "its_own"
-    assert build(cfg).model.lr_scales[0][1] == 3
+    assert again.hparams["arguments"] == {"sizes": [1, 2], "weights_path": "its_own"}
+    scales = build(cfg).model.lr_scales
+    assert [(type(part), scale) for part, scale in scales] == [(nn.Linear, 3), (nn.Conv2d, 0.5)]
 
 
-def test_ours_are_found_by_the_names_of_older_checkpoints() -> None:
-    for name in (
-        "ResNet18Classifier",
-        "fer_lightning.training.models.ResNet18Classifier",
-        "fer_lightning.old.ResNet18Classifier",
-    ):
-        assert model_kind(name).__name__ == "ResNet18Classifier"
-    for name in ("Trainer", "fer_lightning.training.models.nn.Linear"):
-        with pytest.raises(ValueError, match=r"it is one of .*DeepEmotionClassifier"):
-            model_kind(name)
-    with pytest.raises(ValueError, match=r"^model_class is os\.system; a run's own config may only name"):
-        model_kind("os.system")
+def test_a_name_is_one_networks() -> None:
+    assert register("own_base")(Sound) is Sound
+    with pytest.raises(ValueError, match=r"the network 'resnet18' is fer_lightning\.nets\.resnet18\.ResNet18"):
+        register("resnet18")(Sound)
+
+
+@pytest.mark.parametrize("name", ["", "os.system", "fer_lightning.nets.resnet18.ResNet18", "torch.nn.Linear"])
+def test_nothing_is_imported_by_the_name_of_a_network(name: str) -> None:
+    with pytest.raises(ValueError, match=rf"^'{name}' is not the name of a network; there are .*deep_emotion"):
+        network_maker(name)

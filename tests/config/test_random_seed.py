@@ -15,7 +15,7 @@ from fer_lightning.data import FERDataModule
 from fer_lightning.errors import ConfigError
 from fer_lightning.report.provenance import provenance
 from fer_lightning.sweep.table import sweep_table
-from fer_lightning.training.models import DeepEmotionClassifier
+from fer_lightning.training.classifier import EmotionClassifier
 from tests.conftest import Command, Compose, trainer
 from tests.runs import SHORT, metrics, run_of
 from tests.stopped_runs import fitted
@@ -76,7 +76,7 @@ def test_a_run_that_goes_on_with_other_threads_says_so(
     def fit(threads: int, epochs: int, checkpoint: Path | None) -> None:
         torch.set_num_threads(threads)
         fitting = trainer(tmp_path, max_epochs=epochs, callbacks=[ThreadCount()])
-        model = DeepEmotionClassifier(optimizer=partial(torch.optim.SGD, lr=0.0))
+        model = EmotionClassifier("deep_emotion", optimizer=partial(torch.optim.SGD, lr=0.0))
         fitting.fit(model, FERDataModule(few_faces, batch_size=192), ckpt_path=checkpoint, weights_only=True)
         fitting.save_checkpoint(tmp_path / "last.ckpt")
 

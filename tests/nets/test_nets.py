@@ -7,7 +7,7 @@ from torchvision.models import resnet18
 
 from fer_lightning.nets.deep_emotion import DeepEmotion
 from fer_lightning.nets.resnet18 import ResNet18
-from fer_lightning.nets.torchvision import colour_size, refusal, torchvision_net
+from fer_lightning.nets.torchvision import colour_size, input_size_error, torchvision_net
 
 ARCHITECTURES = (
     "alexnet",
@@ -84,7 +84,7 @@ def test_an_argument_outside_its_range_is_named(name: str, value: object) -> Non
 def test_every_network_of_torchvision_has_one_grey_channel_and_the_classes_asked_for() -> None:
     for arch in ARCHITECTURES:
         net = torchvision_net(arch, num_classes=5).eval()
-        size = colour_size(arch) if refusal(net, 48) else 48
+        size = colour_size(arch) if input_size_error(net, 48) else 48
         with torch.no_grad():
             assert net(torch.zeros(1, 1, size, size)).shape == (1, 5), arch
 
@@ -103,5 +103,5 @@ def test_an_unknown_architecture_lists_near_names() -> None:
 
 
 def test_why_a_network_does_not_take_a_size_is_said() -> None:
-    assert refusal(torchvision_net("vit_b_32"), 96) == "Wrong image height! Expected 224 but got 96!"
-    assert refusal(torchvision_net("resnet18"), 96) is None
+    assert input_size_error(torchvision_net("vit_b_32"), 96) == "Wrong image height! Expected 224 but got 96!"
+    assert input_size_error(torchvision_net("resnet18"), 96) is None

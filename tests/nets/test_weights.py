@@ -17,8 +17,8 @@ from fer_lightning.nets.grey import first_convolution
 from fer_lightning.nets.resnet18 import ResNet18
 from fer_lightning.nets.torchvision import torchvision_net
 from fer_lightning.nets.weight_files import with_names_of
-from fer_lightning.nets.weights import Start, head_of, load_start, load_weights
-from fer_lightning.training.models import ResNet18Classifier
+from fer_lightning.nets.weights import InitialWeights, head_of, load_initial_weights, load_weights
+from fer_lightning.training.classifier import EmotionClassifier
 
 MEAN, STD = 0.5, 0.25
 
@@ -46,7 +46,7 @@ def test_colour_weights_give_a_grey_image_the_function_of_that_image_three_times
     rgb = get_model(arch, weights=None, **(inception if arch in ("googlenet", "inception_v3") else {})).eval()
     torch.save(rgb.state_dict(), tmp_path / "rgb.pth")
     grey = torchvision_net(arch).eval()
-    assert load_start(grey, arch, Start(weights_path=str(tmp_path / "rgb.pth"), mean=MEAN, std=STD))
+    assert load_initial_weights(grey, arch, InitialWeights(weights_path=str(tmp_path / "rgb.pth"), mean=MEAN, std=STD))
     preset = get_model_weights(arch).DEFAULT.transforms()
     pixels = torch.rand(2, 1, preset.crop_size[0], preset.crop_size[0])
     with torch.no_grad():
@@ -62,7 +62,7 @@ def test_the_whole_network_is_the_same_function_too(tmp_path: Path) -> None:
     rgb = resnet18(num_classes=7).eval()
     torch.save(rgb.state_dict(), tmp_path / "rgb.pth")
     grey = ResNet18().eval()
-    load_start(grey, "resnet18", Start(weights_path=str(tmp_path / "rgb.pth"), mean=MEAN, std=STD))
+    load_initial_weights(grey, "resnet18", InitialWeights(weights_path=str(tmp_path / "rgb.pth"), mean=MEAN, std=STD))
     pixels = torch.rand(4, 1, 48, 48)
     preset = get_model_weights("resnet18").DEFAULT.transforms()
     with torch.no_grad():
@@ -142,7 +142,7 @@ def test_files_of_old_torchvision_releases_are_read(arch: str, tmp_path: Path) -
         named = with_names_of(own, older, "older.pth")
         assert named.keys() == own.keys()
         assert {id(value) for value in older.values()} >= {id(named[name]) for name in named if "num_ba" not in name}
-        assert load_weights(grey, arch, older, "older.pth", Start())
+        assert load_weights(grey, arch, older, "older.pth", InitialWeights())
         return
     rgb.to_empty(device="cpu"), grey.to_empty(device="cpu")
     with torch.no_grad():
@@ -152,7 +152,7 @@ def test_files_of_old_torchvision_releases_are_read(arch: str, tmp_path: Path) -
             value.fill_(0)
     older = as_older_releases_wrote(arch, rgb.state_dict())
     torch.save(older, tmp_path / "older.pth", _use_new_zipfile_serialization=False)
-    assert load_start(grey, arch, Start(weights_path=str(tmp_path / "older.pth")))
+    assert load_initial_weights(grey, arch, InitialWeights(weights_path=str(tmp_path / "older.pth")))
     theirs, (first, _), (head, _) = rgb.state_dict(), first_convolution(grey), head_of(grey)
     for name, value in grey.state_dict().items():
         if name.endswith("num_batches_tracked"):
@@ -180,7 +180,7 @@ def test_checkpoints_of_training_scripts_are_read(
     rgb = resnet18(num_classes=7)
     torch.save(packed(rgb.state_dict()), tmp_path / "theirs.pth.tar")
     grey = torchvision_net("resnet18")
-    load_start(grey, "resnet18", Start(weights_path=str(tmp_path / "theirs.pth.tar")))
+    load_initial_weights(grey, "resnet18", InitialWeights(weights_path=str(tmp_path / "theirs.pth.tar")))
     torch.testing.assert_close(grey.state_dict()["fc.weight"], rgb.fc.weight.detach(), atol=1e-4, rtol=1e-3)
     torch.testing.assert_close(
         grey.state_dict()["layer4.1.conv2.weight"], rgb.layer4[1].conv2.weight.detach(), atol=1e-4, rtol=1e-3
@@ -188,20 +188,20 @@ def test_checkpoints_of_training_scripts_are_read(
 
 
 def test_a_checkpoint_of_this_program_is_read_as_weights(tmp_path: Path) -> None:
-    model = ResNet18Classifier(width=8)
+    model = EmotionClassifier("resnet18", arguments={"width": 8})
     torch.save({"epoch": 1, "state_dict": model.state_dict(), "model_class": "x"}, tmp_path / "best.ckpt")
     net = ResNet18(width=8)
-    load_start(net, "resnet18", Start(weights_path=str(tmp_path / "best.ckpt")))
+    load_initial_weights(net, "resnet18", InitialWeights(weights_path=str(tmp_path / "best.ckpt")))
     assert all(torch.equal(value, model.net.state_dict()[name]) for name, value in net.state_dict().items())
 
 
 def test_the_stock_resnet18_takes_the_same_weights_as_torchvisions(tmp_path: Path) -> None:
     rgb = resnet18(num_classes=7).eval()
     torch.save(rgb.state_dict(), tmp_path / "resnet18.pth")
-    start = Start(weights_path=str(tmp_path / "resnet18.pth"))
+    start = InitialWeights(weights_path=str(tmp_path / "resnet18.pth"))
     ours, theirs = ResNet18().eval(), torchvision_net("resnet18").eval()
-    assert load_start(ours, "resnet18", start)
-    assert load_start(theirs, "resnet18", start)
+    assert load_initial_weights(ours, "resnet18", start)
+    assert load_initial_weights(theirs, "resnet18", start)
     images = torch.randn(3, 1, 48, 48)
     assert torch.equal(ours(images), theirs(images))
 
@@ -209,10 +209,12 @@ def test_the_stock_resnet18_takes_the_same_weights_as_torchvisions(tmp_path: Pat
 def test_a_grey_network_with_folded_colours_comes_back_from_its_own_state_dict(tmp_path: Path) -> None:
     torch.save(resnet18(num_classes=7).state_dict(), tmp_path / "resnet18.pth")
     first = ResNet18()
-    load_start(first, "resnet18", Start(weights_path=str(tmp_path / "resnet18.pth")))
+    load_initial_weights(first, "resnet18", InitialWeights(weights_path=str(tmp_path / "resnet18.pth")))
     save_file({k: v.contiguous() for k, v in first.state_dict().items()}, tmp_path / "grey.safetensors")
     again = ResNet18()
-    assert load_start(again, "resnet18", Start(weights_path=str(tmp_path / "grey.safetensors")))  # learnt in colour
+    assert load_initial_weights(
+        again, "resnet18", InitialWeights(weights_path=str(tmp_path / "grey.safetensors"))
+    )  # learnt in colour
     images = torch.randn(3, 1, 48, 48)
     assert torch.equal(again.eval()(images), first.eval()(images))
     never_in_colour = ResNet18()
@@ -228,7 +230,7 @@ def test_a_classifier_of_other_classes_is_left_as_it_was_initialised(
     net = ResNet18()
     before = net.fc.weight.detach().clone()
     with caplog.at_level("INFO"):
-        load_start(net, "resnet18", Start(weights_path=str(tmp_path / "resnet18.pth")))
+        load_initial_weights(net, "resnet18", InitialWeights(weights_path=str(tmp_path / "resnet18.pth")))
     assert "fc.weight starts anew: weights_path" in caplog.text
     assert "has 1000 classes, not 7" in caplog.text
     assert torch.equal(net.fc.weight, before)
@@ -239,7 +241,7 @@ def test_auxiliary_heads_in_a_state_dict_are_left_out(tmp_path: Path) -> None:
     with_heads = get_model("googlenet", weights=None, init_weights=False, aux_logits=True)
     torch.save(with_heads.state_dict(), tmp_path / "googlenet.pth")
     net = torchvision_net("googlenet")
-    load_start(net, "googlenet", Start(weights_path=str(tmp_path / "googlenet.pth")))
+    load_initial_weights(net, "googlenet", InitialWeights(weights_path=str(tmp_path / "googlenet.pth")))
     assert torch.equal(net.state_dict()["conv2.conv.weight"], with_heads.state_dict()["conv2.conv.weight"])
 
 
@@ -250,35 +252,37 @@ def test_weights_of_another_network_are_refused_with_the_keys_that_do_not_fit(tm
         r".*, …\)\. By its number of weights it is torchvision's resnet34$"
     )
     with pytest.raises(ValueError, match=why):
-        load_start(ResNet18(), "resnet18", Start(weights_path=str(tmp_path / "resnet34.pth")))
+        load_initial_weights(ResNet18(), "resnet18", InitialWeights(weights_path=str(tmp_path / "resnet34.pth")))
     torch.save(resnet18(num_classes=7).state_dict(), tmp_path / "resnet18.pth")
     with pytest.raises(ValueError, match=r"fit resnet18: 1 of another shape \(conv1\.weight is \(64, 1, 7, 7\), not"):
-        load_start(ResNet18(stem="small"), "resnet18", Start(weights_path=str(tmp_path / "resnet18.pth")))
+        load_initial_weights(
+            ResNet18(stem="small"), "resnet18", InitialWeights(weights_path=str(tmp_path / "resnet18.pth"))
+        )
 
 
 def test_weights_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"none\.pth does not exist"):
-        load_start(ResNet18(), "resnet18", Start(weights_path=str(tmp_path / "none.pth")))
+        load_initial_weights(ResNet18(), "resnet18", InitialWeights(weights_path=str(tmp_path / "none.pth")))
     state = resnet18().state_dict()
     torch.save(state, tmp_path / "cut.pth")
     save_file(state, tmp_path / "cut.safetensors")
     for name in ("cut.pth", "cut.safetensors"):
         (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:100_000])
         with pytest.raises(ValueError, match=rf"{name} is damaged"):
-            load_start(ResNet18(), "resnet18", Start(weights_path=str(tmp_path / name)))
+            load_initial_weights(ResNet18(), "resnet18", InitialWeights(weights_path=str(tmp_path / name)))
     torch.save({"epoch": 3}, tmp_path / "other.pth")
     with pytest.raises(ValueError, match=r"other\.pth holds no state dict .* but epoch"):
-        load_start(ResNet18(), "resnet18", Start(weights_path=str(tmp_path / "other.pth")))
+        load_initial_weights(ResNet18(), "resnet18", InitialWeights(weights_path=str(tmp_path / "other.pth")))
     torch.save({"model": state, "args": Namespace(lr=0.1)}, tmp_path / "options.pth")
     with pytest.raises(ValueError, match=r"options\.pth is damaged, or holds more .* \(it names argparse\.Namespace\)"):
-        load_start(ResNet18(), "resnet18", Start(weights_path=str(tmp_path / "options.pth")))
+        load_initial_weights(ResNet18(), "resnet18", InitialWeights(weights_path=str(tmp_path / "options.pth")))
     two = {f"{one}.{key}": value for one in ("student", "teacher") for key, value in state.items()}
     torch.save(two, tmp_path / "two.pth")
     with pytest.raises(ValueError, match=r"two\.pth holds 2 networks that fit, below student\., teacher\.: give one"):
-        load_start(ResNet18(), "resnet18", Start(weights_path=str(tmp_path / "two.pth")))
+        load_initial_weights(ResNet18(), "resnet18", InitialWeights(weights_path=str(tmp_path / "two.pth")))
     torch.save({f"{'k' * 10**4}{key}": value for key, value in state.items()}, tmp_path / "long.pth")
     with pytest.raises(ValueError, match="122 of the network's 122 tensors missing") as refused:
-        load_start(ResNet18(), "resnet18", Start(weights_path=str(tmp_path / "long.pth")))
+        load_initial_weights(ResNet18(), "resnet18", InitialWeights(weights_path=str(tmp_path / "long.pth")))
     assert len(str(refused.value)) < 2000
 
 
@@ -295,7 +299,7 @@ def test_a_pickle_that_would_execute_code_is_refused_and_does_not(tmp_path: Path
     torch.save({"conv1.weight": Malicious(tmp_path / "executed")}, tmp_path / "hidden.pth")
     for name in ("plain.pth", "hidden.pth"):
         with pytest.raises(ValueError, match=rf"{name} is damaged, or holds more than plain tensors, which is not"):
-            load_start(ResNet18(), "resnet18", Start(weights_path=str(tmp_path / name)))
+            load_initial_weights(ResNet18(), "resnet18", InitialWeights(weights_path=str(tmp_path / name)))
         assert not (tmp_path / "executed").exists()
     pickle.loads((tmp_path / "plain.pth").read_bytes())
     assert (tmp_path / "executed").exists()
@@ -307,7 +311,7 @@ def test_pretrained_without_internet_says_which_file_to_put_where(
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     with pytest.raises(ValueError, match=r"resnet18-f37072fd\.pth on .* into .*checkpoints.* model\.weights_path"):
-        load_start(ResNet18(), "resnet18", Start(pretrained=True))
+        load_initial_weights(ResNet18(), "resnet18", InitialWeights(pretrained=True))
 
 
 @pytest.fixture
@@ -324,7 +328,7 @@ def test_pretrained_takes_the_file_that_lies_in_torchs_cache(cached: Path) -> No
     older = as_older_releases_wrote("resnet18", state)
     torch.save(older, cached, _use_new_zipfile_serialization=False)
     net = torchvision_net("resnet18")
-    assert load_start(net, "resnet18", Start(pretrained=True))
+    assert load_initial_weights(net, "resnet18", InitialWeights(pretrained=True))
     assert torch.equal(net.state_dict()["layer1.0.conv1.weight"], state["layer1.0.conv1.weight"])
 
 
@@ -333,10 +337,10 @@ def test_a_damaged_or_malicious_file_in_torchs_cache_is_refused_and_not_executed
     for content in (b"", b"garbage", cached.read_bytes()[:100_000], pickle.dumps(Malicious(tmp_path / "executed"))):
         cached.write_bytes(content)
         with pytest.raises(ValueError, match=r"resnet18-f37072fd\.pth is damaged, or holds more .* Delete it"):
-            load_start(ResNet18(), "resnet18", Start(pretrained=True))
+            load_initial_weights(ResNet18(), "resnet18", InitialWeights(pretrained=True))
         assert not (tmp_path / "executed").exists()
 
 
 def test_two_starts_are_one_too_many() -> None:
-    with pytest.raises(ValueError, match="pretrained and weights_path are two starts"):
-        Start(pretrained=True, weights_path="weights.pth")
+    with pytest.raises(ValueError, match="pretrained and weights_path both name weights to start from"):
+        InitialWeights(pretrained=True, weights_path="weights.pth")

@@ -14,7 +14,7 @@ from fer_lightning.report.page import Section
 from fer_lightning.report.predictions import Predictions
 from fer_lightning.report.results import Results, wilson_interval
 from fer_lightning.report.run_page import _classes, _summary
-from fer_lightning.training.models import DeepEmotionClassifier
+from fer_lightning.training.classifier import EmotionClassifier
 from tests.conftest import trainer
 
 NAMES = ("loss", "accuracy", "precision", "recall", "f1", "accuracy_low", "accuracy_high", "accuracy_new")
@@ -137,7 +137,7 @@ def tested(few_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[R
     data.setup()
     known = torch.arange(len(data.rows["test"])) < 12
     data.also_in_train["test"] = known
-    model = DeepEmotionClassifier()
+    model = EmotionClassifier("deep_emotion")
     assert data.faces is not None
     images = (data.faces.images[data.rows["test"]].unsqueeze(1) / 255 - data.mean) / data.std
     with torch.no_grad():  # else it takes all faces for one class
@@ -172,7 +172,7 @@ def test_the_summary_and_the_table_of_classes_say_the_same(tested: tuple[Results
     metrics = {"test/accuracy_flip": 0.25, "test/accuracy_new": 0.125, "test/precision": 0.1, "test/recall": 0.2}
     results = dataclasses.replace(results, metrics=results.metrics | metrics | {"test/f1": 0.3})
     section = Section("Summary")
-    _summary(section, DeepEmotionClassifier(), results, {"minutes": 1.25, "val/accuracy": 0.5}, "faces.csv")
+    _summary(section, EmotionClassifier("deep_emotion"), results, {"minutes": 1.25, "val/accuracy": 0.5}, "faces.csv")
     facts = dict(section.facts)
     assert facts["accuracy"].startswith(f"{results.metrics['test/accuracy']:.2%} (95% interval ")
     assert facts["with flip averaging"] == "25.00%"

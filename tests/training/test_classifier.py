@@ -10,46 +10,48 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from fer_lightning.data import EMOTIONS, FERDataModule
-from fer_lightning.nets.weights import Start
+from fer_lightning.nets.registry import register
+from fer_lightning.nets.weights import InitialWeights, load_initial_weights
 from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.training.losses import CrossEntropy
-from fer_lightning.training.models import DeepEmotionClassifier, ResNet18Classifier, TorchvisionClassifier
 from fer_lightning.transforms.augment import Augmentation
+from tests import without_batch_norm  # noqa: F401 (which registers it)
 from tests.conftest import trainer
-from tests.without_batch_norm import WithoutBatchNorm
 
 
 @pytest.mark.parametrize(
-    ("kind", "lr", "epochs"),
-    [(ResNet18Classifier, 1e-3, 20), (DeepEmotionClassifier, 2e-3, 80)],
-    ids=["resnet18", "deep_emotion"],
+    ("network", "arguments", "lr", "epochs"),
+    [("resnet18", {"width": 16}, 2e-3, 20), ("deep_emotion", {}, 2e-3, 80)],
 )
 def test_64_faces_can_be_learnt_by_heart(
-    kind: type[Any], lr: float, epochs: int, few_faces: Path, tmp_path: Path
+    network: str, arguments: dict[str, Any], lr: float, epochs: int, few_faces: Path, tmp_path: Path
 ) -> None:
     torch.manual_seed(0)
     data = FERDataModule(few_faces, batch_size=32)
     data.setup()
     data.rows["train"] = data.rows["train"][:64]
     data.rows["val"] = data.rows["train"]
-    model = kind(dropout=0.0, channels_last=True, optimizer=partial(torch.optim.Adam, lr=lr))
+    arguments = {"dropout": 0.0, **arguments}
+    adam = partial(torch.optim.Adam, lr=lr)
+    model = EmotionClassifier(network, arguments=arguments, channels_last=True, optimizer=adam)
     fitting = trainer(tmp_path, max_epochs=epochs, check_val_every_n_epoch=epochs)
     fitting.fit(model, data)
     assert fitting.callback_metrics["val/accuracy"] >= 0.95
 
 
-class Fixed(EmotionClassifier):
+@register("fixed")
+class Fixed(torch.nn.Flatten):
     """Its logits are its input, so that every figure can be worked out by hand."""
 
-    def __init__(self) -> None:
-        super().__init__(torch.nn.Flatten(), ("a", "b", "c"), None, None, None, 1.0, False, False)
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
 
 
 def test_metrics_are_those_worked_out_by_hand(tmp_path: Path) -> None:
     true = torch.tensor([0, 0, 0, 0, 1, 1, 2, 2, 2, 2])
     predicted = torch.tensor([0, 0, 0, 1, 1, 1, 2, 2, 0, 1])
     logits = torch.nn.functional.one_hot(predicted, 3).float().view(-1, 1, 1, 3)
-    model = Fixed()
+    model = EmotionClassifier("fixed", ("a", "b", "c"))
     testing = trainer(tmp_path)
     testing.test(model, DataLoader(TensorDataset(logits, true), batch_size=4), verbose=False)
     figures = {name: float(value) for name, value in testing.callback_metrics.items()}
@@ -65,38 +67,45 @@ def test_metrics_are_those_worked_out_by_hand(tmp_path: Path) -> None:
 
 def test_a_checkpoint_rebuilds_its_network_without_its_config(few_faces: Path, tmp_path: Path) -> None:
     data = FERDataModule(few_faces, batch_size=64)
-    model = DeepEmotionClassifier(dropout=0.25, optimizer=partial(torch.optim.Adam, lr=1e-3))
+    model = EmotionClassifier("deep_emotion", arguments={"dropout": 0.25}, optimizer=partial(torch.optim.Adam, lr=1e-3))
     fitting = trainer(tmp_path, max_epochs=1, enable_checkpointing=True)
     fitting.fit(model, data)
     path = fitting.checkpoint_callback.best_model_path  # type: ignore[union-attr]
     content = torch.load(path, weights_only=True)
-    assert content["hyper_parameters"] == {"class_names": EMOTIONS, "dropout": 0.25, "channels_last": False}
+    assert content["hyper_parameters"] == {
+        "network": "deep_emotion",
+        "class_names": EMOTIONS,
+        "arguments": {"dropout": 0.25},
+        "channels_last": False,
+    }
     of_data = content["FERDataModule"]
     assert (of_data["source"], of_data["mean"], of_data["std"]) == (str(few_faces), data.mean, data.std)
     assert len(of_data["trained_on"]) == 192
-    again = DeepEmotionClassifier.load_from_checkpoint(path, map_location="cpu", weights_only=True)
+    again = EmotionClassifier.load_from_checkpoint(path, map_location="cpu", weights_only=True)
     images = torch.rand(4, 1, 48, 48)
     assert torch.equal(again.eval()(images), model.eval()(images))
 
 
 def test_a_checkpoint_of_pretrained_weights_no_longer_needs_their_file(few_faces: Path, tmp_path: Path) -> None:
     weights = tmp_path / "weights.pth"
-    torch.save(ResNet18Classifier().net.state_dict(), weights)
-    model = ResNet18Classifier(start=Start(weights_path=str(weights)), optimizer=partial(torch.optim.SGD, lr=0.0))
+    torch.save(EmotionClassifier("resnet18").net.state_dict(), weights)
+    model = EmotionClassifier("resnet18", optimizer=partial(torch.optim.SGD, lr=0.0))
+    load_initial_weights(model.net, "resnet18", InitialWeights(weights_path=str(weights)))
     fitting = trainer(tmp_path, max_steps=1)
     fitting.fit(model, FERDataModule(few_faces))
     fitting.save_checkpoint(tmp_path / "model.ckpt")
     weights.unlink()
-    again = ResNet18Classifier.load_from_checkpoint(tmp_path / "model.ckpt", map_location="cpu", weights_only=True)
+    again = EmotionClassifier.load_from_checkpoint(tmp_path / "model.ckpt", map_location="cpu", weights_only=True)
     assert torch.equal(again.net.conv1.weight, model.net.conv1.weight)  # type: ignore[union-attr, arg-type]
 
 
-@pytest.mark.parametrize("kind", [ResNet18Classifier, DeepEmotionClassifier])
+@pytest.mark.parametrize(("network", "arguments"), [("resnet18", {"width": 16}), ("deep_emotion", {})])
 @pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true"])
 def test_bfloat16_and_channels_last_train_and_stay_finite(
-    kind: type[Any], precision: str, few_faces: Path, tmp_path: Path
+    network: str, arguments: dict[str, Any], precision: str, few_faces: Path, tmp_path: Path
 ) -> None:
-    model = kind(channels_last=True, optimizer=partial(torch.optim.SGD, lr=0.01))
+    sgd = partial(torch.optim.SGD, lr=0.01)
+    model = EmotionClassifier(network, arguments=arguments, channels_last=True, optimizer=sgd)
     before = {name: value.clone() for name, value in model.net.named_parameters()}
     fitting = trainer(tmp_path, max_steps=3, precision=precision)
     fitting.fit(model, FERDataModule(few_faces, batch_size=64))
@@ -114,7 +123,9 @@ def test_class_weights_of_the_training_split_reach_the_loss(few_faces: Path, tmp
         torch.manual_seed(0)
         data = FERDataModule(few_faces, batch_size=192)
         loss = CrossEntropy(class_weights=weights)
-        model = DeepEmotionClassifier(dropout=0.0, loss=loss, optimizer=partial(torch.optim.SGD, lr=0.0))
+        model = EmotionClassifier(
+            "deep_emotion", arguments={"dropout": 0.0}, loss=loss, optimizer=partial(torch.optim.SGD, lr=0.0)
+        )
         fitting = trainer(tmp_path, max_epochs=1)
         fitting.fit(model, data)
         losses[weights] = float(fitting.callback_metrics["train/loss"])
@@ -128,7 +139,9 @@ def test_train_loss_is_the_weighted_mean_over_all_faces(batch_size: int, few_fac
     torch.manual_seed(0)
     data = FERDataModule(few_faces, batch_size=batch_size)
     loss = CrossEntropy(0.1, class_weights="balanced")
-    model = WithoutBatchNorm(dropout=0.0, loss=loss, optimizer=partial(torch.optim.SGD, lr=0.0))
+    model = EmotionClassifier(
+        "without_batch_norm", arguments={"dropout": 0.0}, loss=loss, optimizer=partial(torch.optim.SGD, lr=0.0)
+    )
     torch.nn.init.normal_(model.head.weight)  # type: ignore[arg-type]  # else each face has much the same loss
     fitting = trainer(tmp_path, max_epochs=1, limit_val_batches=0)
     fitting.fit(model, data)
@@ -146,7 +159,7 @@ def test_train_loss_is_the_weighted_mean_over_all_faces(batch_size: int, few_fac
 def test_averaged_weights_are_what_is_kept(few_faces: Path, tmp_path: Path) -> None:
     averaging = L.pytorch.callbacks.EMAWeightAveraging(decay=0.9)
     keeping = L.pytorch.callbacks.ModelCheckpoint(tmp_path, "best", monitor="val/accuracy")
-    model = DeepEmotionClassifier(optimizer=partial(torch.optim.SGD, lr=0.05))
+    model = EmotionClassifier("deep_emotion", optimizer=partial(torch.optim.SGD, lr=0.05))
     fitting = trainer(tmp_path, max_epochs=2, callbacks=[averaging, keeping], enable_checkpointing=True)
     data = FERDataModule(few_faces, batch_size=32)
     fitting.fit(model, data)
@@ -156,21 +169,20 @@ def test_averaged_weights_are_what_is_kept(few_faces: Path, tmp_path: Path) -> N
 
 
 def test_any_torchvision_network_is_rebuilt_from_its_checkpoint(few_faces: Path, tmp_path: Path) -> None:
-    torch.save(TorchvisionClassifier("mobilenet_v3_small").net.state_dict(), tmp_path / "weights.pth")
-    start = Start(weights_path=str(tmp_path / "weights.pth"))
-    model = TorchvisionClassifier("mobilenet_v3_small", start=start, optimizer=partial(torch.optim.SGD, lr=0.01))
+    sgd = partial(torch.optim.SGD, lr=0.01)
+    model = EmotionClassifier("torchvision", arguments={"arch": "mobilenet_v3_small"}, optimizer=sgd)
     assert model.image_size == 48
     fitting = trainer(tmp_path, max_steps=1)
     fitting.fit(model, FERDataModule(few_faces, batch_size=64))
     fitting.save_checkpoint(tmp_path / "model.ckpt")
-    again = TorchvisionClassifier.load_from_checkpoint(tmp_path / "model.ckpt", map_location="cpu", weights_only=True)
+    again = EmotionClassifier.load_from_checkpoint(tmp_path / "model.ckpt", map_location="cpu", weights_only=True)
     images = torch.rand(4, 1, 48, 48)
     assert torch.equal(again.eval()(images), model.eval()(images))
 
 
 @pytest.mark.parametrize(("arch", "size"), [("resnet18", 48), ("inception_v3", 299), ("alexnet", 224)])
 def test_a_network_without_weights_takes_48_pixels_unless_that_is_too_small_for_it(arch: str, size: int) -> None:
-    assert TorchvisionClassifier(arch).image_size == size
+    assert EmotionClassifier("torchvision", arguments={"arch": arch}).image_size == size
 
 
 def test_mixing_leaves_the_random_numbers_that_dropout_draws_as_they_were() -> None:
@@ -186,7 +198,7 @@ def test_mixing_leaves_the_random_numbers_that_dropout_draws_as_they_were() -> N
 def test_a_narrow_network_is_kept_from_the_layout_that_kills_the_process(
     width: int, laid_out: torch.memory_format
 ) -> None:
-    assert ResNet18Classifier(width=width, channels_last=True).memory_format is laid_out
+    assert EmotionClassifier("resnet18", arguments={"width": width}, channels_last=True).memory_format is laid_out
 
 
 @pytest.mark.parametrize(("processes", "rank", "share"), [(2, 0, [0]), (2, 1, [1]), (1, 0, [0, 1]), (3, 2, [])])
@@ -194,7 +206,7 @@ def test_each_process_goes_on_with_what_it_has_measured_itself(
     processes: int, rank: int, share: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOCAL_RANK", str(rank))
-    model = DeepEmotionClassifier(EMOTIONS)
+    model = EmotionClassifier("deep_emotion", EMOTIONS)
     model.trainer = trainer(tmp_path, strategy="ddp", devices=processes) if processes > 1 else trainer(tmp_path)
     of_each = {}
     for state, value in model.train_loss.metric_state.items():
@@ -207,12 +219,12 @@ def test_each_process_goes_on_with_what_it_has_measured_itself(
 
 
 def test_a_checkpoint_keeps_what_was_measured_with_its_process(tmp_path: Path) -> None:
-    model = DeepEmotionClassifier(EMOTIONS)
+    model = EmotionClassifier("deep_emotion", EMOTIONS)
     model.trainer = trainer(tmp_path)
     model.train_metrics.update(torch.eye(7), torch.arange(7))
     checkpoint: dict[str, Any] = {}
     model.on_save_checkpoint(checkpoint)
-    other = DeepEmotionClassifier(EMOTIONS)
+    other = EmotionClassifier("deep_emotion", EMOTIONS)
     other.trainer = trainer(tmp_path)
     other.on_load_checkpoint(checkpoint)
     for name, kept in checkpoint["train_metrics"].items():

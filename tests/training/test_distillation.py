@@ -12,9 +12,10 @@ from omegaconf import DictConfig, OmegaConf
 from fer_lightning.config.build import build, rebuild
 from fer_lightning.data import FERDataModule
 from fer_lightning.errors import ConfigError
+from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.training.distillation import Distillation
 from fer_lightning.training.losses import CrossEntropy
-from fer_lightning.training.models import DeepEmotionClassifier, ResNet18Classifier, load_model
+from fer_lightning.training.models import load_model
 from tests.conftest import Compose, trainer
 from tests.scripts import REPOSITORY
 
@@ -22,7 +23,7 @@ from tests.scripts import REPOSITORY
 @pytest.fixture
 def teacher(composed: Compose, few_faces: Path, tmp_path: Path) -> Path:
     """The folder of a run of one step, on the faces that the convention trains on."""
-    model = ResNet18Classifier(width=8, optimizer=partial(torch.optim.SGD, lr=0.1))
+    model = EmotionClassifier("resnet18", arguments={"width": 8}, optimizer=partial(torch.optim.SGD, lr=0.1))
     data = FERDataModule(few_faces, batch_size=64, image_size=48, normalize="fixed", mean=0.4, std=0.2)
     fitting = trainer(tmp_path / "fitted", max_steps=1)
     fitting.fit(model, data)
@@ -72,7 +73,9 @@ def test_a_network_comes_to_say_what_its_teacher_says(few_faces: Path, teacher: 
     data = data_of(few_faces)
     loss = Distillation(str(teacher), weight=1.0)
     loss.prepare(data)
-    model = DeepEmotionClassifier(dropout=0, loss=loss, optimizer=partial(torch.optim.Adam, lr=0.003))
+    model = EmotionClassifier(
+        "deep_emotion", arguments={"dropout": 0}, loss=loss, optimizer=partial(torch.optim.Adam, lr=0.003)
+    )
     images, labels = faces_of(data)
 
     def apart() -> float:
@@ -154,7 +157,7 @@ def test_a_teacher_of_other_faces_is_warned_of(
 
 
 def test_a_teacher_that_takes_no_smaller_images_is_refused(few_faces: Path, teacher: Path) -> None:
-    model, data = DeepEmotionClassifier(optimizer=partial(torch.optim.SGD, lr=0.1)), data_of(few_faces)
+    model, data = EmotionClassifier("deep_emotion", optimizer=partial(torch.optim.SGD, lr=0.1)), data_of(few_faces)
     fitting = trainer(teacher / "fitted", max_steps=1)
     fitting.fit(model, data)
     fitting.save_checkpoint(teacher / "checkpoints/best.ckpt")

@@ -14,8 +14,8 @@ from fer_lightning.callbacks.progress import NetworkSummary
 from fer_lightning.config.build import build
 from fer_lightning.data import FERDataModule
 from fer_lightning.errors import ConfigError
+from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.training.finetuning import Finetuning
-from fer_lightning.training.models import ResNet18Classifier, TorchvisionClassifier
 from tests.conftest import Compose
 
 
@@ -26,12 +26,16 @@ class States(L.Callback):
         self.seen: list[dict[str, Tensor]] = []
 
     def on_train_epoch_end(self, trainer: L.Trainer, model: L.LightningModule) -> None:
-        assert isinstance(model, ResNet18Classifier)
+        assert isinstance(model, EmotionClassifier)
         self.seen.append({name: value.clone() for name, value in model.net.state_dict().items()})
 
 
 def states(unfreeze_at_epoch: int | None, few_faces: Path, folder: Path) -> list[dict[str, Tensor]]:
-    model = ResNet18Classifier(width=8, dropout=0.2, optimizer=partial(torch.optim.SGD, lr=0.05, weight_decay=0.01))
+    model = EmotionClassifier(
+        "resnet18",
+        arguments={"width": 8, "dropout": 0.2},
+        optimizer=partial(torch.optim.SGD, lr=0.05, weight_decay=0.01),
+    )
     first = {name: value.clone() for name, value in model.net.state_dict().items()}
     witness = States()
     options: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
@@ -89,14 +93,14 @@ def test_gradual_unfreezing_works_with_every_scheduler_and_at_a_tenth_of_the_hea
 
 
 def test_a_vit_which_has_parameters_beside_its_layers_can_learn_its_head_alone() -> None:
-    model = TorchvisionClassifier("vit_b_32")
+    model = EmotionClassifier("torchvision", arguments={"arch": "vit_b_32"})
     Finetuning(None).freeze_before_training(model)
     learning = {name for name, parameter in model.net.named_parameters() if parameter.requires_grad}
     assert learning == {"heads.head.weight", "heads.head.bias"}
 
 
 def test_the_summary_says_what_is_frozen(few_faces: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    model = ResNet18Classifier(width=8, optimizer=partial(torch.optim.SGD, lr=0.05))
+    model = EmotionClassifier("resnet18", arguments={"width": 8}, optimizer=partial(torch.optim.SGD, lr=0.05))
     callbacks = [Finetuning(None), NetworkSummary()]
     options: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     with caplog.at_level("INFO"):

@@ -16,8 +16,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from fer_lightning.data import EMOTIONS, FERDataModule
+from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.training.model_file import KEY, save_model
-from fer_lightning.training.models import DeepEmotionClassifier, ResNet18Classifier, TorchvisionClassifier, load_model
+from fer_lightning.training.models import load_model
 from fer_lightning.transforms.preprocessing import Preprocessing
 from tests.conftest import trainer
 from tests.data.faces_files import written_pictures
@@ -86,7 +87,7 @@ def test_folder_checkpoint_and_weights_give_the_same_network(run: Path) -> None:
     images = torch.randn(5, 1, 64, 64)
     of_data = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)["FERDataModule"]
     for model in models:
-        assert isinstance(model, ResNet18Classifier)
+        assert model.hparams["network"] == "resnet18"
         assert not model.training
         assert model.class_names == EMOTIONS
         assert model.preprocessing == Preprocessing(64, of_data["mean"], of_data["std"])
@@ -98,10 +99,10 @@ def test_folder_checkpoint_and_weights_give_the_same_network(run: Path) -> None:
 @pytest.mark.parametrize(
     "make",
     [
-        partial(DeepEmotionClassifier, dropout=0.25, class_names=("yes", "no")),
-        partial(ResNet18Classifier, stem="pooled", width=4, dropout=0.5, channels_last=True),
-        partial(TorchvisionClassifier, "mnasnet0_5"),
-        partial(TorchvisionClassifier, "squeezenet1_1", class_names=("a", "b", "ünïcode")),
+        partial(EmotionClassifier, "deep_emotion", ("yes", "no"), {"dropout": 0.25}),
+        partial(EmotionClassifier, "resnet18", EMOTIONS, {"stem": "pooled", "width": 4, "dropout": 0.5}, True),
+        partial(EmotionClassifier, "torchvision", arguments={"arch": "mnasnet0_5"}),
+        partial(EmotionClassifier, "torchvision", ("a", "b", "ünïcode"), {"arch": "squeezenet1_1"}),
     ],
 )
 def test_a_model_file_rebuilds_its_network(make: Callable[[], Any], tmp_path: Path) -> None:
@@ -109,7 +110,7 @@ def test_a_model_file_rebuilds_its_network(make: Callable[[], Any], tmp_path: Pa
     save_model(model, preprocessing, tmp_path)
     again = load_model(tmp_path)
     images = torch.randn(3, 1, 48, 48)
-    assert type(again) is type(model)
+    assert type(again.net) is type(model.net)
     assert torch.equal(again(images), model(images))
     assert again.class_names == model.class_names
     assert again.preprocessing == preprocessing
@@ -122,7 +123,7 @@ def test_a_model_file_rebuilds_its_network(make: Callable[[], Any], tmp_path: Pa
 
 def test_a_checkpoint_of_the_python_api_is_loaded(few_faces: Path, tmp_path: Path) -> None:
     data = FERDataModule(few_faces, batch_size=64)
-    model = DeepEmotionClassifier(optimizer=partial(torch.optim.Adam, lr=1e-3))
+    model = EmotionClassifier("deep_emotion", optimizer=partial(torch.optim.Adam, lr=1e-3))
     fitting = trainer(tmp_path, max_steps=1)
     fitting.fit(model, data)
     fitting.save_checkpoint(tmp_path / "mine.ckpt")
@@ -135,7 +136,7 @@ def test_a_checkpoint_of_the_python_api_is_loaded(few_faces: Path, tmp_path: Pat
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """A model.safetensors."""
-    save_model(ResNet18Classifier(width=4), Preprocessing(48, 0.5, 0.25), tmp_path)
+    save_model(EmotionClassifier("resnet18", arguments={"width": 4}), Preprocessing(48, 0.5, 0.25), tmp_path)
     return tmp_path / "model.safetensors"
 
 
@@ -146,22 +147,29 @@ def rewritten(file: Path, description: str | None) -> None:
 def changed(file: Path, **changes: object) -> None:
     with safe_open(file, framework="pt") as opened:
         description = json.loads(opened.metadata()[KEY])
+    if isinstance(inner := changes.get("hyper_parameters"), dict):
+        changes["hyper_parameters"] = description["hyper_parameters"] | inner
     rewritten(file, json.dumps(description | changes))
 
 
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"model_class": "Trainer"}, "model_class is 'Trainer'; it is one of"),
-        ({"hyper_parameters": {"_target_": "os.system"}}, "_target_ is not an argument of ResNet18Classifier"),
-        ({"hyper_parameters": {"width": 10**9}}, "width is 1000000000, but no weight in it is as large"),
-        ({"hyper_parameters": {"width": 8}}, "size mismatch"),
+        (
+            {"hyper_parameters": {"network": "os.system"}},
+            "'os.system' is not the name of a network; there are .*deep_emotion",
+        ),
+        ({"hyper_parameters": {"_target_": "os.system"}}, r"metadata is wrong at hyper_parameters\._target_"),
+        ({"hyper_parameters": {"arguments": {"_target_": "os"}}}, "_target_ is not an argument of ResNet18"),
+        ({"hyper_parameters": {"arguments": {"width": 10**9}}}, "width is 1000000000, but no weight in it is as large"),
+        ({"hyper_parameters": {"arguments": {"width": 8}}}, "size mismatch"),
         ({"hyper_parameters": {"class_names": [[1]]}}, r"metadata is wrong at hyper_parameters\.class_names"),
         ({"preprocessing": {"image_size": 10**9, "mean": 0.5, "std": 0.25}}, "metadata is wrong at preprocessing"),
         ({"preprocessing": {"image_size": 48, "mean": 0.5, "std": 0.0}}, "metadata is wrong at preprocessing"),
         ({"preprocessing": {"image_size": 48, "mean": float("nan"), "std": 1.0}}, r"wrong at preprocessing\.mean"),
         ({"preprocessing": {"image_size": 48, "mean": "0.5", "std": 1.0}}, r"wrong at preprocessing\.mean"),
-        ({"format_version": 2}, "wrong at format_version, or it was made by a newer version"),
+        ({"format_version": 3}, "its format_version is above 2: it was made by a newer version"),
+        ({"format_version": 1}, "its format_version is not 2: it was made by an older version"),
         ({"state_dict": {"conv1.weight": [1]}}, "metadata is wrong at state_dict"),
     ],
 )
@@ -203,9 +211,10 @@ def test_what_holds_no_network_is_refused_with_what_to_give(file: Path, run: Pat
         load_model(tmp_path / "none.safetensors")
 
 
-def test_a_checkpoint_of_a_newer_version_says_so(run: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("version", "why"), [(3, "is above 2: it was made by a newer"), (1, "is not 2: .* an older")])
+def test_a_checkpoint_of_another_version_says_so(version: int, why: str, run: Path, tmp_path: Path) -> None:
     content = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
-    assert content["format_version"] == 1
-    torch.save(content | {"format_version": 2}, tmp_path / "newer.ckpt")
-    with pytest.raises(ValueError, match="its format_version is above 1: it was made by a newer version"):
-        load_model(tmp_path / "newer.ckpt")
+    assert content["format_version"] == 2
+    torch.save(content | {"format_version": version}, tmp_path / "other.ckpt")
+    with pytest.raises(ValueError, match=f"its format_version {why} version"):
+        load_model(tmp_path / "other.ckpt")

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 from torchmetrics import MeanMetric
 
+from fer_lightning.nets.registry import register
 from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.training.distillation import Distillation
 from fer_lightning.training.losses import CrossEntropy, EpochLoss, Focal
@@ -84,6 +85,11 @@ LOSSES = [CrossEntropy(0.1, "balanced"), CrossEntropy(0.0, "balanced"), Focal(2.
           Distillation("none", class_weights="effective-number", label_smoothing=0.1)]  # fmt: skip
 
 
+@register("logits_as_images")
+def logits_as_images(num_classes: int) -> torch.nn.Module:
+    return torch.nn.Flatten()
+
+
 @pytest.mark.parametrize("batch_size", [1, 8, 35, 100])
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: f"{type(loss).__name__} {loss.label_smoothing}")
 def test_val_and_test_loss_are_the_weighted_mean_over_all_faces(
@@ -92,7 +98,7 @@ def test_val_and_test_loss_are_the_weighted_mean_over_all_faces(
     torch.manual_seed(0)
     logits, labels, weights = 3 * torch.randn(100, 3), torch.randint(0, 3, (100,)), torch.tensor([3.0, 0.5, 0.0])
     in_order = labels.sort().indices  # so that there are batches whose faces all weigh nothing
-    model = EmotionClassifier(torch.nn.Flatten(), ("a", "b", "c"), loss, None, None, 1.0, False, False)
+    model = EmotionClassifier("logits_as_images", ("a", "b", "c"), loss=loss)
     model.class_weights = weights
     measuring = trainer(tmp_path)
     faces = TensorDataset(logits[in_order].view(-1, 1, 1, 3), labels[in_order])

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.optim import SGD, Optimizer
 
-from fer_lightning.training.models import ResNet18Classifier
+from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.training.muon import Muon, orthogonal
 
 
@@ -75,7 +75,7 @@ def test_arguments_outside_their_range_are_refused(wrong: dict[str, float]) -> N
 def parameters_after(kind: Callable[..., Optimizer], steps: int, reload_at: int = -1) -> dict[str, Tensor]:
     """Of a small ResNet18, with drawn gradients."""
     torch.manual_seed(0)
-    model = ResNet18Classifier(width=4, optimizer=kind)
+    model = EmotionClassifier("resnet18", arguments={"width": 4}, optimizer=kind)
     optimizer = model.configure_optimizers()
     assert isinstance(optimizer, Optimizer)
     for step in range(steps):

@@ -10,15 +10,14 @@ import torch
 
 from fer_lightning.data import FERDataModule
 from fer_lightning.training.classifier import EmotionClassifier
-from fer_lightning.training.models import DeepEmotionClassifier, ResNet18Classifier
 from fer_lightning.training.schedules import Schedule, is_validated, warmup_cosine
 from tests.conftest import trainer
 
 
 @pytest.mark.parametrize("decayed", [False, True])
 def test_one_switch_keeps_weight_decay_off_norms_and_biases(decayed: bool) -> None:
-    model = ResNet18Classifier(
-        decay_norms_and_biases=decayed, optimizer=partial(torch.optim.SGD, lr=1.0, weight_decay=0.1)
+    model = EmotionClassifier(
+        "resnet18", decay_norms_and_biases=decayed, optimizer=partial(torch.optim.SGD, lr=1.0, weight_decay=0.1)
     )
     optimizer = model.configure_optimizers()
     assert isinstance(optimizer, torch.optim.Optimizer)
@@ -39,7 +38,7 @@ def learning_rates(schedule: Schedule, folder: Path, data: FERDataModule, **opti
         def on_train_batch_start(self, trainer: L.Trainer, *_: Any) -> None:
             rates.append(trainer.optimizers[0].param_groups[0]["lr"])
 
-    model = DeepEmotionClassifier(optimizer=partial(torch.optim.SGD, lr=0.1), schedule=schedule)
+    model = EmotionClassifier("deep_emotion", optimizer=partial(torch.optim.SGD, lr=0.1), schedule=schedule)
     fitting = trainer(folder, callbacks=[Witness()], limit_val_batches=0, **options)
     fitting.fit(model, data)
     return [*rates, fitting.optimizers[0].param_groups[0]["lr"]]
@@ -71,7 +70,7 @@ def test_a_schedule_that_is_not_finished_is_reported(
             trainer.accumulate_grad_batches = 3
 
     schedule = Schedule(torch.optim.lr_scheduler.CosineAnnealingLR, interval="step", steps_as="T_max")
-    model = DeepEmotionClassifier(optimizer=partial(torch.optim.SGD, lr=0.1), schedule=schedule)
+    model = EmotionClassifier("deep_emotion", optimizer=partial(torch.optim.SGD, lr=0.1), schedule=schedule)
     data = FERDataModule(few_faces, batch_size=64)
     with caplog.at_level("WARNING"):
         trainer(tmp_path, max_epochs=2, limit_val_batches=0, callbacks=[Accumulates()]).fit(model, data)
@@ -103,7 +102,7 @@ def test_a_run_is_known_to_be_validated_or_not(options: dict[str, Any], few_face
     witness, data = Witness(), FERDataModule(few_faces, batch_size=64)
     fitting = trainer(tmp_path, callbacks=[witness], **options)
     foreseen = is_validated(fitting, 3)
-    fitting.fit(DeepEmotionClassifier(optimizer=partial(torch.optim.SGD, lr=0.1)), data)
+    fitting.fit(EmotionClassifier("deep_emotion", optimizer=partial(torch.optim.SGD, lr=0.1)), data)
     assert len(data.train_dataloader()) == 3
     assert foreseen == witness.validated
 
@@ -136,7 +135,9 @@ def test_the_head_has_a_learning_rate_of_its_own_under_any_schedule(few_faces: P
     schedule = Schedule(
         partial(torch.optim.lr_scheduler.OneCycleLR, cycle_momentum=False), "step", None, "total_steps", "max_lr"
     )
-    model = DeepEmotionClassifier(head_lr_scale=10.0, optimizer=partial(torch.optim.SGD, lr=0.01), schedule=schedule)
+    model = EmotionClassifier(
+        "deep_emotion", head_lr_scale=10.0, optimizer=partial(torch.optim.SGD, lr=0.01), schedule=schedule
+    )
     assert sum(p.numel() for p in model.head.parameters()) == 50 * 7 + 7
     trainer(tmp_path, max_epochs=4, callbacks=[Witness()]).fit(model, FERDataModule(few_faces, batch_size=64))
     assert rates["head"] == pytest.approx([10 * rate for rate in rates["body"]])
@@ -145,7 +146,7 @@ def test_the_head_has_a_learning_rate_of_its_own_under_any_schedule(few_faces: P
 
 def test_the_transformer_has_a_learning_rate_of_its_own() -> None:
     sgd = partial(torch.optim.SGD, lr=1.0)
-    model = DeepEmotionClassifier(transformer_lr_scale=0.1, head_lr_scale=10.0, optimizer=sgd)
+    model = EmotionClassifier("deep_emotion", lr_scales={"transformer": 0.1}, head_lr_scale=10.0, optimizer=sgd)
     optimizer = model.configure_optimizers()
     assert isinstance(optimizer, torch.optim.Optimizer)
     for parameter in model.parameters():

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from fer_lightning.data import FERDataModule
 from fer_lightning.data.batches import seeds_of_step
+from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.training.losses import CrossEntropy
-from fer_lightning.training.models import DeepEmotionClassifier, ResNet18Classifier
 from fer_lightning.transforms.augment import Augmentation
 from tests.conftest import trainer
 
@@ -33,7 +33,7 @@ def augmented(few_faces: Path, folder: Path, seed: int) -> list[Tensor]:
     data.setup()
     data.rows["train"] = data.rows["train"][:1].repeat(192)
     batches = Batches()
-    model = DeepEmotionClassifier(optimizer=partial(torch.optim.SGD, lr=0.0))
+    model = EmotionClassifier("deep_emotion", optimizer=partial(torch.optim.SGD, lr=0.0))
     trainer(folder, max_epochs=2, callbacks=[batches]).fit(model, data)
     return batches.images
 
@@ -72,7 +72,9 @@ def test_mixed_faces_have_targets_of_two_classes_and_are_a_function_of_the_seed(
     def targets(seed: int) -> Tensor:
         data = FERDataModule(few_faces, augmentation=Augmentation(mixup=0.4, cutmix=1.0), batch_size=48, seed=seed)
         witness = Targets()
-        model = DeepEmotionClassifier(dropout=0.0, optimizer=partial(torch.optim.SGD, lr=0.0))
+        model = EmotionClassifier(
+            "deep_emotion", arguments={"dropout": 0.0}, optimizer=partial(torch.optim.SGD, lr=0.0)
+        )
         torch.manual_seed(0)
         fitting = trainer(tmp_path, max_epochs=2, callbacks=[witness])
         fitting.fit(model, data)
@@ -98,8 +100,11 @@ def test_soft_targets_train_and_are_counted_by_their_greatest_class(few_faces: P
     for data in (hard, soft):
         torch.manual_seed(0)
         smoothing = 0.3 if data is hard else 0.0
-        model = DeepEmotionClassifier(
-            dropout=0.0, loss=CrossEntropy(smoothing), optimizer=partial(torch.optim.SGD, lr=0.0)
+        model = EmotionClassifier(
+            "deep_emotion",
+            arguments={"dropout": 0.0},
+            loss=CrossEntropy(smoothing),
+            optimizer=partial(torch.optim.SGD, lr=0.0),
         )
         fitting = trainer(tmp_path, max_epochs=1)
         fitting.fit(model, data)
@@ -123,7 +128,7 @@ def test_training_images_grow_over_the_epochs_and_those_measured_do_not(few_face
         few_faces, augmentation=Augmentation(flip=0.5), progressive_sizes=(32, 40, 48, 56), batch_size=192
     )
     sizes = Sizes()
-    model = ResNet18Classifier(width=4, optimizer=partial(torch.optim.SGD, lr=0.0))
+    model = EmotionClassifier("resnet18", arguments={"width": 4}, optimizer=partial(torch.optim.SGD, lr=0.0))
     trainer(tmp_path, max_epochs=6, callbacks=[sizes]).fit(model, data)
     assert sizes.of_train == [32, 32, 40, 48, 48, 56]
     assert sizes.of_val == {48}

@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from fer_lightning.nets.registry import register
 from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.transforms.views import views
 
@@ -29,8 +30,12 @@ def test_ten_crop_shows_the_corners_and_the_centre_each_with_its_mirror_image() 
         assert torch.equal(mirrored, crop.flip(3))
 
 
+@register("brightness")
 class Brightness(nn.Module):
     """Its logits are the mean of the left half and 0."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         left = images[..., : images.shape[-1] // 2].mean((1, 2, 3))
@@ -38,7 +43,7 @@ class Brightness(nn.Module):
 
 
 def test_probabilities_are_averaged_over_the_views() -> None:
-    model = EmotionClassifier(Brightness(), ("a", "b"), None, None, None, 1.0, False, False)
+    model = EmotionClassifier("brightness", ("a", "b"))
     images = torch.zeros(1, 1, 48, 48)
     images[..., :24] = 2.0
     left, right = torch.tensor([2.0, 0.0]).softmax(0), torch.tensor([0.0, 0.0]).softmax(0)

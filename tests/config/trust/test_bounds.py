@@ -11,9 +11,12 @@ import torch
 
 from fer_lightning.config.build import build
 from fer_lightning.config.check import check
+from fer_lightning.data import EMOTIONS
 from fer_lightning.errors import ConfigError
+from fer_lightning.training.checkpoint_content import HyperParameters
+from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.training.fitting import refuse_misfit
-from fer_lightning.training.models import ResNet18Classifier, TorchvisionClassifier, load_model
+from fer_lightning.training.models import load_model
 from tests.config.trust.foreign_runs import rebuilt, resumed, rewritten, with_config
 from tests.conftest import Compose
 
@@ -31,9 +34,7 @@ def little_memory() -> Iterator[None]:
 
 
 def a_wide_network(content: dict[str, Any]) -> None:
-    names = content["hyper_parameters"]["class_names"]
-    content["model_class"] = "ResNet18Classifier"
-    content["hyper_parameters"] = {"class_names": names, "width": 810}
+    content["hyper_parameters"] |= {"network": "resnet18", "arguments": {"width": 810}}
     content["state_dict"] = {"net.fc.weight": torch.zeros(7, 6480)}
 
 
@@ -52,7 +53,7 @@ def test_a_small_checkpoint_that_asks_for_gigabytes_is_refused(foreign: Path) ->
 def test_a_config_that_asks_for_another_network_than_its_checkpoint_holds_is_refused(
     killed_early: bool, foreign: Path
 ) -> None:
-    with_config(foreign, model={"_target_": "fer_lightning.training.models.ResNet18Classifier", "width": 1000})
+    with_config(foreign, model={"name": "resnet18", "width": 1000})
     if killed_early:
         for checkpoint in foreign.glob("checkpoints/*.ckpt"):
             checkpoint.unlink()
@@ -114,17 +115,21 @@ def test_a_checkpoint_that_asks_for_too_much_is_refused(name: str, value: object
         rebuilt(foreign)
 
 
+def description(network: str, **arguments: Any) -> HyperParameters:
+    return HyperParameters(network=network, class_names=EMOTIONS, arguments=arguments, channels_last=False)
+
+
 @pytest.mark.parametrize("arch", ["regnet_y_400mf", "swin_t", "vit_b_32"])
 def test_networks_are_held_against_their_weights_without_memory(arch: str) -> None:
     with little_memory(), pytest.raises(ValueError, match="Missing key"):
-        refuse_misfit(TorchvisionClassifier, {"arch": arch}, {})
+        refuse_misfit(description("torchvision", arch=arch), {})
 
 
 def test_weights_that_fit_are_found_to_fit() -> None:
-    network = ResNet18Classifier(width=4)
-    refuse_misfit(ResNet18Classifier, {"width": 4}, network.state_dict())
+    network = EmotionClassifier("resnet18", arguments={"width": 4})
+    refuse_misfit(description("resnet18", width=4), network.state_dict())
     with pytest.raises(ValueError, match="size mismatch"):
-        refuse_misfit(ResNet18Classifier, {"width": 5}, network.state_dict())
+        refuse_misfit(description("resnet18", width=5), network.state_dict())
 
 
 def test_messages_about_a_checkpoint_are_short(foreign: Path) -> None:

@@ -79,6 +79,10 @@ def hyper_parameter(name: str, value: object) -> Callable[[dict[str, Any]], None
     return lambda content: content["hyper_parameters"].update({name: value})
 
 
+def argument(name: str, value: object) -> Callable[[dict[str, Any]], None]:
+    return lambda content: content["hyper_parameters"]["arguments"].update({name: value})
+
+
 def lists_of_lists(depth: int) -> list[Any]:
     """Two to the power of depth things, in a few hundred bytes."""
     value: list[Any] = []
@@ -94,13 +98,17 @@ def lists_of_lists(depth: int) -> list[Any]:
             hyper_parameter("loss", {"_target_": "os.system", "command": "ls"}),
             "hyper_parameters.loss is no plain value",
         ),
-        (hyper_parameter("_target_", "os.system"), "_target_ is not an argument of DeepEmotionClassifier"),
-        (hyper_parameter("_instantiator", "lightning.pytorch.cli.instantiate_module"), "is not an argument of"),
+        (hyper_parameter("_target_", "os.system"), r"hyper_parameters\._target_ is no plain value"),
+        (hyper_parameter("_instantiator", "lightning.pytorch.cli.instantiate_module"), "_instantiator is no plain"),
+        (argument("_target_", "os.system"), "_target_ is not an argument of DeepEmotion"),
+        (
+            hyper_parameter("network", "os.system"),
+            r"'os\.system' is not the name of a network; there are .*deep_emotion",
+        ),
         (hyper_parameter("class_names", lists_of_lists(100)), "hyper_parameters.class_names is no plain value"),
-        (hyper_parameter("dropout", 10**12), "dropout is 1000000000000, but no weight in it is as large"),
-        (hyper_parameter("dropout", "much"), "dropout is 'much'"),
-        (lambda content: content.update(model_class="Trainer"), "model_class is 'Trainer'; it is one of"),
-        (lambda content: content["FERDataModule"].pop("image_size"), "has no FERDataModule.image_size, or was made by"),
+        (argument("dropout", 10**12), "dropout is 1000000000000, but no weight in it is as large"),
+        (argument("dropout", "much"), "dropout is 'much'"),
+        (lambda content: content["FERDataModule"].pop("image_size"), "has no FERDataModule.image_size"),
         (lambda content: content["FERDataModule"].update(mean="${oc.env:HOME}"), "FERDataModule.mean is no plain"),
         (lambda content: content["FERDataModule"].update(source="${oc.create:${attack}}"), "source is no plain value"),
         (lambda content: content["FERDataModule"].update(votes={"_target_": "os.system"}), "votes is no plain value"),

@@ -1,0 +1,64 @@
+"""The model group of a config: which network, with which arguments, weights to start from and learning rates."""
+
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from fer_lightning.errors import ConfigError
+from fer_lightning.nets.registry import network_maker
+from fer_lightning.nets.weights import InitialWeights
+from fer_lightning.signature import argument_error
+from fer_lightning.training.classifier import EmotionClassifier
+
+INITIAL = ("pretrained", "weights_path")
+TRAINED = ("channels_last", "decay_norms_and_biases")
+SCALE = "_lr_scale"
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What conf/model/ says: `name`, and keys that are the network's own unless they are one of the following.
+
+    pretrained, weights_path: see `nets.weights.InitialWeights`.
+    channels_last, decay_norms_and_biases: see `training.classifier.EmotionClassifier`.
+    PART_lr_scale: the learning rate of a part of the network, as a multiple of optimizer.lr.
+    """
+
+    network: str
+    arguments: dict[str, Any]
+    initial: dict[str, Any]
+    trained: dict[str, Any]
+    lr_scales: dict[str, float]
+
+
+def model_config(node: DictConfig) -> ModelConfig:
+    """Returns what a node says, if the network of that name takes it.
+
+    Raises:
+        ConfigError: names the key.
+    """
+    values = OmegaConf.to_container(node, resolve=True)
+    assert isinstance(values, dict)
+    keys: dict[str, Any] = {str(key): value for key, value in values.items()}
+    name = keys.pop("name", None)
+    if not isinstance(name, str):
+        raise ConfigError(f"model.name is {name}; it is the name that a network is registered by, as in conf/model/")
+    try:
+        maker = network_maker(name)
+    except ValueError as error:
+        raise ConfigError(f"model.name: {error}") from error
+    own = set(inspect.signature(maker).parameters)
+    if "num_classes" in keys:
+        raise ConfigError("model.num_classes is given: the data says how many classes there are, leave it out")
+    initial = {key: keys.pop(key) for key in INITIAL if key in keys and key not in own}
+    trained = {key: keys.pop(key) for key in TRAINED if key in keys and key not in own}
+    scales = {key: keys.pop(key) for key in list(keys) if key.endswith(SCALE) and key not in own}
+    for target, arguments in ((maker, keys), (InitialWeights, initial), (EmotionClassifier, trained)):
+        if problem := argument_error(target, arguments):
+            raise ConfigError(f"model.{problem}")
+    for key, scale in scales.items():
+        if problem := argument_error(EmotionClassifier, {"head_lr_scale": scale}):
+            raise ConfigError(f"model.{problem.replace('head_lr_scale', key, 1)}")
+    return ModelConfig(name, keys, initial, trained, {key.removesuffix(SCALE): scale for key, scale in scales.items()})

@@ -1,0 +1,118 @@
+"""The networks by name: `register` makes one known, `create_network` makes one, a yaml of conf/model/ chooses one.
+
+A network of somebody's own needs no more than this, in a module that they trust (see `trusted_modules`):
+
+    @register("tiny")
+    class Tiny(nn.Module):
+        def __init__(self, num_classes: int, width: int = 8) -> None: ...
+"""
+
+import importlib
+import inspect
+import os
+import pkgutil
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
+from typing import Any, TypeVar
+
+from torch import nn
+
+from fer_lightning import nets
+from fer_lightning.signature import argument_error
+
+VARIABLE, ENTRY_POINTS = "FER_LIGHTNING_TRUST", "fer_lightning.trusted"
+
+NetworkMaker = Callable[..., nn.Module]
+Maker = TypeVar("Maker", bound=NetworkMaker)
+
+_makers: dict[str, NetworkMaker] = {}
+
+
+def register(name: str) -> Callable[[Maker], Maker]:
+    """Makes a network known by a name.
+
+    What is decorated is a class derived from `nn.Module`, or a function that returns one. It takes `num_classes` and
+    plain values; the network takes float (B, 1, S, S) and returns logits (B, num_classes). A network may have two
+    attributes that count: `image_size`, the height and width of the images that it does best with (else 48), and
+    `allows_channels_last`, False where it must not be laid out as NHWC.
+
+    Raises:
+        ValueError: another network has this name.
+    """
+
+    def add(maker: Maker) -> Maker:
+        there = _makers.get(name, maker)
+        if (there.__module__, there.__qualname__) != (maker.__module__, maker.__qualname__):
+            raise ValueError(f"the network {name!r} is {there.__module__}.{there.__qualname__}: give another name")
+        _makers[name] = maker
+        return maker
+
+    return add
+
+
+def network_maker(name: str) -> NetworkMaker:
+    """Returns the class or function that a network is registered by.
+
+    Raises:
+        ValueError: there is no such network, also once the modules that the user trusts are imported.
+    """
+    for module in pkgutil.iter_modules(nets.__path__, f"{nets.__name__}."):
+        importlib.import_module(module.name)
+    unimportable = []
+    if name not in _makers:
+        unimportable = [problem for module in trusted_modules() if (problem := _import_problem(module))]
+    if name not in _makers:
+        known = ", ".join(sorted(_makers))
+        why = f"; {'; '.join(unimportable)}" if unimportable else ""
+        raise ValueError(
+            f"{name!r} is not the name of a network; there are {known}{why}. One of your own is registered by a module "
+            f"that you trust: set {VARIABLE}=mynets in the environment, for train.py and for whatever uses the run "
+            f"afterwards"
+        )
+    return _makers[name]
+
+
+def create_network(name: str, num_classes: int, arguments: Mapping[str, Any]) -> nn.Module:
+    """Makes a network with random weights.
+
+    Raises:
+        ValueError: there is no such network, or it does not take these arguments.
+    """
+    maker = network_maker(name)
+    if problem := argument_error(maker, arguments):
+        raise ValueError(problem)
+    try:
+        inspect.signature(maker).bind(num_classes=num_classes, **arguments)
+    except TypeError as error:
+        raise ValueError(f"{name}: {error}") from error
+    return maker(num_classes=num_classes, **arguments)
+
+
+def is_built_in(name: str) -> bool:
+    """Returns whether a network is one of this package."""
+    return network_maker(name).__module__.partition(".")[0] == __name__.partition(".")[0]
+
+
+def trusted_modules() -> list[str]:
+    """Returns the packages, modules and names that the user trusts: code of theirs that may be imported for a run.
+
+    They are named by $FER_LIGHTNING_TRUST, with commas between several, or by an installed package's entry point in the
+    group fer_lightning.trusted, whose value is the module.
+    """
+    typed = os.environ.get(VARIABLE, "").split(",")
+    installed = [entry.value.partition(":")[0] for entry in entry_points(group=ENTRY_POINTS)]
+    return [name for name in map(str.strip, [*typed, *installed]) if name]
+
+
+def _import_problem(name: str) -> str | None:
+    """Imports a module, or the module that a name lies in; returns what went wrong."""
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        package = name.rpartition(".")[0]
+        if package and error.name == name:  # the name of something in a module
+            return _import_problem(package)
+        return f"{name} cannot be imported: {error}"
+    except Exception as error:  # of a module of somebody's own, any
+        return f"{name} cannot be imported: {type(error).__name__}: {error}"
+    return None

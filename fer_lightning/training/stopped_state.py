@@ -1,0 +1,86 @@
+"""What a last.ckpt must hold for its run to go on, beside its network."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from torch import Tensor
+
+from fer_lightning.callbacks.checkpoints import LAST, ONE_BEFORE, name_in
+from fer_lightning.files import is_plain
+from fer_lightning.training.checkpoint_content import DataState
+
+
+class LastState(BaseModel):
+    """What `LastCheckpoint.state_dict` gives."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+    seconds: float
+    max_epochs: int | None
+    finished: bool
+    score: float | None
+
+
+def _of_a_checkpoint(path: str) -> str:
+    """What a run removes once it has a better one."""
+    if path and (not path.endswith(".ckpt") or name_in(path) in (LAST, ONE_BEFORE)):
+        raise ValueError("no best checkpoint")
+    return path
+
+
+CheckpointPath = Annotated[str, AfterValidator(_of_a_checkpoint)]
+
+
+def _one_number(score: Tensor) -> Tensor:
+    if not is_plain(score) or score.numel() != 1:
+        raise ValueError("no number")
+    return score
+
+
+Score = Annotated[Tensor, AfterValidator(_one_number)]
+
+
+class BestState(BaseModel):
+    """What `BestCheckpoint.state_dict` gives."""
+
+    model_config = ConfigDict(strict=True, arbitrary_types_allowed=True, protected_namespaces=())
+
+    best_model_path: CheckpointPath
+    kth_best_model_path: CheckpointPath
+    last_model_path: CheckpointPath
+    best_k_models: dict[CheckpointPath, Score]
+    best_model_score: Score | None
+    current_score: Score | None
+    kth_value: Score
+
+    @model_validator(mode="after")
+    def _has_the_kth(self) -> "BestState":
+        if self.kth_best_model_path not in {"", *self.best_k_models}:
+            raise ValueError("the worst of the best is none of them")
+        return self
+
+
+class CallbackStates(BaseModel):
+    """Those of other callbacks are theirs to look at."""
+
+    last: Annotated[LastState, Field(alias="LastCheckpoint")]
+    best: list[BestState]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, states: Any) -> Any:
+        """Lightning's keys of best checkpoints say what they monitor."""
+        if not isinstance(states, dict):
+            return states
+        return states | {"best": [one for key, one in states.items() if str(key).startswith("BestCheckpoint")]}
+
+
+class StoppedState(BaseModel):
+    """Of a last.ckpt, what its run goes on with beside what Lightning takes from it."""
+
+    model_config = ConfigDict(strict=True, arbitrary_types_allowed=True)
+
+    epoch: Annotated[int, Field(ge=0)]
+    global_step: Annotated[int, Field(ge=0)]
+    callbacks: CallbackStates
+    data: Annotated[DataState, Field(alias="FERDataModule")]
