@@ -148,7 +148,7 @@ TWO = "trainer=ddp trainer.accelerator=cpu trainer.devices=2"
         ("ckpt=newest", r"^ckpt is newest; it is one of best, last$"),
         ("ckpt=last callbacks.last_checkpoint=null", r"^ckpt is last, but callbacks keep no last_checkpoint"),
         ("ckpt=last ~callbacks.last_checkpoint", r"^ckpt is last, but callbacks keep no last_checkpoint"),
-        ("finetune.head_lr_scale=0", r"^model: head_lr_scale is 0"),
+        ("finetune.head_lr_scale=0", r"^finetune.head_lr_scale is 0"),
         ("model=deep_emotion model.transformer_lr_scale=0", r"^model.transformer_lr_scale is 0"),
         (
             "model=torchvision model.arch=vit_b_32 data.image_size=96",
