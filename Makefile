@@ -17,7 +17,7 @@ train: install ## train ResNet18 on the drawn demo faces, then test it (ARGS="mo
 	$(BIN)/python train.py $(ARGS)
 
 test: install ## run the tests
-	$(BIN)/python -m pytest -n auto --maxprocesses=8 --dist=loadfile $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses=8 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 nightly: install ## fuzz the readers with 10,000 cases, which differ from day to day; the slow tests; kills at random moments
 	FUZZ_CASES=$(FUZZ_CASES) FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest tests/test_fuzzing.py tests/data/test_cache.py $(ARGS)

@@ -25,6 +25,12 @@ Compose = Callable[..., DictConfig]
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files whose tests start train.py come first: they take longest, and no worker should get one as the last."""
+    starting = {item.path for item in items if "run_in" in getattr(item, "fixturenames", ())}
+    items.sort(key=lambda item: item.path not in starting)
+
+
 @pytest.fixture(autouse=True)
 def own_cache_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test touches the cache of the person who runs it."""

@@ -1,8 +1,10 @@
 """A run that is stopped, anywhere and by anything, ends as one that was never stopped."""
 
+import itertools
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +47,25 @@ VALIDATED_TWICE = ("+trainer.val_check_interval=0.5", "scheduler=plateau")
 BY_EPOCH = ("scheduler=plateau", "scheduler.patience=0", "trainer.accumulate_grad_batches=2")
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where `finished` keeps its run for the tests that come later."""
+    return tmp_path_factory.mktemp("kept")
+
+
 @pytest.fixture
-def finished(composed: Compose, tmp_path: Path, few_faces: Path) -> Path:
-    """The folder of a run of one epoch."""
-    fitted(run_folder(composed, tmp_path, "finished", *BASE, f"data.path={few_faces}", "trainer.max_epochs=1"))
-    return tmp_path / "finished"
+def finished(kept: Path, composed: Compose, tmp_path: Path, few_faces: Path) -> Path:
+    """Returns the folder of a run of one epoch, which the test may change."""
+    run, trained_in = tmp_path / "finished", kept / "trained_in"
+    if not trained_in.exists():
+        fitted(run_folder(composed, tmp_path, "finished", *BASE, f"data.path={few_faces}", "trainer.max_epochs=1"))
+        shutil.copytree(run, kept / "finished")
+        trained_in.write_text(str(run))
+    else:
+        shutil.copytree(kept / "finished", run)
+        config = run / ".hydra" / "config.yaml"
+        config.write_text(config.read_text().replace(trained_in.read_text(), str(run)))
+    return run
 
 
 STOPS = {
@@ -73,7 +89,7 @@ STOPS = {
     ],
     ids=["everything", "by epoch", "stopped early", "validated twice"],
 )
-def test_resumed_run_ends_with_the_weights_curves_and_best_checkpoint_of_an_uninterrupted_one(
+def test_resumed_run_ends_with_all_of_an_uninterrupted_one(
     options: tuple[str, ...], stops: list[str], composed: Compose, tmp_path: Path, few_faces: Path
 ) -> None:
     options = (*BASE, *options, f"data.path={few_faces}", "callbacks.last_checkpoint.minutes=0.0001")
@@ -101,28 +117,33 @@ def test_run_that_is_killed_before_its_first_checkpoint_begins_anew(
     assert "of_the_killed_run" not in text
 
 
-@pytest.mark.parametrize("call", ["fsync", "replace"])
-@pytest.mark.parametrize("number", [2, 5])
-def test_run_that_is_killed_while_it_writes_a_checkpoint_ends_as_if_it_had_not_been(
-    call: str, number: int, composed: Compose, tmp_path: Path, few_faces: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_kill_while_a_checkpoint_is_written_changes_nothing(
+    composed: Compose, tmp_path: Path, few_faces: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = (*BASE, *EVERYTHING, f"data.path={few_faces}", "trainer.max_epochs=2")
     fitted(run_folder(composed, tmp_path, "whole", *options))
-    cfg = run_folder(composed, tmp_path, "killed", *options)
+    expected = left_behind(tmp_path / "whole")
+    for call, number in itertools.product(("fsync", "replace"), (2, 5)):
+        name = f"{call}{number}"
+        cfg = run_folder(composed, tmp_path, name, *options)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, call, killing_at(number, getattr(os, call)))
+            with pytest.raises(Killed):
+                fitted(cfg)
+        fitted(resuming(cfg, tmp_path / name))
+        assert_same(left_behind(tmp_path / name), expected, name)
+
+
+def killing_at(number: int, call: Callable[..., None]) -> Callable[..., None]:
+    """Returns a function that does what `call` does, until the n-th time."""
     begun = iter(range(1, 100))
-    real = getattr(os, call)
 
     def killed(*arguments: Any) -> None:
         if next(begun) == number:
             raise Killed
-        real(*arguments)
+        call(*arguments)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(os, call, killed)
-        with pytest.raises(Killed):
-            fitted(cfg)
-    fitted(resuming(cfg, tmp_path / "killed"))
-    assert_same(left_behind(tmp_path / "killed"), left_behind(tmp_path / "whole"))
+    return killed
 
 
 def test_run_from_before_there_was_ckpt_ends_with_its_best(composed: Compose, tmp_path: Path, few_faces: Path) -> None:
@@ -180,9 +201,7 @@ def test_a_kill_while_the_curves_get_a_new_column_loses_none_of_them(
     assert (tmp_path / "metrics.csv").read_text() == before
 
 
-def test_raised_max_epochs_go_on_along_the_schedule_of_the_longer_run(
-    composed: Compose, tmp_path: Path, few_faces: Path
-) -> None:
+def test_raised_max_epochs_go_on_along_the_longer_schedule(composed: Compose, tmp_path: Path, few_faces: Path) -> None:
     options = (*BASE, f"data.path={few_faces}", "scheduler=cosine", "trainer.max_epochs=1")
     fitted(run_folder(composed, tmp_path, "run", *options))
     (tmp_path / "run" / "report").mkdir()
@@ -245,7 +264,7 @@ def test_paths_are_completed_from_where_the_run_was_started(
     assert OmegaConf.select(stopped.config, key) == str(Path("/began/kept/there"))
 
 
-def test_damaged_last_checkpoint_is_recognised_and_the_one_before_it_taken(
+def test_a_damaged_last_checkpoint_gives_way_to_the_one_before(
     finished: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     last = finished / "checkpoints" / "last.ckpt"

@@ -12,13 +12,15 @@ from fer_lightning.data.faces import FERPLUS_EMOTIONS
 from tests.conftest import Command
 from tests.runs import SHORT, run_of, table_of
 
+QUICK = (*SHORT, "callbacks.pictures=null")
 
-def test_the_learning_rate_finder_draws_its_curve_and_suggests_a_rate(
+
+def test_the_learning_rate_finder_draws_and_suggests_a_rate(
     few_faces: Path, run_command: Command, tmp_path: Path
 ) -> None:
     result = run_command(
         "train.py", "debug=lr_find", "model=deep_emotion", "data=fer2013", f"data.path={few_faces}",
-        "trainer.accelerator=cpu", "instead.steps=60",
+        "trainer.accelerator=cpu", "instead.steps=60", drawn=True,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     suggestion = re.search(r"optimizer\.lr=(\S+)$", result.stdout, re.MULTILINE)
@@ -45,10 +47,10 @@ def test_data_can_be_looked_at_before_any_training(few_faces: Path, run_command:
     assert not list(run.glob("**/*.ckpt"))
 
 
-def test_averaged_weights_are_what_training_tests_and_what_is_tested_again(
+def test_averaged_weights_are_what_is_tested_and_tested_again(
     few_faces: Path, run_command: Command, tmp_path: Path
 ) -> None:
-    result = run_command("train.py", *SHORT, f"data.path={few_faces}", "callbacks=[default,averaged_weights]")
+    result = run_command("train.py", *QUICK, f"data.path={few_faces}", "callbacks=[default,averaged_weights]")
     run = run_of(result, tmp_path)
     again = run_command("test.py", f"run_dir={run}")
     assert table_of(again.stdout) == table_of(result.stdout)
@@ -60,7 +62,7 @@ def test_averaged_weights_are_what_training_tests_and_what_is_tested_again(
 
 def test_a_run_that_stops_early_says_so(few_faces: Path, run_command: Command) -> None:
     result = run_command(
-        "train.py", *SHORT, f"data.path={few_faces}", "callbacks=[default,early_stopping]", "optimizer.lr=0",
+        "train.py", *QUICK, f"data.path={few_faces}", "callbacks=[default,early_stopping]", "optimizer.lr=0",
         "scheduler=none", "callbacks.early_stopping.patience=1", "trainer.max_epochs=9",
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
@@ -74,7 +76,7 @@ def test_a_run_that_stops_early_says_so(few_faces: Path, run_command: Command) -
 def test_fer_plus_trains_with_its_own_classes_and_is_tested_again(
     few_faces: Path, run_command: Command, tmp_path: Path
 ) -> None:
-    options = [*SHORT, "data=ferplus", f"data.path={few_faces}", "data.votes.rule=probability", "trainer.max_epochs=1"]
+    options = [*QUICK, "data=ferplus", f"data.path={few_faces}", "data.votes.rule=probability", "trainer.max_epochs=1"]
     trained = run_command("train.py", *options)
     run = run_of(trained, tmp_path)
     assert list(json.loads((run / "report" / "metrics.json").read_text())["classes"]) == list(FERPLUS_EMOTIONS)

@@ -4,8 +4,6 @@ import errno
 import os
 import re
 import stat
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,6 +22,7 @@ from fer_lightning.data.readers.source import read_faces
 from fer_lightning.files import written_whole
 from tests.data.faces_files import BAD, CSV, FLAT, IMAGES, assert_are_the_faces, csv_bytes, messages, write_image
 from tests.fuzz import CASES
+from tests.scripts import run_in
 
 
 def with_other_content(path: Path, _: Path) -> None:
@@ -176,7 +175,7 @@ def test_a_moved_folder_keeps_its_cache(tmp_path: Path, caplog: pytest.LogCaptur
     assert "from the cache" in messages(caplog, tmp_path / "there")[1]
 
 
-def test_where_the_folder_takes_no_cache_the_user_s_cache_directory_does(
+def test_the_user_s_cache_directory_serves_where_the_folder_cannot(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, own_cache_dir: Path
 ) -> None:
     for folder in ("one", "two"):
@@ -230,7 +229,7 @@ def mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
 
 
-def test_whoever_may_read_the_source_may_read_the_cache_unless_the_umask_says_no(tmp_path: Path) -> None:
+def test_who_may_read_the_source_may_read_the_cache_but_for_the_umask(tmp_path: Path) -> None:
     for mask, source, cache in ((0o022, 0o444, 0o644), (0, 0o640, 0o640), (0o077, 0o644, 0o600), (0, 0o600, 0o600)):
         folder = tmp_path / f"{mask}-{source}"
         folder.mkdir()
@@ -326,9 +325,11 @@ for _ in range(int(sys.argv[2])):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked, so that they start at once")
 def test_eight_processes_that_fill_one_cache_at_once_all_succeed(tmp_path: Path) -> None:
     rows = [f"{number % 7},{FLAT},Training" for number in range(500)]
-    (tmp_path / "fer2013.csv").write_bytes(csv_bytes("emotion,pixels,Usage", rows))
-    command = [sys.executable, "-c", AT_ONCE, str(tmp_path), str(ROUNDS)]
-    result = subprocess.run(command, text=True, capture_output=True, timeout=60 + 10 * ROUNDS, check=True)
+    (tmp_path / "faces").mkdir()
+    (tmp_path / "faces" / "fer2013.csv").write_bytes(csv_bytes("emotion,pixels,Usage", rows))
+    (tmp_path / "at_once.py").write_text(AT_ONCE)
+    result = run_in(tmp_path, str(tmp_path / "at_once.py"), "faces", str(ROUNDS), timeout=60 + 10 * ROUNDS)
+    assert result.returncode == 0, result.stderr
     one_round = ",".join([f"500 {500 * 2304 * 7}"] * 8 + ["fer2013.csv.safetensors"])
     assert result.stdout.splitlines() == [one_round] * ROUNDS
 
@@ -342,7 +343,7 @@ NO_FACES = {
 
 
 @pytest.mark.parametrize("name", NO_FACES)
-def test_a_cache_that_somebody_else_wrote_is_used_only_if_it_holds_faces(
+def test_a_cache_of_somebody_else_is_used_only_if_it_holds_faces(
     name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "fer2013.csv"

@@ -5,10 +5,8 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -33,17 +31,9 @@ from tests.data.faces_files import (
     votes_csv,
     write_image,
 )
-from tests.scripts import REPOSITORY
+from tests.scripts import run_in, started_in
 
-
-def command(folder: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "fer_lightning.data.write_images", "fer2013.csv", "images"],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+SCRIPT = "fer_lightning/data/write_images.py"
 
 
 def refusal(*arguments: object) -> str:
@@ -60,10 +50,9 @@ def pixels(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_command_writes_images_by_part_and_emotion_and_a_table_of_them(pixels: Path, tmp_path: Path) -> None:
-    with command(tmp_path) as process:
-        error = process.communicate(timeout=120)[1]
-    assert process.returncode == 0, error
+def test_the_command_writes_images_by_part_and_emotion_and_a_table(pixels: Path, tmp_path: Path) -> None:
+    result = run_in(tmp_path, SCRIPT, "fer2013.csv", "images")
+    assert result.returncode == 0, result.stderr
     with (tmp_path / "images" / "labels.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["file", "part", "emotion", "label", "row"]
@@ -151,27 +140,26 @@ def test_a_rule_without_votes_is_refused(pixels: Path, tmp_path: Path, capsys: p
     assert "give --votes FILE too" in capsys.readouterr().err
 
 
-@pytest.fixture
-def heeded_sigint() -> Iterator[None]:
+def heeding_sigint() -> None:
     """Tests that run in the background inherit that SIGINT is ignored, and so would what they start."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_a_stopped_export_never_looks_complete(tmp_path: Path, how: signal.Signals, heeded_sigint: None) -> None:
+def test_a_stopped_export_never_looks_complete(tmp_path: Path, how: signal.Signals) -> None:
     rows = [f"{row % 7},{FLAT},Training" for row in range(4000)]
     (tmp_path / "fer2013.csv").write_bytes(csv_bytes("emotion,pixels,Usage", rows))
-    with command(tmp_path) as process:
-        while process.poll() is None and not (tmp_path / "images.unfinished" / "Training" / "happy").exists():
-            time.sleep(0.005)
-        process.send_signal(how)
-        error = process.communicate(timeout=60)[1]
-    assert process.returncode != 0
+    said = tmp_path / "said.txt"
+    process = started_in(tmp_path, SCRIPT, "fer2013.csv", "images", printed=(said, said), before=heeding_sigint)
+    while process.exitcode is None and not (tmp_path / "images.unfinished" / "Training" / "happy").exists():
+        time.sleep(0.001)
+    assert process.pid is not None
+    os.kill(process.pid, how)
+    process.join(60)
+    assert process.exitcode
     assert not (tmp_path / "images").exists()
     if how is signal.SIGINT:
-        assert error.endswith(f"stopped: {tmp_path / 'images'} was not written\n")
+        assert said.read_text().endswith(f"stopped: {tmp_path / 'images'} was not written\n")
         assert not (tmp_path / "images.unfinished").exists()
     else:
         assert not (tmp_path / "images.unfinished" / "labels.csv").exists()
@@ -185,7 +173,7 @@ def exported(pixels: Path, tmp_path: Path) -> Path:
     return tmp_path / "images"
 
 
-def test_the_table_outweighs_the_folders_and_its_order_is_that_of_the_faces(exported: Path) -> None:
+def test_the_table_outweighs_the_folders_and_orders_the_faces(exported: Path) -> None:
     header, *lines = (exported / "labels.csv").read_text().splitlines()
     lines = [line.replace(",happy,3,", ",sad,4,") for line in reversed(lines)]
     (exported / "labels.csv").write_text("\n".join([header, *lines]))

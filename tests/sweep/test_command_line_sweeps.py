@@ -4,8 +4,6 @@ import csv
 import os
 import shlex
 import statistics
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -19,15 +17,17 @@ from optuna.trial import TrialState
 from fer_lightning.sweep.search import STUDY
 from tests.conftest import Command, Compose
 from tests.runs import SHORT, metrics
-from tests.scripts import REPOSITORY, run_afresh
+from tests.scripts import REPOSITORY, run_afresh, started_in
+
+BRIEF = (*SHORT[1:], "trainer.limit_train_batches=2", "trainer.max_epochs=1", "callbacks.pictures=null")
 
 
-def test_jobs_side_by_side_end_in_one_table_and_one_that_fails_is_told_at_once(
+def test_jobs_side_by_side_end_in_one_table_with_those_that_fail(
     few_faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS")  # the sharing is what is tested
     result = run_afresh(
-        tmp_path, "train.py", "-m", *SHORT[1:], f"data.path={few_faces}", "trainer.limit_train_batches=2",
+        tmp_path, "train.py", "-m", *BRIEF, f"data.path={few_faces}",
         "model=deep_emotion", "optimizer=adam,sgd", "data.val_fraction=0.1,1.5",
         "hydra/launcher=joblib", "hydra.launcher.n_jobs=2",
     )  # fmt: skip
@@ -51,21 +51,21 @@ def test_jobs_side_by_side_end_in_one_table_and_one_that_fails_is_told_at_once(
 
 def kill_in_second_job(command: tuple[str, ...], folder: Path, sweep: Path) -> None:
     """Once it has something to go on from."""
-    process = subprocess.Popen([sys.executable, str(REPOSITORY / command[0]), *command[1:]], cwd=folder)
+    process = started_in(folder, *command)
     while not (sweep / "1" / "checkpoints" / "last.ckpt").is_file():
-        assert process.poll() is None
-        time.sleep(0.05)
+        assert process.exitcode is None
+        time.sleep(0.01)
     process.kill()
-    process.wait()
+    process.join()
 
 
-def test_a_killed_sweep_over_seeds_goes_on_and_ends_with_means_and_deviations(
+def test_a_killed_sweep_over_seeds_goes_on_and_ends_with_means(
     few_faces: Path, run_command: Command, tmp_path: Path
 ) -> None:
     sweep = tmp_path / "sweep"
     command = (
-        "train.py", "sweep=seeds", *SHORT, f"data.path={few_faces}", "trainer.limit_train_batches=2",
-        "optimizer=adam,sgd", "seed=0,1", "trainer.max_epochs=1", f"hydra.sweep.dir={sweep}",
+        "train.py", "sweep=seeds", *BRIEF, "model=deep_emotion", f"data.path={few_faces}",
+        "optimizer=adam,sgd", "seed=0,1", f"hydra.sweep.dir={sweep}",
     )  # fmt: skip
     kill_in_second_job(command, tmp_path, sweep)
     done = sweep / "0" / "report" / "metrics.json"
@@ -90,7 +90,7 @@ def test_a_killed_sweep_over_seeds_goes_on_and_ends_with_means_and_deviations(
         assert float(row["test/accuracy ±"]) == pytest.approx(statistics.stdev(figures))
 
 
-def test_a_killed_search_goes_on_and_gives_up_what_is_hopeless_and_tells_the_best(
+def test_a_killed_search_goes_on_prunes_and_tells_the_best(
     few_faces: Path, run_command: Command, tmp_path: Path
 ) -> None:
     command = (
@@ -138,13 +138,13 @@ def test_a_killed_search_goes_on_and_gives_up_what_is_hopeless_and_tells_the_bes
     assert "has all its trials, 3. With hydra.sweeper.n_trials=6 it goes on" in again.stdout
 
 
-def test_a_search_whose_trials_a_cluster_runs_ends_with_the_best_as_a_command(
+def test_a_search_on_a_cluster_ends_with_the_best_as_a_command(
     few_faces: Path, run_command: Command, tmp_path: Path
 ) -> None:
     result = run_command(
         "train.py", "sweep=optuna", "hydra/launcher=submitit_local", "hydra.launcher.cpus_per_task=1",
         "hydra.sweeper.n_trials=1",
-        *SHORT, f"data.path={few_faces}", "trainer.limit_train_batches=2", "trainer.max_epochs=1",
+        *BRIEF, "model=deep_emotion", f"data.path={few_faces}",
         "optimizer.lr=tag(log,interval(0.001,0.1))",
     )  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr
@@ -164,7 +164,7 @@ def test_a_search_whose_trials_a_cluster_runs_ends_with_the_best_as_a_command(
     assert f" optimizer.lr={best['optimizer.lr']} " in line
 
 
-def test_a_search_asks_for_a_fourth_of_its_trials_at_most_before_it_has_scores(
+def test_a_search_asks_for_a_fourth_of_its_trials_before_scores(
     composed: Compose, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(REPOSITORY / "fer_lightning" / "sweep" / "plugin")
@@ -188,7 +188,7 @@ def test_slurm_is_a_choice_of_launcher(composed: Compose) -> None:
     assert (launcher._target_.rpartition(".")[2], launcher.partition) == ("SlurmLauncher", "gpu")
 
 
-def test_a_sweep_names_its_folders_as_one_likes_and_goes_on_by_what_it_prints(
+def test_a_sweep_with_folders_of_other_names_goes_on_as_printed(
     few_faces: Path, run_command: Command, tmp_path: Path
 ) -> None:
     command = (

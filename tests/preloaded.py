@@ -1,0 +1,9 @@
+"""What the processes that `tests.scripts` forks have in common."""
+
+import gc
+
+import torch.utils.tensorboard  # noqa: F401
+
+import fer_lightning.commands.experiment  # noqa: F401
+
+gc.freeze()  # nothing of this is garbage in any of them
