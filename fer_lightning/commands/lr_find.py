@@ -14,7 +14,6 @@ from fer_lightning.config.build import build
 from fer_lightning.config.typed_command import as_typed
 from fer_lightning.errors import ConfigError
 from fer_lightning.files import written_whole
-from fer_lightning.signature import checked
 from fer_lightning.training.finetuning import Finetuning
 
 WARM_UP = 20
@@ -23,7 +22,6 @@ WARM_UP = 20
 log = logging.getLogger(__name__)
 
 
-@checked
 def find_learning_rate(
     cfg: DictConfig,
     run_dir: Path,
@@ -38,8 +36,8 @@ def find_learning_rate(
     of the rate, and so lands near min_lr.)
 
     Raises:
-        ValueError: an argument outside its range.
-        ConfigError: as `build`; trainer.fast_dev_run, or layers that learn at other rates or not at all.
+        ConfigError: as `build`, which checks these arguments too; trainer.fast_dev_run, or layers that learn at other
+            rates or not at all.
     """
     experiment = build(cfg)
     callbacks = experiment.trainer.callbacks  # type: ignore[attr-defined]

@@ -185,7 +185,7 @@ def test_the_user_s_cache_directory_serves_where_the_folder_cannot(
     faces, log = messages(caplog, tmp_path / "one")
     assert_are_the_faces(faces)
     assert f"cannot save a cache at {tmp_path / 'one' / '.fer_lightning'}" in log
-    assert f"keeping it at {own_cache_dir}" in log
+    assert f"saving it at {own_cache_dir}" in log
     assert len(read_faces(tmp_path / "two", on_bad_rows="drop")) == 2
     for folder in ("one", "two"):  # each its own, though the files have the same name
         assert "from the cache" in messages(caplog, tmp_path / folder, on_bad_rows="drop")[1]
