@@ -1,4 +1,4 @@
-"""Files that are whole or not there. Imports nothing that takes a while."""
+"""Files that are written whole or not at all, and texts that are read up to a bound. Imports nothing slow."""
 
 import os
 import secrets
@@ -29,6 +29,25 @@ def written_whole(file: Path, mode: int = 0o666) -> Iterator[Path]:
             _on_disk(file.parent, os.O_RDONLY)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def text_in(file: Path, longest: int) -> str:
+    """Returns what a file holds, with the ends of its lines as they are.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is no text, no file or has more characters than `longest`.
+    """
+    if not file.is_file() and file.exists():  # to read a pipe or a device might never end
+        raise ValueError(f"{file} is not a file")
+    try:
+        with file.open(encoding="utf-8", newline="") as stream:  # not all of it, whatever its size is said to be
+            text = stream.read(longest + 1)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} cannot be read: it is not text in UTF-8") from error
+    if len(text) > longest:
+        raise ValueError(f"{file} is longer than {longest:,} characters: this program has not written it")
+    return text
 
 
 def _on_disk(path: Path, flags: int) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parent.parent
 
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["fer_lightning.commands.experiment", "torch._dynamo"])
+SERVER.set_forkserver_preload(["fer_lightning.commands.train", "fer_lightning.commands.test", "torch._dynamo"])
 
 
 def run_in(folder: Path, script: str, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:

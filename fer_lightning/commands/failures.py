@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 
 from fer_lightning.callbacks.finite_loss import NonFiniteLossError
-from fer_lightning.config.hydra_files import plain_yaml
 from fer_lightning.config.typed_command import as_typed, command, override
 from fer_lightning.errors import ConfigError
+from fer_lightning.report.run_yaml import plain_yaml
 
 CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
 """What a run's folder refuses a file by: it is full, or may not be written into."""
@@ -21,7 +21,7 @@ NO_FAULT_OF_OURS = (
 
 
 def in_one_message(error: Exception, run_dir: Path) -> ConfigError | None:
-    """What happened and what to do, for errors that are no fault of the program; None for all others."""
+    """Returns what happened and what to do, for errors that are no fault of the program; None for all others."""
     if isinstance(error, ConfigError):
         return error
     kept = run_dir / "checkpoints" / "last.ckpt"
@@ -38,7 +38,7 @@ def in_one_message(error: Exception, run_dir: Path) -> ConfigError | None:
 
 
 def _surroundings(error: OSError, run_dir: Path) -> str:
-    """What they did; empty for what is a fault of the program."""
+    """Returns what the surroundings did; an empty text for a fault of the program."""
     reason = error.strerror or str(error)
     if not isinstance(error.filename, str | bytes):  # to write into an open file, or to reach a server
         if error.errno in CANNOT_WRITE and not isinstance(error, PermissionError):
@@ -52,12 +52,12 @@ def _surroundings(error: OSError, run_dir: Path) -> str:
 
 
 def _known(path: Path) -> Path:
-    """Itself, or for the passing name of a file that is written, its folder."""
+    """Returns the path; of the passing name of a file that is being written, its folder."""
     return path.parent if path.suffix == ".tmp" else path
 
 
 def _smaller(config: Path) -> str:
-    """What to start anew with; the processes beside the first have no config on the disk, and test.py's says less."""
+    """Returns what to start again with. Only the first process has a config on the disk, and test.py's says less."""
     try:
         cfg = plain_yaml(config)
         size, batches = int(cfg["data"]["batch_size"]), int(cfg["trainer"]["accumulate_grad_batches"])
@@ -72,7 +72,7 @@ def _smaller(config: Path) -> str:
 
 
 def _out_of_memory(error: Exception) -> bool:
-    """torch has a type for GPUs only."""
+    """Returns whether memory ran out: of a GPU, for which torch has a type, or of the machine."""
     return (
         isinstance(error, MemoryError | torch.OutOfMemoryError)
         or (isinstance(error, OSError) and error.errno == errno.ENOMEM)

@@ -16,7 +16,7 @@ from torch import Tensor
 from fer_lightning.callbacks.checkpoints import newest_whole
 from fer_lightning.callbacks.metrics_csv import MetricsCsv
 from fer_lightning.config.build import Experiment
-from fer_lightning.config.hydra_files import hydra_value, literal_text
+from fer_lightning.config.hydra_files import literal_text
 from fer_lightning.config.run_config import refuse_foreign, run_config
 from fer_lightning.config.run_places import keep_to_own_folder
 from fer_lightning.config.typed_command import command, override
@@ -24,6 +24,7 @@ from fer_lightning.data import FERDataModule
 from fer_lightning.data.faces import EMOTIONS
 from fer_lightning.errors import ConfigError
 from fer_lightning.processes import process_rank
+from fer_lightning.report.run_yaml import hydra_value
 from fer_lightning.signature import misfit
 from fer_lightning.training.checkpoint_content import (
     CheckpointContent,
@@ -65,7 +66,7 @@ class StoppedRun:
         _refuse_other_changes(given)
         run_dir = Path(str(cfg.resume)).expanduser()
         run = run_config(run_dir)
-        if OmegaConf.to_container(run, resolve=False).get("instead"):  # type: ignore[union-attr]
+        if OmegaConf.to_container(run, resolve=False).get("action"):  # type: ignore[union-attr]
             raise ConfigError(f"resume={cfg.resume} is of debug=…: there is no training in it to go on with")
         checkpoint, state, content = _state(run_dir)
         if state is None and any(run_dir.glob("checkpoints/*.ckpt")):
@@ -99,7 +100,7 @@ class StoppedRun:
 
     @classmethod
     def of_job(cls, cfg: DictConfig, run_dir: Path) -> "StoppedRun | None":
-        """Of a sweep's job, in the folder where the same job was stopped; None if there is nothing to go on from."""
+        """Returns a sweep's job as it was stopped in this folder; None if there is nothing to go on from."""
         checkpoint, state, _ = _state(run_dir)
         if state is None:
             return None
@@ -109,7 +110,7 @@ class StoppedRun:
 
     @property
     def seconds(self) -> float:
-        """Of training, until it was stopped."""
+        """Returns how long it had trained when it was stopped."""
         return self.state.callbacks.last.seconds if self.state else 0.0
 
     def take_up(self, experiment: Experiment) -> None:
@@ -138,7 +139,7 @@ class StoppedRun:
 
 
 def _differing(was: DataState, data: FERDataModule) -> str:
-    """Which faces and labels of the run are not there as they were; empty if all are."""
+    """Returns which faces and labels of the run are not there as they were; an empty text if all are."""
     images = {"train": (was.trained_on, data.trained_on), "val": (was.chosen_on, data.chosen_on)}
     differ = []
     for split, labelled in data.labelled.items():
@@ -172,7 +173,7 @@ def _refuse_other_changes(given: set[str]) -> None:
 
 
 def _state(run_dir: Path) -> tuple[Path | None, StoppedState | None, CheckpointContent | None]:
-    """The checkpoint to go on from and what is in it; None where there is none that is whole."""
+    """Returns the checkpoint to go on from and what is in it; None where there is none that is whole."""
     found = newest_whole(run_dir / "checkpoints")
     if found is None:
         return None, None, None
@@ -184,7 +185,7 @@ def _state(run_dir: Path) -> tuple[Path | None, StoppedState | None, CheckpointC
 
 
 def _refuse_other_network(run: DictConfig, content: CheckpointContent | None) -> None:
-    """Before it takes memory: a config from elsewhere can ask for any network."""
+    """Refuses another network before it takes memory: a config from elsewhere can ask for any."""
     kind = get_object(run.model._target_)
     apart_from_it = {"pretrained", "weights_path"} - {*inspect.signature(kind).parameters}
     arguments: Any = OmegaConf.to_container(run.model, resolve=True)
@@ -195,8 +196,8 @@ def _refuse_other_network(run: DictConfig, content: CheckpointContent | None) ->
         names = content.hyper_parameters.get("class_names", EMOTIONS) if content else EMOTIONS
         refuse_misfit(kind, arguments | {"class_names": names}, content.state_dict if content else None)
     except (ValueError, TypeError, RuntimeError) as error:
-        of_config = "the run's config describes another network than its checkpoint holds" if content else "model"
-        raise ConfigError(f"{of_config}: {error}") from error
+        where = "the run's config describes another network than its checkpoint holds" if content else "model"
+        raise ConfigError(f"{where}: {error}") from error
 
 
 def _take_from_checkpoint(run: DictConfig, state: StoppedState) -> None:
@@ -211,7 +212,7 @@ def _take_from_checkpoint(run: DictConfig, state: StoppedState) -> None:
 
 
 def _complete_paths(run: DictConfig, run_dir: Path) -> None:
-    """Paths relative to where the run was started."""
+    """Completes paths that are relative to where the run was started."""
     for key in ("data.path", "data.votes.path", "model.weights_path", "loss.teacher"):
         typed = OmegaConf.select(run, key)
         if typed and isinstance(typed, str) and not (path := Path(typed).expanduser()).is_absolute():

@@ -20,7 +20,6 @@ import sys
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from importlib.metadata import entry_points
-from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -37,6 +36,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchvision.transforms import v2
 
+from fer_lightning.config.typed_command import CONF
 from fer_lightning.data import FERDataModule
 from fer_lightning.data.readers.ferplus import Votes
 from fer_lightning.training.classifier import EmotionClassifier
@@ -45,8 +45,6 @@ from fer_lightning.training.losses import CrossEntropy
 from fer_lightning.transforms.augment import Augmentation
 
 VARIABLE, ENTRY_POINTS = "FER_LIGHTNING_TRUST", "fer_lightning.trusted"
-
-CONF = Path(__file__).parents[2] / "conf"
 
 HARMLESS_TO_IMPORT = ("torch", "torchvision", "torchmetrics", "lightning", "fer_lightning")
 """They are imported already. They hold much that executes what it is given, so that is all there is to say for them."""
@@ -67,7 +65,7 @@ KINDS: dict[str, tuple[Any, ...]] = {
     "callbacks.progress_bar": (ProgressBar,),
     "callbacks.*": (Callback,),
     "logger.*": (Logger,),
-    "instead": (),
+    "action": (),
 }
 """Where a config may have a _target_, and which: classes derived from these, and functions where FunctionType is."""
 

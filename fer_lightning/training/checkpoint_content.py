@@ -7,8 +7,8 @@ import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor
 
-from fer_lightning.callbacks.checkpoints import LAST, ONE_BEFORE, name_in
 from fer_lightning.plain_file import is_plain, plain_values
+from fer_lightning.training.checkpoint_names import LAST, ONE_BEFORE, name_in
 from fer_lightning.transforms.preprocessing import LARGEST, Preprocessing
 
 FORMAT_VERSION = 1

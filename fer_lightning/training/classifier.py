@@ -32,9 +32,6 @@ from fer_lightning.transforms.views import Tta, views
 
 log = logging.getLogger(__name__)
 
-METRICS = ("loss", "accuracy", "precision", "recall", "f1")
-"""What is logged as train/…, val/… and test/…: accuracy over all faces, the next three as means over the classes."""
-
 
 def class_name(kind: type) -> str:
     """With its module: what a checkpoint keeps of the class of its network."""

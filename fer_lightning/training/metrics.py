@@ -1,0 +1,9 @@
+"""What is measured of a network, by name. Imports no torch."""
+
+METRICS = ("loss", "accuracy", "precision", "recall", "f1")
+"""What is logged as train/…, val/… and test/…: accuracy over all faces, the next three as means over the classes."""
+
+
+def better(monitor: str) -> str:
+    """Returns "min" if the monitored metric is better when it is smaller, else "max"."""
+    return "min" if monitor.endswith("loss") else "max"
