@@ -192,8 +192,8 @@ class LastCheckpoint(Callback):
         if trainer.world_size == 1:
             return signal, is_time
         wishes = torch.tensor([signal, is_time], device=trainer.strategy.root_device)
-        signal, any_is_due = trainer.strategy.reduce(wishes, reduce_op="max").tolist()
-        return signal, bool(any_is_due)
+        signal, is_due = trainer.strategy.reduce(wishes, reduce_op="max").tolist()
+        return signal, bool(is_due)
 
 
 def newest_whole(folder: Path) -> tuple[Path, dict[str, Any]] | None:

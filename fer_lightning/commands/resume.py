@@ -44,7 +44,7 @@ MAY_CHANGE = ("resume", "trainer.max_epochs", "data.path")
 class StoppedRun:
     """A run that goes on: its config, and where it stands.
 
-    `checkpoint` is None if it was stopped before there was one: then it begins anew.
+    `checkpoint` is None if it was stopped before there was one: then it begins again.
     """
 
     config: DictConfig
@@ -53,7 +53,8 @@ class StoppedRun:
 
     @classmethod
     def of(cls, cfg: DictConfig, overrides: list[str]) -> "StoppedRun":
-        """
+        """Returns the run that a command names.
+
         Args:
             cfg: what this command composes to, with cfg.resume.
             overrides: what was typed; only what is in `MAY_CHANGE`.

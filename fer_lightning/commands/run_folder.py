@@ -92,7 +92,8 @@ _taken: _Taken | None = None
 
 
 def _take(config: DictConfig) -> None:
-    """
+    """Takes the folder of a command for this process.
+
     Raises:
         ConfigError: the folder is that of another run or of a process at work, or cannot be made or written into.
     """

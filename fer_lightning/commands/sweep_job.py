@@ -29,7 +29,7 @@ def train_as_job(train: Callable[[DictConfig, Path], float], cfg: DictConfig, ru
     """
     with job(run_dir, cfg.monitor) as before:
         if before.state in ("done", "pruned"):
-            with_seed(cfg, run_dir)  # Hydra has written the job's config anew
+            with_seed(cfg, run_dir)  # Hydra has written the job's config again
             return before.score
         if threads := HydraConfig.get().launcher.get("cpus_per_task"):  # of submitit; joblib sets them for its workers
             torch.set_num_threads(threads)

@@ -25,7 +25,8 @@ class EndTogether(L.Callback):
 
 
 def refuse_what_devices_cannot_share(trainer: L.Trainer, cfg: DictConfig, datamodule: FERDataModule) -> None:
-    """
+    """Refuses several devices for what needs one, or used in another way than by DDP.
+
     Args:
         trainer: on one device or on several.
         cfg: of the run.

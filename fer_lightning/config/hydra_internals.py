@@ -1,7 +1,7 @@
 """What Hydra and OmegaConf have for themselves alone and we use all the same.
 
-So does nothing else but our sweepers, which build on Hydra's own: Hydra executes that module anew when it looks for
-plugins, and what was imported before would be another class.
+Hydra's sweeper, which ours build on, is not here: Hydra executes that module again when it looks for plugins, and what
+was imported before would be another class.
 """
 
 from typing import Any

@@ -29,7 +29,7 @@ def grad_cam(net: nn.Module, images: Tensor, classes: Tensor) -> tuple[Tensor, s
     Raises:
         ValueError: no layer has such maps.
     """
-    with torch.compiler.set_stance("force_eager"):  # hooks would have a compiled network compiled anew
+    with torch.compiler.set_stance("force_eager"):  # hooks would have a compiled network compiled again
         name = _last_map(net, images[:1])
         layer = net.get_submodule(name)
         evidence = LayerGradCam(net, layer).attribute(images, target=classes, relu_attributions=True)

@@ -78,7 +78,7 @@ def runs_in(folders: Sequence[Path]) -> list[Run]:
         if run.classes != runs[0].classes or not run.predictions["label"].equals(runs[0].predictions["label"]):
             raise ValueError(
                 f"{run.name} and {runs[0].name} were not tested on the same faces with the same labels, but on "
-                f"{_tested_on(run)} and on {_tested_on(runs[0])}: test them on one part with "
+                f"{_test_part(run)} and on {_test_part(runs[0])}: test them on one part with "
                 f"python test.py run_dir=… data.path=… data.splits.test=…"
             )
     return runs
@@ -200,7 +200,7 @@ def _pairs(section: Section, runs: Sequence[Run]) -> None:
     section.tables = [Table(columns, rows, caption)]
 
 
-def _tested_on(run: Run) -> str:
+def _test_part(run: Run) -> str:
     return f"{run.metrics['test_split']} ({len(run.predictions):,} faces of {len(run.classes)} classes)"
 
 
