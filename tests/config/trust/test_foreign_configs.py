@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from fer_lightning.errors import ConfigError
 from tests.config.trust.foreign_runs import Malicious, rebuilt, resumed
@@ -87,6 +87,7 @@ def test_a_config_file_that_hydra_did_not_write_is_refused(text: str, why: str, 
 def test_a_run_of_an_older_version_is_refused(taken: Callable[[Path], object], foreign: Path) -> None:
     file = foreign / ".hydra" / "config.yaml"
     cfg = OmegaConf.load(file)
+    assert isinstance(cfg, DictConfig)
     del cfg["action"]
     OmegaConf.save(cfg, file)
     with pytest.raises(ConfigError, match=r"^action is no key in the config of this run: an older version"):
