@@ -8,7 +8,7 @@ from fer_lightning.config.command_line import launch
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="test")
 def main(cfg: DictConfig) -> None:
-    from fer_lightning.commands.experiment import test  # torch, only once there is something to test
+    from fer_lightning.commands.test import test  # torch, only once there is something to test
 
     test(cfg)
 

@@ -8,7 +8,7 @@ from fer_lightning.config.command_line import launch
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
 def main(cfg: DictConfig) -> float:
-    from fer_lightning.commands.experiment import train  # torch, only once there is something to train
+    from fer_lightning.commands.train import train  # torch, only once there is something to train
 
     return train(cfg)
 

@@ -17,8 +17,8 @@ from fer_lightning.data import EMOTIONS
 from fer_lightning.data.drawings.photo import photo
 from fer_lightning.data.faces import SIDE
 from fer_lightning.data.tables import read_table
-from fer_lightning.report.charts import confusion_figure, per_class_figure
-from fer_lightning.report.curves import curves_figure
+from fer_lightning.report.charts import confusion_chart, per_class_chart
+from fer_lightning.report.curves import curves_chart
 
 HERE = Path(__file__).parent
 FACES_A_ROW = 13
@@ -44,9 +44,9 @@ def charts(run: Path) -> dict[str, Figure]:
     """Of a run on FER2013, from its report: no face of it."""
     counts = read_table(run / "report" / "confusion.csv", ["true"])
     return {
-        "curves": curves_figure(pd.read_csv(run / "metrics.csv"), "val/accuracy"),
-        "confusion": confusion_figure(torch.tensor(counts.to_numpy()), tuple(counts), shares=True),
-        "per_class": per_class_figure(read_table(run / "report" / "per_class.csv", ["class"])),
+        "curves": curves_chart(pd.read_csv(run / "metrics.csv"), "val/accuracy"),
+        "confusion": confusion_chart(torch.tensor(counts.to_numpy()), tuple(counts), shares=True),
+        "per_class": per_class_chart(read_table(run / "report" / "per_class.csv", ["class"])),
     }
 
 

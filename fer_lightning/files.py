@@ -1,4 +1,4 @@
-"""Writes files that are complete or not there, and reads those of torch.save without executing anything in them.
+"""Writes files that are complete or not there; reads texts up to a bound, and torch.save's files, executing nothing.
 
 Imports nothing that takes a while: torch only where it is needed.
 """
@@ -86,6 +86,25 @@ def _refuse_damage(path: Path) -> None:
             raise zipfile.BadZipFile("torch.save compresses nothing, but here something is compressed")
         if damaged := archive.testzip():
             raise zipfile.BadZipFile(f"the checksum of {damaged} differs")
+
+
+def text_in(file: Path, longest: int) -> str:
+    """Returns what a file holds, with the ends of its lines as they are.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is no text, no file or has more characters than `longest`.
+    """
+    if not file.is_file() and file.exists():  # to read a pipe or a device might never end
+        raise ValueError(f"{file} is not a file")
+    try:
+        with file.open(encoding="utf-8", newline="") as stream:  # not all of it, whatever its size is said to be
+            text = stream.read(longest + 1)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} cannot be read: it is not text in UTF-8") from error
+    if len(text) > longest:
+        raise ValueError(f"{file} is longer than {longest:,} characters: this program has not written it")
+    return text
 
 
 def _on_disk(path: Path, flags: int) -> None:

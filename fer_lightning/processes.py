@@ -4,6 +4,7 @@ torchrun and srun start all of them, each with the same command; otherwise the f
 has the run's folder, the log and the console; the others only compute.
 """
 
+import multiprocessing
 import os
 import sys
 import time
@@ -31,6 +32,11 @@ def processes_started() -> int:
 
 def processes_of_srun() -> int:
     return int(os.environ.get("SLURM_STEP_NUM_TASKS", 1))
+
+
+def side_by_side() -> bool:
+    """Returns whether this process is one of several that share a console: a worker of joblib."""
+    return multiprocessing.current_process().name != "MainProcess"
 
 
 def leave_files_and_console_to_the_first() -> None:

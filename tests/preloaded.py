@@ -4,6 +4,6 @@ import gc
 
 import torch.utils.tensorboard  # noqa: F401
 
-import fer_lightning.commands.experiment  # noqa: F401
+import fer_lightning.commands.train  # noqa: F401
 
 gc.freeze()  # nothing of this is garbage in any of them

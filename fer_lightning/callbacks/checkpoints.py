@@ -3,7 +3,6 @@
 import io
 import logging
 import os
-import re
 import time
 from pathlib import Path
 from typing import Any
@@ -15,18 +14,15 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from pydantic import PositiveFloat
 
+from fer_lightning.callbacks.fit_loop import rejoin, set_step_of_loggers, settle
 from fer_lightning.callbacks.stop_signals import Stopped, StopSignals
 from fer_lightning.errors import ConfigError
 from fer_lightning.files import plain_values, written_whole
 from fer_lightning.signature import checked
+from fer_lightning.training.checkpoint_names import LAST, ONE_BEFORE, name_in
 from fer_lightning.training.savable import unsavable
 
 log = logging.getLogger(__name__)
-
-LAST, ONE_BEFORE = "last.ckpt", "one_before_last.ckpt"
-
-CHECKPOINTS = ("best", "last")
-"""What ckpt may name: the best by monitor, or that of the last epoch."""
 
 
 class WholeCheckpoints(TorchCheckpointIO):
@@ -97,7 +93,7 @@ class LastCheckpoint(Callback):
     """Keeps what a run goes on from after any kind of stop: last.ckpt, and the one before it.
 
     It is written between two steps, when all that belongs to the first is done and nothing of the second has begun: at
-    the start of each epoch, after so many minutes within one, when a signal asks the run to stop, and at the end. For
+    the start of each epoch, after some minutes within one, when a signal asks the run to stop, and at the end. For
     that it must be the first of the callbacks.
 
     Args:
@@ -128,13 +124,7 @@ class LastCheckpoint(Callback):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.finished, self.max_epochs = False, trainer.max_epochs
-        # Lightning would else count the first epoch of a resumed run as one that was cut short: its plateau scheduler
-        # would skip it, and an epoch that begins would be taken for one that ends.
-        epochs = trainer.fit_loop.epoch_progress.current
-        trainer.fit_loop.restarting = False
-        loop = trainer.fit_loop.epoch_loop
-        loop.restarting = epochs.ready > epochs.completed
-        self._steps = loop._batches_that_stepped if loop.restarting else None
+        self._steps = rejoin(trainer)
         self._signals.listen()
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -145,8 +135,8 @@ class LastCheckpoint(Callback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         if self._steps is not None:
-            # Right after a validation within an epoch, Lightning begins with an idle batch, and counts it as a step.
-            trainer.fit_loop.epoch_loop._batches_that_stepped, self._steps = self._steps, None
+            set_step_of_loggers(trainer, self._steps)
+            self._steps = None
         if batch_idx == 0 or batch_idx % trainer.accumulate_grad_batches:  # gradients are not kept
             return
         signal, is_time = self._agreed(trainer)
@@ -168,17 +158,8 @@ class LastCheckpoint(Callback):
         self._signals.leave()
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Lets Lightning's counts of what has begun say that nothing has."""
-        if self._saving_between_epochs is None:
-            return
-        loop = checkpoint["loops"]["fit_loop"]
-        batches = loop["epoch_loop.batch_progress"]
-        settled = [batches["total"], batches["current"]]
-        if self._saving_between_epochs:
-            settled += loop["epoch_progress"].values()
-            batches["current"]["completed"], batches["is_last_batch"] = 0, False
-        for counts in settled:
-            counts["ready"] = counts["started"] = counts["processed"] = counts["completed"]
+        if self._saving_between_epochs is not None:
+            settle(checkpoint, self._saving_between_epochs)
 
     def state_dict(self) -> dict[str, Any]:
         seconds = self.seconds + time.monotonic() - self._begun
@@ -206,22 +187,17 @@ class LastCheckpoint(Callback):
             raise Stopped(signal)
 
     def _agreed(self, trainer: L.Trainer) -> tuple[int, bool]:
-        """A signal that any of the processes has received, else 0, and whether it is time for a checkpoint."""
+        """Returns a signal that any of the processes has received, else 0, and whether it is time for a checkpoint."""
         signal, is_time = self._signals.received or 0, time.monotonic() - self._saved > 60 * self.minutes
         if trainer.world_size == 1:
             return signal, is_time
         wishes = torch.tensor([signal, is_time], device=trainer.strategy.root_device)
-        signal, of_all = trainer.strategy.reduce(wishes, reduce_op="max").tolist()
-        return signal, bool(of_all)
-
-
-def name_in(path: str) -> str:
-    """The name of a file, of whatever system its path is."""
-    return re.split(r"[/\\]", path)[-1]
+        signal, is_due = trainer.strategy.reduce(wishes, reduce_op="max").tolist()
+        return signal, bool(is_due)
 
 
 def newest_whole(folder: Path) -> tuple[Path, dict[str, Any]] | None:
-    """The checkpoint to go on from, and what is in it: last.ckpt or, where that one is damaged, the one before it."""
+    """Returns the checkpoint to go on from and its content: last.ckpt or, where that is damaged, the one before it."""
     for name in (LAST, ONE_BEFORE):
         path = folder / name
         if path.exists():

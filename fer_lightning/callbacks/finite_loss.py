@@ -10,6 +10,8 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from torch import Tensor
 from torch.optim import Optimizer
 
+from fer_lightning.callbacks.fit_loop import running_batch
+
 log = logging.getLogger(__name__)
 
 
@@ -46,11 +48,11 @@ class FiniteLoss(Callback):
             if event is not None:
                 event.synchronize()
             if not flag and found is None:
-                found = self._told(trainer, back)
+                found = self._reason(trainer, back)
         if trainer.world_size > 1 and trainer.strategy.reduce_boolean_decision(found is not None, all=False):
-            of_all: list[str | None] = [None] * trainer.world_size
-            torch.distributed.all_gather_object(of_all, found)
-            found = next(told for told in of_all if told is not None)
+            reasons: list[str | None] = [None] * trainer.world_size
+            torch.distributed.all_gather_object(reasons, found)
+            found = next(reason for reason in reasons if reason is not None)
         if found is not None:
             raise NonFiniteLossError(found)
         self._flags.clear()
@@ -70,10 +72,10 @@ class FiniteLoss(Callback):
                     _meaning(trainer.checkpoint_callback, name),
                 )
 
-    def _told(self, trainer: L.Trainer, back: int) -> str:
-        """Of the batch that was so many before the running one."""
+    def _reason(self, trainer: L.Trainer, back: int) -> str:
+        """Returns what is wrong with the loss of a batch, how many before the running one it was, and what may help."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        batch = trainer.fit_loop.epoch_loop.batch_progress.current.ready - 1 - back
+        batch = running_batch(trainer) - back
         rows = data.source_rows(batch).tolist()
         return (
             f"the loss is {float(self._losses[-1 - back])} at step {trainer.global_step}, batch {batch} of epoch "
@@ -84,7 +86,7 @@ class FiniteLoss(Callback):
 
 
 def _meaning(checkpoint: object, name: str) -> str:
-    """What a score of this name that is not finite means for best.ckpt: the end of a clause."""
+    """Returns what a score of this name that is not finite means for best.ckpt, as the end of a clause."""
     if not isinstance(checkpoint, ModelCheckpoint) or checkpoint.monitor != name:
         return ""
     best = checkpoint.best_model_score

@@ -37,18 +37,18 @@ class MetricsCsv(CSVLogger):
 
 class _Writer(ExperimentWriter):
     def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
-        """Lightning empties the file before it writes it anew."""
+        """Keeps the file until the new one is written: Lightning empties it first."""
         path = Path(self.metrics_file_path)
         _write(path, fieldnames, _table(path)[1])
 
 
 class _ContinuingWriter(_Writer):
     def _check_log_dir_exists(self) -> None:
-        """Lightning deletes a file that is there."""
+        """Leaves a file that is there, which Lightning deletes."""
 
 
 def _table(path: Path) -> tuple[list[str], list[Row]]:
-    """The columns and the rows of a CSV, up to the last end of a line: what is after it was cut short."""
+    """Returns the columns and the rows of a CSV, up to the last end of a line: what is after it was cut short."""
     rows = csv.DictReader(path.read_text("utf-8").rpartition("\n")[0].splitlines())
     return [*(rows.fieldnames or [])], [*rows]
 
@@ -61,5 +61,5 @@ def _write(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
 
 
 def _is_whole(row: Row) -> bool:
-    """Whether a line of a CSV has as many values as the heading."""
+    """Returns whether a line of a CSV has as many values as the heading."""
     return None not in row and None not in row.values() and str(row.get("step")).isdigit()

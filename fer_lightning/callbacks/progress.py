@@ -12,7 +12,8 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressB
 from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm
 from torch import nn
 
-from fer_lightning.sweep.jobs import side_by_side
+from fer_lightning.callbacks.fit_loop import goes_on_within_epoch
+from fer_lightning.processes import side_by_side
 from fer_lightning.training.classifier import EmotionClassifier
 
 log = logging.getLogger(__name__)
@@ -32,13 +33,13 @@ class ProgressBar(TQDMProgressBar):
         return Tqdm(disable=True)
 
     def get_metrics(self, trainer: L.Trainer, model: L.LightningModule) -> dict[str, Any]:
-        """Beside the bar: the figures of the epoch before."""
+        """Returns what stands beside the bar: the results of the epoch before."""
         return self._last
 
     def on_train_start(self, trainer: L.Trainer, *arguments: Any) -> None:
         self._last = {}
         super().on_train_start(trainer, *arguments)
-        if trainer.fit_loop.restarted_mid_epoch:  # of a resumed run: its epoch has started before
+        if goes_on_within_epoch(trainer):  # which has started before
             self.on_train_epoch_start(trainer)
 
     def on_train_epoch_start(self, trainer: L.Trainer, *arguments: Any) -> None:
@@ -67,7 +68,10 @@ class ProgressBar(TQDMProgressBar):
 
 
 class NetworkSummary(Callback):
-    """Logs the network's layers: how many parameters each has, and how many of them are frozen."""
+    """Logs the network's layers: how many parameters each has, and how many of them are frozen.
+
+    Lightning's ModelSummary has a row for each metric of the module too, and says of no layer what is frozen.
+    """
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         assert isinstance(pl_module, EmotionClassifier)
@@ -77,53 +81,50 @@ class NetworkSummary(Callback):
 
 
 class Throughput(Callback):
-    """Logs train/images_per_second, of the whole epoch without its validations."""
+    """Logs train/images_per_second, of the whole epoch without its validations.
+
+    Lightning's ThroughputMonitor has batches per second of the last steps, validations between them included.
+    """
+
+    def __init__(self) -> None:
+        self._images, self._begun, self._paused = 0, 0.0, 0.0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.on_train_epoch_start(trainer, pl_module)  # a resumed epoch has started before
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._images, self._seconds, self._since = 0, 0.0, time.perf_counter()
+        self._images, self._begun = 0, _now(pl_module)
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         self._images += len(batch[1])
-        if trainer.is_last_batch:
-            self._wait(pl_module)
-        self._count()
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if not trainer.sanity_checking:
-            self._wait(pl_module)
-            self._count()
+        self._paused = _now(pl_module)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._wait(pl_module)
-        self._since = time.perf_counter()
+        self._begun += _now(pl_module) - self._paused  # as if there had been none
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        speed = self._images * trainer.world_size / self._seconds
+        speed = self._images * trainer.world_size / (_now(pl_module) - self._begun)
         pl_module.log("train/images_per_second", speed, rank_zero_only=True)
 
-    def _count(self) -> None:
-        """Adds the time since it was last counted, or since a validation ended."""
-        now = time.perf_counter()
-        self._seconds, self._since = self._seconds + now - self._since, now
 
-    def _wait(self, pl_module: L.LightningModule) -> None:
-        """Steps are only queued on a GPU."""
-        if pl_module.device.type == "cuda":
-            torch.cuda.synchronize()
+def _now(pl_module: L.LightningModule) -> float:
+    """Returns the time at which all steps so far are done: on a GPU, they are only queued."""
+    if pl_module.device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def _epoch(trainer: L.Trainer) -> str:
-    of_all = f"/{trainer.max_epochs}" if trainer.max_epochs and trainer.max_epochs > 0 else ""  # -1 is without end
-    return f"epoch {trainer.current_epoch + 1:>3}{of_all}"
+    total = f"/{trainer.max_epochs}" if trainer.max_epochs and trainer.max_epochs > 0 else ""  # -1 is without end
+    return f"epoch {trainer.current_epoch + 1:>3}{total}"
 
 
 def _is_best(trainer: L.Trainer, metrics: dict[str, float]) -> bool:
-    """Whether this epoch will be best.ckpt; asked before the checkpoint callback, which comes last, has judged it."""
+    """Returns whether this epoch will be best.ckpt, before the checkpoint callback, which comes last, has judged it."""
     checkpoint = trainer.checkpoint_callback
     if not isinstance(checkpoint, ModelCheckpoint) or checkpoint.monitor not in metrics:
         return False

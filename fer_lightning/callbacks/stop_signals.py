@@ -32,7 +32,7 @@ class Stopped(BaseException):
 
 @contextmanager
 def stopping_at_once() -> Iterator[None]:
-    """Within it, a signal that asks to stop raises Stopped."""
+    """Lets a signal that asks to stop raise Stopped within the block."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise Stopped(number)
@@ -67,7 +67,7 @@ class StopSignals:
 
 
 def log_why_stopped(trainer: L.Trainer) -> None:
-    """Tells what ended a training before its last epoch or step, if anything did."""
+    """Logs what ended a training before its last epoch or step, if anything did."""
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, EarlyStopping) and callback.stopping_reason_message:
             log.info("stopped early: %s", callback.stopping_reason_message)

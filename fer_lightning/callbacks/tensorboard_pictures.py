@@ -13,9 +13,9 @@ from torchvision.utils import make_grid
 
 from fer_lightning.nets.grey import first_convolution
 from fer_lightning.report.attention import transformed, transformer_of
-from fer_lightning.report.charts import WRONG, confusion_figure
+from fer_lightning.report.charts import WRONG, confusion_chart
+from fer_lightning.report.face_charts import kernels_chart, transformer_chart
 from fer_lightning.report.page import attempted
-from fer_lightning.report.sheets import kernels_figure, transformer_figure
 from fer_lightning.signature import checked
 from fer_lightning.training.classifier import EmotionClassifier
 
@@ -31,7 +31,7 @@ class TensorBoardPictures(Callback):
     end.
 
     Args:
-        faces: how many faces a sheet shows at most.
+        faces: how many faces a picture shows at most.
     """
 
     @checked
@@ -44,27 +44,27 @@ class TensorBoardPictures(Callback):
         if trainer.current_epoch > 0 or batch_idx > 0:
             return
         with attempted("the augmented faces"):
-            self._augmented(trainer, batch)
+            self._add_augmented_faces(trainer, batch)
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         assert isinstance(pl_module, EmotionClassifier)
         if _boards(trainer):
             with attempted("val's pictures"):
-                self._of_val(trainer, pl_module)
+                self._add_val_pictures(trainer, pl_module)
 
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         assert isinstance(pl_module, EmotionClassifier)
         if _boards(trainer):
             with attempted("test's pictures"):
-                self._of_test(trainer, pl_module)
+                self._add_test_pictures(trainer, pl_module)
 
-    def _augmented(self, trainer: L.Trainer, batch: Any) -> None:
+    def _add_augmented_faces(self, trainer: L.Trainer, batch: Any) -> None:
         data = trainer.datamodule  # type: ignore[attr-defined]
         faces = batch[0][: self.faces].float().cpu() * data.std + data.mean
         for board in _boards(trainer):
             board.add_image("train/augmented_faces", make_grid(faces.clamp(0, 1), nrow=8), trainer.global_step)
 
-    def _of_val(self, trainer: L.Trainer, pl_module: EmotionClassifier) -> None:
+    def _add_val_pictures(self, trainer: L.Trainer, pl_module: EmotionClassifier) -> None:
         _draw(trainer, "val", pl_module.val_confusion.compute(), pl_module.class_names)
         transformer = transformer_of(pl_module.net)
         if transformer is None:
@@ -75,15 +75,15 @@ class TensorBoardPictures(Callback):
         images, _ = trainer.strategy.batch_to_device(batch)  # which normalises them too
         warped, boxes = transformed(transformer, images)
         names = [pl_module.class_names[label] for label in batch[1].tolist()]
-        figure = transformer_figure(images, warped, boxes, names)
+        figure = transformer_chart(images, warped, boxes, names)
         for board in _boards(trainer):
             board.add_figure("val/spatial_transformer", figure, trainer.global_step)
 
-    def _of_test(self, trainer: L.Trainer, pl_module: EmotionClassifier) -> None:
+    def _add_test_pictures(self, trainer: L.Trainer, pl_module: EmotionClassifier) -> None:
         _draw(trainer, "test", pl_module.test_confusion.compute(), pl_module.class_names)
         kernels = first_convolution(pl_module.net)[1].weight.detach().float().cpu()
         for board in _boards(trainer):
-            board.add_figure("test/first_kernels", kernels_figure(kernels), trainer.global_step)
+            board.add_figure("test/first_kernels", kernels_chart(kernels), trainer.global_step)
             board.add_figure("test/predictions", self._predictions(trainer, pl_module), trainer.global_step)
         probabilities = torch.cat(pl_module.tested).exp().cpu()
         data = trainer.datamodule  # type: ignore[attr-defined]
@@ -93,7 +93,7 @@ class TensorBoardPictures(Callback):
                 board.add_pr_curve(f"test/{name}", labels == label, probabilities[:, label], trainer.global_step)
 
     def _predictions(self, trainer: L.Trainer, model: EmotionClassifier) -> Figure:
-        """Of faces spread evenly over the test split, so that one sees all emotions in whatever order they come."""
+        """Draws predictions for faces spread evenly over the test split: all emotions, in whatever order they come."""
         datamodule = trainer.datamodule  # type: ignore[attr-defined]
         rows = datamodule.rows["test"]
         rows = rows[torch.linspace(0, len(rows) - 1, min(self.faces, len(rows))).long()]
@@ -101,11 +101,11 @@ class TensorBoardPictures(Callback):
         images, _ = trainer.strategy.batch_to_device((pixels, labels))  # which normalises them too
         with trainer.precision_plugin.forward_context():
             probabilities = model(images).float().softmax(1).cpu()
-        return prediction_figure(pixels, labels, probabilities, model.class_names)
+        return prediction_chart(pixels, labels, probabilities, model.class_names)
 
 
-def prediction_figure(pixels: Tensor, labels: Tensor, probabilities: Tensor, class_names: tuple[str, ...]) -> Figure:
-    """Each face with its predicted emotion and that one's probability; the true one below where it is another.
+def prediction_chart(pixels: Tensor, labels: Tensor, probabilities: Tensor, class_names: tuple[str, ...]) -> Figure:
+    """Draws each face with its predicted emotion and that one's probability; the true one below where it is another.
 
     Args:
         pixels: uint8 (N, 48, 48).
@@ -131,7 +131,7 @@ def prediction_figure(pixels: Tensor, labels: Tensor, probabilities: Tensor, cla
 
 def _draw(trainer: L.Trainer, stage: str, confusion: Tensor, class_names: tuple[str, ...]) -> None:
     for board in _boards(trainer):
-        board.add_figure(f"{stage}/confusion", confusion_figure(confusion.cpu(), class_names), trainer.global_step)
+        board.add_figure(f"{stage}/confusion", confusion_chart(confusion.cpu(), class_names), trainer.global_step)
 
 
 def _boards(trainer: L.Trainer) -> list[Any]:

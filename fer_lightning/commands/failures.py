@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 
 from fer_lightning.callbacks.finite_loss import NonFiniteLossError
-from fer_lightning.config.hydra_files import plain_yaml
 from fer_lightning.config.typed_command import as_typed, command, override
 from fer_lightning.errors import ConfigError
+from fer_lightning.report.run_yaml import plain_yaml
 
 CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
 """What a run's folder refuses a file by: it is full, or may not be written into."""
@@ -21,43 +21,43 @@ NO_FAULT_OF_OURS = (
 
 
 def in_one_message(error: Exception, run_dir: Path) -> ConfigError | None:
-    """What happened and what to do, for errors that are no fault of the program; None for all others."""
+    """Returns what happened and what to do, for errors that are no fault of the program; None for all others."""
     if isinstance(error, ConfigError):
         return error
-    kept = run_dir / "checkpoints" / "last.ckpt"
+    checkpoint = run_dir / "checkpoints" / "last.ckpt"
     if isinstance(error, NonFiniteLossError):
-        return ConfigError(f"{error}. {kept} is from before it" if kept.exists() else str(error))
+        return ConfigError(f"{error}. {checkpoint} is from before it" if checkpoint.exists() else str(error))
     if _out_of_memory(error):
-        return ConfigError(_smaller(run_dir / ".hydra" / "config.yaml"))
+        return ConfigError(_hint_for_memory(run_dir / ".hydra" / "config.yaml"))
     if isinstance(error, OSError) and (text := _surroundings(error, run_dir)):
         go_on = ""
-        if kept.exists():
+        if checkpoint.exists():
             go_on = f". To go on from the last checkpoint: {command('train.py', override('resume', run_dir))}"
         return ConfigError(f"{text}{go_on}")
     return None
 
 
 def _surroundings(error: OSError, run_dir: Path) -> str:
-    """What they did; empty for what is a fault of the program."""
+    """Returns what the surroundings did; an empty text for a fault of the program."""
     reason = error.strerror or str(error)
     if not isinstance(error.filename, str | bytes):  # to write into an open file, or to reach a server
         if error.errno in CANNOT_WRITE and not isinstance(error, PermissionError):
             return f"cannot go on writing to {run_dir}: {reason}"
         return f"no connection: {error}" if isinstance(error, ConnectionError | TimeoutError) else ""
-    file = _known(Path(os.fsdecode(error.filename)))
+    file = _lasting_path(Path(os.fsdecode(error.filename)))
     inside = file.absolute().is_relative_to(run_dir.absolute())
     if inside and (error.errno in CANNOT_WRITE or not run_dir.exists()):
         return f"cannot go on writing to {run_dir}: {reason} ({as_typed(file)})"
     return f"{as_typed(file)}: {reason}" if error.errno in NO_FAULT_OF_OURS else ""
 
 
-def _known(path: Path) -> Path:
-    """Itself, or for the passing name of a file that is written, its folder."""
+def _lasting_path(path: Path) -> Path:
+    """Returns the path; of the passing name of a file that is being written, its folder."""
     return path.parent if path.suffix == ".tmp" else path
 
 
-def _smaller(config: Path) -> str:
-    """What to start anew with; the processes beside the first have no config on the disk, and test.py's says less."""
+def _hint_for_memory(config: Path) -> str:
+    """Returns what to start again with. Only the first process has a config on the disk, and test.py's says less."""
     try:
         cfg = plain_yaml(config)
         size, batches = int(cfg["data"]["batch_size"]), int(cfg["trainer"]["accumulate_grad_batches"])
@@ -72,7 +72,7 @@ def _smaller(config: Path) -> str:
 
 
 def _out_of_memory(error: Exception) -> bool:
-    """torch has a type for GPUs only."""
+    """Returns whether memory ran out: of a GPU, for which torch has a type, or of the machine."""
     return (
         isinstance(error, MemoryError | torch.OutOfMemoryError)
         or (isinstance(error, OSError) and error.errno == errno.ENOMEM)

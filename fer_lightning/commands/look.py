@@ -10,8 +10,8 @@ from fer_lightning.config.check import check
 from fer_lightning.config.typed_command import as_typed
 from fer_lightning.data import FERDataModule
 from fer_lightning.data.splits import split_frame
+from fer_lightning.report.face_charts import augmentation_chart, class_samples
 from fer_lightning.report.page import Section, Table, write_page
-from fer_lightning.report.sheets import class_samples, fed_picture
 
 log = logging.getLogger(__name__)
 
@@ -32,14 +32,14 @@ def look(cfg: DictConfig, run_dir: Path) -> None:
 
 
 def write_look(data: FERDataModule, page: Path) -> None:
-    """page: the counts of each split, training faces before and after augmentation, faces of each class."""
+    """Writes a page: the counts of each split, training faces before and after augmentation, faces of each class."""
     assert data.faces is not None
     copies = {split: int(copied.sum()) for split, copied in data.also_in_train.items()}
     table = split_frame(data.faces, data.rows, data.origins, copies).reset_index(names="split")
     counts = dict.fromkeys((*data.class_names, "all"), ",")
     sections = [
         Section("Faces in each split", tables=[Table.of(table, counts, f"Of {data.source}.")]),
-        Section("What a network would be fed", pictures=[fed_picture(data)]),
+        Section("What a network would be fed", charts=[augmentation_chart(data)]),
         Section("Faces of each class", texts=[SAMPLES], samples=class_samples(data)),
     ]
     write_page(page, "Before training", sections)

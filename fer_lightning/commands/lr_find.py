@@ -1,4 +1,4 @@
-"""debug=lr_find: the loss at rising learning rates, as a picture, and what to set optimizer.lr to."""
+"""debug=lr_find: the loss at rising learning rates, as a chart, and what to set optimizer.lr to."""
 
 import logging
 from pathlib import Path
@@ -63,8 +63,8 @@ def find_learning_rate(
     rates, losses = (finder.results["lr"], finder.results["loss"]) if finder else ([], [])
     if len(rates) < 3 * WARM_UP:
         raise ConfigError(
-            f"the loss has diverged after {len(rates)} of instead.steps={steps}, too few to suggest a learning rate "
-            f"from: give a lower instead.max_lr or more steps"
+            f"the loss has diverged after {len(rates)} of action.steps={steps}, too few to suggest a learning rate "
+            f"from: give a lower action.max_lr or more steps"
         )
     suggestion = steepest_fall(rates, losses)
     path = run_dir / "report" / "lr_find.png"
@@ -75,7 +75,7 @@ def find_learning_rate(
 
 
 def steepest_fall(rates: list[float], losses: list[float]) -> float:
-    """The rate at which the loss falls most for each factor in the rate, on its way to the lowest loss.
+    """Returns the rate at which the loss falls most for each factor in the rate, on its way to the lowest loss.
 
     Over windows of WARM_UP steps, so that no single batch decides. After the lowest loss it only recovers from having
     diverged; in the first steps its running mean has not settled.

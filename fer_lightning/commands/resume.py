@@ -13,7 +13,7 @@ from torch import Tensor
 from fer_lightning.callbacks.checkpoints import newest_whole
 from fer_lightning.callbacks.metrics_csv import MetricsCsv
 from fer_lightning.config.build import Experiment
-from fer_lightning.config.hydra_files import hydra_value, literal_text
+from fer_lightning.config.hydra_files import literal_text
 from fer_lightning.config.model import model_config
 from fer_lightning.config.run_config import refuse_foreign, run_config
 from fer_lightning.config.run_places import keep_to_own_folder
@@ -22,6 +22,7 @@ from fer_lightning.data import FERDataModule
 from fer_lightning.data.faces import EMOTIONS
 from fer_lightning.errors import ConfigError
 from fer_lightning.processes import process_rank
+from fer_lightning.report.run_yaml import hydra_value
 from fer_lightning.training.checkpoint_content import (
     CheckpointContent,
     DataState,
@@ -41,7 +42,7 @@ MAY_CHANGE = ("resume", "trainer.max_epochs", "data.path")
 class StoppedRun:
     """A run that goes on: its config, and where it stands.
 
-    `checkpoint` is None if it was stopped before there was one: then it begins anew.
+    `checkpoint` is None if it was stopped before there was one: then it begins again.
     """
 
     config: DictConfig
@@ -50,7 +51,8 @@ class StoppedRun:
 
     @classmethod
     def of(cls, cfg: DictConfig, overrides: list[str]) -> "StoppedRun":
-        """
+        """Returns the run that a command names.
+
         Args:
             cfg: what this command composes to, with cfg.resume.
             overrides: what was typed; only what is in `MAY_CHANGE`.
@@ -63,7 +65,7 @@ class StoppedRun:
         _refuse_other_changes(given)
         run_dir = Path(str(cfg.resume)).expanduser()
         run = run_config(run_dir)
-        if OmegaConf.to_container(run, resolve=False).get("instead"):  # type: ignore[union-attr]
+        if OmegaConf.to_container(run, resolve=False).get("action"):  # type: ignore[union-attr]
             raise ConfigError(f"resume={cfg.resume} is of debug=…: there is no training in it to go on with")
         checkpoint, state, content = _state(run_dir)
         if state is None and any(run_dir.glob("checkpoints/*.ckpt")):
@@ -96,7 +98,7 @@ class StoppedRun:
 
     @classmethod
     def of_job(cls, cfg: DictConfig, run_dir: Path) -> "StoppedRun | None":
-        """Of a sweep's job, in the folder where the same job was stopped; None if there is nothing to go on from."""
+        """Returns a sweep's job as it was stopped in this folder; None if there is nothing to go on from."""
         checkpoint, state, _ = _state(run_dir)
         if state is None:
             return None
@@ -106,7 +108,7 @@ class StoppedRun:
 
     @property
     def seconds(self) -> float:
-        """Of training, until it was stopped."""
+        """Returns how long it had trained when it was stopped."""
         return self.state.callbacks.last.seconds if self.state else 0.0
 
     def take_up(self, experiment: Experiment) -> None:
@@ -135,7 +137,7 @@ class StoppedRun:
 
 
 def _differing(was: DataState, data: FERDataModule) -> str:
-    """Which faces and labels of the run are not there as they were; empty if all are."""
+    """Returns which faces and labels of the run are not there as they were; an empty text if all are."""
     images = {"train": (was.trained_on, data.trained_on), "val": (was.chosen_on, data.chosen_on)}
     differ = []
     for split, labelled in data.labelled.items():
@@ -170,7 +172,7 @@ def _refuse_other_changes(given: set[str]) -> None:
 
 
 def _state(run_dir: Path) -> tuple[Path | None, StoppedState | None, CheckpointContent | None]:
-    """The checkpoint to go on from and what is in it; None where there is none that is whole."""
+    """Returns the checkpoint to go on from and what is in it; None where there is none that is whole."""
     found = newest_whole(run_dir / "checkpoints")
     if found is None:
         return None, None, None
@@ -192,8 +194,8 @@ def _refuse_other_network(run: DictConfig, content: CheckpointContent | None) ->
         )
         refuse_misfit(description, content.state_dict if content else None)
     except (ValueError, TypeError, RuntimeError) as error:
-        of_config = "the run's config describes another network than its checkpoint holds" if content else "model"
-        raise ConfigError(f"{of_config}: {error}") from error
+        where = "the run's config describes another network than its checkpoint holds" if content else "model"
+        raise ConfigError(f"{where}: {error}") from error
 
 
 def _take_from_checkpoint(run: DictConfig, state: StoppedState) -> None:
@@ -208,7 +210,7 @@ def _take_from_checkpoint(run: DictConfig, state: StoppedState) -> None:
 
 
 def _complete_paths(run: DictConfig, run_dir: Path) -> None:
-    """Paths relative to where the run was started."""
+    """Completes paths that are relative to where the run was started."""
     for key in ("data.path", "data.votes.path", "model.weights_path", "loss.teacher"):
         typed = OmegaConf.select(run, key)
         if typed and isinstance(typed, str) and not (path := Path(typed).expanduser()).is_absolute():

@@ -23,7 +23,7 @@ from fer_lightning.config.messages import latest_runs, message
 from fer_lightning.config.typed_command import command, override
 from fer_lightning.errors import ConfigError
 from fer_lightning.processes import end_with, process_rank
-from fer_lightning.sweep.jobs import LOCK
+from fer_lightning.sweep.folder_lock import lock_folder
 
 CONFIG = ".hydra"
 """In the folder of a run, where Hydra writes its config: all that reads a run looks there."""
@@ -31,12 +31,12 @@ CONFIG = ".hydra"
 LEFT_BY_A_RUN = ("checkpoints/*.ckpt", "report/metrics.json", "model.safetensors", "model.pth")
 """What makes a folder that of a run: nobody wants it overwritten."""
 
-PARTS = ("checkpoints", "report", "tensorboard", CONFIG)
+OWN_FOLDERS = ("checkpoints", "report", "tensorboard", CONFIG)
 """Folders in that of a run which are its own."""
 
 
 class RunFolder(Callback):
-    """Asks the composed config, before Hydra makes a folder or a file, whether this command may have the folder.
+    """Checks, by the composed config and before Hydra makes a folder or a file, that this command may have the folder.
 
     So it does not matter how the folder was typed. Of several processes that train together, the first has it.
     """
@@ -62,7 +62,7 @@ class RunFolder(Callback):
 
 @contextmanager
 def gone_if_refused() -> Iterator[None]:
-    """The block comes before any training. If it ends in a ConfigError, the run's folder is removed.
+    """Removes the run's folder if the block, which comes before any training, ends in a ConfigError.
 
     But only if this command has made it, and it holds nothing but what was written at the start: config and log.
     """
@@ -92,7 +92,8 @@ _taken: _Taken | None = None
 
 
 def _take(config: DictConfig) -> None:
-    """
+    """Takes the folder of a command for this process.
+
     Raises:
         ConfigError: the folder is that of another run or of a process at work, or cannot be made or written into.
     """
@@ -105,10 +106,8 @@ def _take(config: DictConfig) -> None:
         raise ConfigError(f"hydra.run.dir={folder} is given with resume: a resumed run goes on in its own folder")
     _refuse_other_subdir(config, resume)
     made = not folder.exists()
-    lock = FileLock(folder.absolute() / LOCK)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(blocking=False)
+        lock = lock_folder(folder)
     except Timeout as error:
         said = f"resume={resume}" if resume else f"hydra.run.dir={folder}"
         raise ConfigError(
@@ -141,12 +140,12 @@ def _refuse_run_in(folder: Path, key: str, resumable: bool = False) -> None:
     if any(any(folder.glob(pattern)) for pattern in LEFT_BY_A_RUN):
         go_on = f", or go on with that run by {command('train.py', override('resume', folder))}" if resumable else ""
         raise ConfigError(f"{key}={folder}: that folder holds a run already. Give another one{go_on}")
-    if folder.name in PARTS and (folder.parent / CONFIG / "config.yaml").is_file():
+    if folder.name in OWN_FOLDERS and (folder.parent / CONFIG / "config.yaml").is_file():
         raise ConfigError(f"{key}={folder}: that folder is a part of the run {folder.parent}. Give another one")
 
 
 def _refuse_other_subdir(config: DictConfig, resume: str | None) -> None:
-    """Of train.py: what test.py writes is not read by another command."""
+    """Refuses another name for the folder of train.py's config; what test.py writes, no other command reads."""
     if "resume" not in config:
         return
     given, expected = config.hydra.output_subdir, CONFIG if resume is None else None
@@ -158,7 +157,7 @@ def _refuse_other_subdir(config: DictConfig, resume: str | None) -> None:
 
 
 def _keep_name_as_typed(config: DictConfig) -> None:
-    """For the folder of a run that is resumed or tested: Hydra takes the name 2024_01 for a number, 202401.
+    """Keeps the name of a run that is resumed or tested: Hydra takes 2024_01 for a number, 202401.
 
     Raises:
         ConfigError: what was given is no name of a folder.
@@ -176,7 +175,7 @@ def _keep_name_as_typed(config: DictConfig) -> None:
 
 @contextmanager
 def _ended_by_an_error() -> Iterator[None]:
-    """Hydra makes a warning of an exception in a callback, and goes on."""
+    """Ends the program at an exception in a Hydra callback, of which Hydra would make a warning."""
     try:
         yield
     except (ConfigError, HydraException, OmegaConfBaseException) as error:

@@ -1,4 +1,4 @@
-"""Runs of W&B: each job of a sweep has one of its own, and one that cannot begin is told before any work."""
+"""Runs of W&B: each job of a sweep has one of its own, and one that cannot begin is reported before any work."""
 
 import sys
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def ends_its_wandb_run() -> Iterator[None]:
 
 
 def begin_wandb_run(trainer: L.Trainer) -> None:
-    """Begins the run of W&B, where that is one of the trainer's loggers, which else begins with the training.
+    """Begins the run of W&B, where that is one of the trainer's loggers, which otherwise begins with the training.
 
     Raises:
         ConfigError: W&B refuses it, as without a login, or cannot be reached.

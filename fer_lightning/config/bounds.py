@@ -17,7 +17,7 @@ MOST_DEVICES = 1024
 MOST_IN_LIST = 1024
 """Values in one of these lists."""
 
-MOST_PIXELS = 1 << 30
+MOST_PIXELS_OF_BATCH = 1 << 30
 """Of the images of one batch: 4 GiB, and a network needs many times that for what it makes of them."""
 
 
@@ -37,13 +37,13 @@ def refuse_too_much(cfg: DictConfig) -> None:
             raise ConfigError(f"trainer.devices is {number}; it may be {MOST_DEVICES} at most")
     sizes = [_whole(size) or 0 for size in (cfg.data.get("image_size"), *(cfg.data.get("progressive_sizes") or []))]
     batch, size = _whole(cfg.data.get("batch_size")) or 0, max(sizes)
-    if batch * size**2 > MOST_PIXELS:
+    if batch * size**2 > MOST_PIXELS_OF_BATCH:
         raise ConfigError(
             f"data.batch_size is {batch} and data.image_size {size}: the images of one batch would have more than "
-            f"{MOST_PIXELS:,} pixels. Give a smaller batch"
+            f"{MOST_PIXELS_OF_BATCH:,} pixels. Give a smaller batch"
         )
 
 
 def _whole(value: Any) -> int | None:
-    """Returns a whole number, also one written as a text, as Lightning takes it for trainer.devices; otherwise None."""
+    """Returns a whole number, also one in a text, as Lightning takes it for trainer.devices; None for all else."""
     return int(value) if type(value) is int or (isinstance(value, str) and re.fullmatch("[0-9]{1,20}", value)) else None

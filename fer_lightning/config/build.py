@@ -22,6 +22,7 @@ from fer_lightning.config.parts import apart, made, made_augmentation, made_loss
 from fer_lightning.config.run_config import refuse_foreign, refuse_untrusted
 from fer_lightning.config.run_length import refuse_changing_accumulation, refuse_what_never_comes
 from fer_lightning.config.run_places import measuring_trainer
+from fer_lightning.config.teacher import with_teacher_checkpoint
 from fer_lightning.config.trainer_options import check_batches, without_options_of_training
 from fer_lightning.config.trial import refuse_unrebuildable
 from fer_lightning.data import DataError, FERDataModule
@@ -58,7 +59,7 @@ def build(cfg: DictConfig) -> Experiment:
     finetuning, of_head = apart("finetune", cfg.finetune)
     own = [made("finetune", finetuning)] if cfg.finetune.unfreeze_at_epoch != 0 else []
     trainer = _trainer(cfg, own, callbacks=list(cfg.callbacks or {}), loggers=list(cfg.logger or {}))
-    loss = made_loss(cfg.loss)
+    loss = made_loss(with_teacher_checkpoint(cfg.loss))
     optimizer = made_optimizer(cfg, trainer.strategy.root_device)
     schedule = made_schedule(cfg, optimizer)
     refuse_changing_accumulation(trainer, schedule)

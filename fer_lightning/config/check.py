@@ -7,14 +7,15 @@ import lightning as L
 from hydra.utils import get_object
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from fer_lightning.callbacks.checkpoints import CHECKPOINTS
 from fer_lightning.config.bounds import refuse_too_much
 from fer_lightning.config.model import model_config
 from fer_lightning.config.trainer_options import check_trainer_options
 from fer_lightning.config.trust import named_in_conf
 from fer_lightning.errors import ConfigError
 from fer_lightning.signature import argument_error
-from fer_lightning.training.classifier import METRICS, EmotionClassifier
+from fer_lightning.training.checkpoint_names import CHECKPOINTS
+from fer_lightning.training.classifier import EmotionClassifier
+from fer_lightning.training.metrics import METRICS
 from fer_lightning.training.schedules import Schedule
 
 APART = {
@@ -60,11 +61,11 @@ def check(cfg: DictConfig) -> None:
         raise ConfigError(problem)
     if not 0 <= cfg.seed < 2**32:
         raise ConfigError(f"seed is {cfg.seed}; it must be at least 0 and below 2**32")
-    if not cfg.get("instead") and not (cfg.callbacks or {}).get("checkpoint"):
+    if not cfg.get("action") and not (cfg.callbacks or {}).get("checkpoint"):
         raise ConfigError("callbacks keep no checkpoint: name default too, as in 'callbacks=[default,early_stopping]'")
     if (ckpt := cfg.get("ckpt", "best")) not in CHECKPOINTS:
         raise ConfigError(f"ckpt is {ckpt}; it is one of {', '.join(CHECKPOINTS)}")
-    if not cfg.get("instead") and ckpt == "last" and not (cfg.callbacks or {}).get("last_checkpoint"):
+    if not cfg.get("action") and ckpt == "last" and not (cfg.callbacks or {}).get("last_checkpoint"):
         raise ConfigError("ckpt is last, but callbacks keep no last_checkpoint: name default too")
     if not isinstance(cfg.get("compile", False), bool):
         raise ConfigError(f"compile is {cfg.compile}; it is true or false")
@@ -74,7 +75,7 @@ def check(cfg: DictConfig) -> None:
     _check_unfreezing(cfg)
     _check_schedule(cfg)
     model_config(cfg.model)
-    for group in ("data", "augmentation", "finetune", "loss", "optimizer", "scheduler", "trainer", "instead"):
+    for group in ("data", "augmentation", "finetune", "loss", "optimizer", "scheduler", "trainer", "action"):
         _check_node(group, cfg[group])
     for group in ("callbacks", "logger"):
         for key, node in (cfg[group] or {}).items():

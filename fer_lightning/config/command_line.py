@@ -13,15 +13,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fer_lightning.config.home import with_home
 from fer_lightning.config.messages import message
-from fer_lightning.config.typed_command import as_typed as as_typed
 from fer_lightning.config.typed_words import for_hydra
-from fer_lightning.errors import ConfigError as ConfigError
+from fer_lightning.errors import ConfigError
 from fer_lightning.processes import end_with, leave_files_and_console_to_the_first, process_rank
-
-
-def better(monitor: str) -> str:
-    """Whether the monitored metric is better when it is smaller ("min") or greater ("max")."""
-    return "min" if monitor.endswith("loss") else "max"
+from fer_lightning.training.metrics import better
 
 
 def _resumed_or_new(resume: str | int | float | None, new: str) -> str:
@@ -86,6 +81,6 @@ def give_up(error: ConfigError) -> NoReturn:
 
 
 def _raised_by_hydra(error: Exception) -> bool:
-    """Whether it comes from Hydra's own code, and not from what it runs."""
+    """Returns whether it comes from Hydra's own code, and not from what it runs."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     return str(frame.f_globals.get("__name__")).startswith("hydra.")

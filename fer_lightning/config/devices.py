@@ -15,7 +15,7 @@ from fer_lightning.processes import processes_started
 
 
 class EndTogether(L.Callback):
-    """If the first process fails, those that it has started end too: else they would wait for its next step."""
+    """Ends the processes that the first has started if it fails: they would wait for its next step."""
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         launcher = trainer.strategy.launcher
@@ -25,7 +25,8 @@ class EndTogether(L.Callback):
 
 
 def refuse_what_devices_cannot_share(trainer: L.Trainer, cfg: DictConfig, datamodule: FERDataModule) -> None:
-    """
+    """Refuses several devices for what needs one, or used in another way than by DDP.
+
     Args:
         trainer: on one device or on several.
         cfg: of the run.
@@ -59,7 +60,7 @@ def refuse_what_devices_cannot_share(trainer: L.Trainer, cfg: DictConfig, datamo
         raise ConfigError(
             f"{has}: a sweep's jobs train on one device each. Give trainer.devices=1, or start one run after the other"
         )
-    if cfg.instead:
+    if cfg.action:
         raise ConfigError(f"{has}: what is done instead of training is done on one device. Give trainer.devices=1")
     if cfg.finetune.unfreeze_at_epoch:
         raise ConfigError(

@@ -22,7 +22,7 @@ def quieten() -> None:
         ".*The number of training batches .* is smaller than the logging interval.*",  # metrics are per epoch
         ".*module.s. in eval mode at the start of training.*",  # those that finetune has frozen
         ".*your dataloader is not resumable.*",  # ResumableShuffleSampler is
-        ".*logging on epoch level in distributed setting.*",  # metrics are shared already, and speed is told by one
+        ".*logging on epoch level in distributed setting.*",  # metrics are shared already, and speed is logged by one
         ".*LeafSpec.* is deprecated.*",  # Lightning calls what newer torch renames
     ):
         warnings.filterwarnings("ignore", text)
@@ -32,6 +32,6 @@ def quieten() -> None:
 
 
 def _unless_told_again(tell: Callable[[threading.ExceptHookArgs], Any], failure: threading.ExceptHookArgs) -> None:
-    """A full disk, say, which TensorBoard's writer raises in the main thread too."""
+    """Reports what fails in a thread, but for what TensorBoard's writer raises in the main thread too: a full disk."""
     if type(failure.thread).__name__ != "_AsyncWriterThread":
         tell(failure)

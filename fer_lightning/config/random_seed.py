@@ -1,6 +1,5 @@
 """seed=null: a seed that is drawn for a run, logged, and recorded with it."""
 
-import logging
 import secrets
 from pathlib import Path
 
@@ -9,8 +8,6 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from fer_lightning.errors import ConfigError
 from fer_lightning.files import written_whole
 from fer_lightning.processes import processes_started
-
-log = logging.getLogger(__name__)
 
 SEED_FILE = "seed.txt"
 """In the folder of a run whose seed was drawn; its config.yaml has it too, which Hydra rewrites if a sweep goes on."""
@@ -34,7 +31,6 @@ def with_seed(cfg: DictConfig, run_dir: Path) -> DictConfig:
         )
     else:
         seed = secrets.randbelow(2**32)
-    log.info("seed=null: the seed of this run is %d", seed)
     cfg = cfg.copy()
     cfg.seed = seed
     return cfg

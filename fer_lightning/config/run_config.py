@@ -6,19 +6,20 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from fer_lightning.callbacks.checkpoints import CHECKPOINTS
-from fer_lightning.config.hydra_files import config_file, hydra_value, overrides_of
+from fer_lightning.config.hydra_files import config_file
 from fer_lightning.config.trust import trusted_target
 from fer_lightning.errors import ConfigError
+from fer_lightning.report.run_yaml import hydra_value, run_overrides
+from fer_lightning.training.checkpoint_names import CHECKPOINTS
 
-GROUPS = ("data", "augmentation", "model", "finetune", "loss", "optimizer", "trainer", "callbacks")
+NEEDED_GROUPS = ("data", "augmentation", "model", "finetune", "loss", "optimizer", "trainer", "callbacks")
 
 REFERENCES = re.compile(r"(?:[^$]|\$(?!\{)|\$\{(?:hydra:)?[\w./\[\]-]+\}|\$\{better:\$\{[\w.]+\}\})*")
 """Texts that at most refer to other keys. OmegaConf's other resolvers make nodes of texts and read the environment."""
 
 
 def run_config(run_dir: Path) -> DictConfig:
-    """The config of a run, as Hydra has left it in its folder.
+    """Returns the config of a run, as Hydra has left it in its folder.
 
     Raises:
         ConfigError: it cannot be read, or is none that Hydra writes.
@@ -40,11 +41,11 @@ def refuse_unreadable(run_dir: Path) -> None:
         return
     run_config(run_dir)
     hydra_value(run_dir)
-    overrides_of(run_dir)
+    run_overrides(run_dir)
 
 
 def checkpoint_of(run_dir: Path, name: str | None = None) -> Path:
-    """Of a run, the checkpoint of this name, best or last; without one, that which train.py tested.
+    """Returns a run's checkpoint of this name, best or last; without a name, the one that train.py tested.
 
     Raises:
         ConfigError: a run whose config cannot be read, or names foreign code or another checkpoint.
@@ -68,11 +69,13 @@ def refuse_foreign(cfg: DictConfig) -> None:
     if str(OmegaConf.select(cfg, "model._target_")).startswith("fer_lightning."):
         raise ConfigError("this run was made by version 0.1 of fer_lightning, whose runs are not read. Train it again")
     refuse_untrusted(cfg)
-    for group in GROUPS:
+    for group in NEEDED_GROUPS:
         if not isinstance(OmegaConf.select(cfg, group), DictConfig):
             raise ConfigError(f"{group} has no keys in the config of this run: it is damaged, or of another program")
     if not isinstance(cfg.get("monitor"), str):
         raise ConfigError("monitor is no name in the config of this run: it is damaged, or of another program")
+    if "action" not in cfg:
+        raise ConfigError("action is no key in the config of this run: an older version of this program made it")
 
 
 def refuse_untrusted(cfg: DictConfig) -> None:

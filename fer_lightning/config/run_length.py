@@ -26,7 +26,7 @@ def refuse_what_never_comes(cfg: DictConfig, trainer: L.Trainer, batches: int) -
     batches = math.ceil(batches / (trainer.num_devices * trainer.num_nodes))
     steps = steps_of_epoch(trainer, batches)
     _refuse_never_unfreezing(cfg, steps)
-    if not cfg.instead and not is_validated(trainer, batches):
+    if not cfg.action and not is_validated(trainer, batches):
         _refuse_never_validated(cfg, trainer, steps)
 
 

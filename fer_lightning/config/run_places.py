@@ -25,7 +25,7 @@ FOLDERS = {
 }
 """The program's own places, below the folder of the run."""
 
-NAMES = {
+FILE_NAMES = {
     "callbacks.checkpoint.filename": "best",
     "logger.csv.name": "",
     "logger.csv.version": "",
@@ -65,7 +65,7 @@ def keep_to_own_folder(run: DictConfig, run_dir: Path) -> list[str]:
     """
     OmegaConf.set_struct(run, False)
     places = {key: literal_text(str(run_dir.absolute() / below)) for key, below in FOLDERS.items()}
-    for key, text in (places | NAMES).items():
+    for key, text in (places | FILE_NAMES).items():
         if OmegaConf.select(run, key.rpartition(".")[0]):
             OmegaConf.update(run, key, text, force_add=True)
     taken_out = []
@@ -101,7 +101,7 @@ def refuse_other_places(cfg: DictConfig, run_dir: Path) -> None:
         found = OmegaConf.select(cfg, key, default=run_dir / below)
         if found is None or _whole(Path(str(found))) != _whole(run_dir / below):
             raise ConfigError(f"{key} is {found}; a run keeps that in its own folder, {run_dir / below}: leave it out")
-    for key, expected in NAMES.items():
+    for key, expected in FILE_NAMES.items():
         if (found := OmegaConf.select(cfg, key, default=expected)) != expected:
             raise ConfigError(f"{key} is {found!r}; the report, test.py and resume= need {expected!r}: leave it out")
     for key, allowed in (("save_top_k", (1,)), ("save_last", (None, False))):
@@ -119,7 +119,7 @@ def refuse_other_places(cfg: DictConfig, run_dir: Path) -> None:
 
 
 def measuring_trainer(run: DictConfig, folder: Path) -> DictConfig:
-    """Of the trainer of a run, what measuring takes: its profiler or plugins would write.
+    """Returns what measuring takes of the trainer of a run: its profiler or plugins would write.
 
     It writes into this folder, on one device, however many the run was trained on.
     """
@@ -147,19 +147,19 @@ def refuse_links(run_dir: Path) -> None:
 
 
 def _nodes(cfg: DictConfig, group: str) -> list[tuple[str, DictConfig]]:
-    """The objects of a group, by name."""
+    """Returns the objects of a group, by name."""
     nodes = cfg.get(group)
     pairs = nodes.items() if isinstance(nodes, DictConfig) else ()
     return [(str(name), node) for name, node in pairs if isinstance(node, DictConfig) and "_target_" in node]
 
 
 def _kept_of_tracker(node: DictConfig) -> tuple[str, ...] | None:
-    """None for a logger that writes into the run's folder alone."""
+    """Returns the arguments that a tracker keeps; None for a logger that writes into the run's folder alone."""
     return KEPT_OF_TRACKERS.get(str(node._target_).rpartition(".")[2])
 
 
 def _texts(cfg: DictConfig) -> Iterator[tuple[str, str]]:
-    """The texts of all objects that write, but for the program's own and for trackers, with references resolved."""
+    """Yields the texts of all objects that write, references resolved, but for the program's own and for trackers."""
     trackers = {f"logger.{name}" for name, node in _nodes(cfg, "logger") if _kept_of_tracker(node) is not None}
     groups = ("trainer", "callbacks", "logger")
     pairs: list[tuple[str, Any]] = [
@@ -172,12 +172,12 @@ def _texts(cfg: DictConfig) -> Iterator[tuple[str, str]]:
             pairs += [(f"{key}.{inner!s}", one) for inner, one in value.items()]
         elif isinstance(value, list):
             pairs += [(f"{key}.{place}", one) for place, one in enumerate(value)]
-        elif isinstance(value, str) and key not in FOLDERS and key not in NAMES:
+        elif isinstance(value, str) and key not in FOLDERS and key not in FILE_NAMES:
             yield key, value
 
 
 def _lies_within(key: str, text: str, run_dir: Path) -> bool:
-    """Whether a text names no place, or one in the folder of the run."""
+    """Returns whether a text names no place, or one in the folder of the run."""
     above = {".."} & {*re.split(r"[/\\]", text)}
     if key.endswith(".filename"):  # below a folder that has a key of its own
         return not above and text[:1] not in ("/", "\\", "~")

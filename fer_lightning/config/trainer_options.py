@@ -121,6 +121,6 @@ def check_batches(trainer: Any, batches: Mapping[str, int]) -> None:
 
 
 def _first_share(count: int) -> float:
-    """Returns a share with few digits of which so many batches have a whole one."""
+    """Returns a share with few digits that is at least one batch of this number."""
     parts = int("1" + "0" * len(str(count)))
     return math.ceil(parts / count) / parts

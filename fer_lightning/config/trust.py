@@ -19,7 +19,6 @@ import os
 import sys
 from collections.abc import Callable
 from fnmatch import fnmatchcase
-from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -36,14 +35,13 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchvision.transforms import v2
 
+from fer_lightning.config.typed_command import CONF
 from fer_lightning.data import FERDataModule
 from fer_lightning.data.readers.ferplus import VotesOptions
 from fer_lightning.nets.registry import VARIABLE, trusted_modules
 from fer_lightning.training.finetuning import Finetuning
 from fer_lightning.training.losses import CrossEntropy
 from fer_lightning.transforms.augment import Augmentation
-
-CONF = Path(__file__).parents[2] / "conf"
 
 HARMLESS_TO_IMPORT = ("torch", "torchvision", "torchmetrics", "lightning", "fer_lightning")
 """They are imported already. They hold much that executes what it is given, so that is all there is to say for them."""
@@ -63,7 +61,7 @@ KINDS: dict[str, tuple[Any, ...]] = {
     "callbacks.progress_bar": (ProgressBar,),
     "callbacks.*": (Callback,),
     "logger.*": (Logger,),
-    "instead": (),
+    "action": (),
 }
 """Where a config may have a _target_, and which: classes derived from these, and functions where FunctionType is."""
 

@@ -4,12 +4,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
+from fer_lightning.config.hydra_internals import get_args_parser
 from fer_lightning.config.messages import choices_of, our_name
 from fer_lightning.config.typed_command import CONF, readable
 from fer_lightning.errors import ConfigError

@@ -14,7 +14,7 @@ FINEST = 6
 
 
 def grad_cam(net: nn.Module, images: Tensor, classes: Tensor) -> tuple[Tensor, str]:
-    """Where the evidence for a class lies, and the name of the layer that was asked.
+    """Returns where the evidence for a class lies, and the name of the layer that was asked.
 
     Selvaraju et al.: Grad-CAM, ICCV 2017, at the last convolutional layer whose maps are at least 6×6.
 
@@ -29,7 +29,7 @@ def grad_cam(net: nn.Module, images: Tensor, classes: Tensor) -> tuple[Tensor, s
     Raises:
         ValueError: no layer has such maps.
     """
-    with torch.compiler.set_stance("force_eager"):  # hooks would have a compiled network compiled anew
+    with torch.compiler.set_stance("force_eager"):  # hooks would have a compiled network compiled again
         name = _last_map(net, images[:1])
         layer = net.get_submodule(name)
         evidence = LayerGradCam(net, layer).attribute(images, target=classes, relu_attributions=True)
@@ -38,13 +38,13 @@ def grad_cam(net: nn.Module, images: Tensor, classes: Tensor) -> tuple[Tensor, s
 
 
 def transformer_of(net: nn.Module) -> SpatialTransformer | None:
-    """The network's spatial transformer, if it has one."""
+    """Returns the network's spatial transformer, if it has one."""
     return next((layer for layer in net.modules() if isinstance(layer, SpatialTransformer)), None)
 
 
 @torch.no_grad()
 def transformed(transformer: SpatialTransformer, images: Tensor) -> tuple[Tensor, Tensor]:
-    """images, float (B, 1, S, S), as the transformer hands them on, and the box that it reads.
+    """Returns images, float (B, 1, S, S), as the transformer hands them on, and the box that it reads.
 
     The box's corners lie in the order of a closed line, (B, 5, 2), x before y, in pixels of the image.
     """
@@ -56,7 +56,7 @@ def transformed(transformer: SpatialTransformer, images: Tensor) -> tuple[Tensor
 
 
 def _last_map(net: nn.Module, image: Tensor) -> str:
-    """The name of the layer that is last, as the image runs through, of those that tell where in it something is.
+    """Returns the name of the last layer, as the image runs through, of those that tell where in it something is.
 
     These are convolutions, and what is built of them, whose maps are large enough and no larger than what they are made
     of (an adaptive pool can blow one number up), and that have one channel a filter (some transformers put them last).

@@ -21,19 +21,22 @@ BLUE, ORANGE, GREEN = COLOURS[:3]
 GREY, WRONG = "#555555", "#b3400a"
 
 
-def confusion_figure(counts: Tensor, class_names: tuple[str, ...], shares: bool = False) -> Figure:
-    """counts: int64 (C, C), true class by predicted class. The shade is the share of the true class in either case.
+def confusion_chart(counts: Tensor, class_names: tuple[str, ...], shares: bool = False) -> Figure:
+    """Draws a confusion matrix; the shade is the share of the true class.
 
-    shares: the cells hold that share, in percent, instead of the counts.
+    Args:
+        counts: int64 (C, C), true class by predicted class.
+        class_names: of the C classes.
+        shares: the cells hold that share, in percent, not the counts.
     """
     figure = Figure(figsize=(5.8, 5), layout="constrained")  # two of them fit beside each other on the page
     axes = figure.add_subplot()
-    of_row = counts.double() / counts.sum(1, keepdim=True).clamp(min=1)
-    image = axes.imshow(of_row.numpy(), cmap="cividis", vmin=0, vmax=1)
+    row_shares = counts.double() / counts.sum(1, keepdim=True).clamp(min=1)
+    image = axes.imshow(row_shares.numpy(), cmap="cividis", vmin=0, vmax=1)
     for row, column in torch.cartesian_prod(torch.arange(len(counts)), torch.arange(len(counts))).tolist():
-        share = f"{of_row[row, column]:.0%}" if counts[row].any() else "–"
+        share = f"{row_shares[row, column]:.0%}" if counts[row].any() else "–"
         text = share if shares else f"{counts[row, column]:,}"
-        colour = "black" if of_row[row, column] > 0.55 else "white"
+        colour = "black" if row_shares[row, column] > 0.55 else "white"
         axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=9)
     axes.set_xticks(range(len(class_names)), class_names, rotation=30, ha="right")
     axes.set_yticks(range(len(class_names)), class_names)
@@ -42,8 +45,8 @@ def confusion_figure(counts: Tensor, class_names: tuple[str, ...], shares: bool 
     return figure
 
 
-def per_class_figure(table: pd.DataFrame) -> Figure:
-    """Precision, recall and F1 of each class, with their 95% intervals: of `Results.per_class()`."""
+def per_class_chart(table: pd.DataFrame) -> Figure:
+    """Draws precision, recall and F1 of each class, with their 95% intervals: of `Results.per_class()`."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     axes = figure.add_subplot()
     places = np.arange(len(table))
@@ -60,8 +63,8 @@ def per_class_figure(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def precision_recall_figure(predictions: Predictions) -> Figure:
-    """A curve for each class that has faces, with its average precision."""
+def precision_recall_chart(predictions: Predictions) -> Figure:
+    """Draws a curve for each class that has faces, with its average precision."""
     probabilities, labels, classes = predictions.probabilities, predictions.labels, len(predictions.class_names)
     precisions, recalls, _ = multiclass_precision_recall_curve(probabilities, labels, classes)
     averages = multiclass_average_precision(probabilities, labels, classes, average="none")
@@ -84,8 +87,8 @@ def precision_recall_figure(predictions: Predictions) -> Figure:
     return figure
 
 
-def reliability_figure(predictions: Predictions) -> Figure:
-    """How often the network is right when it is so sure, with 95% intervals, and how often it is so sure."""
+def reliability_chart(predictions: Predictions) -> Figure:
+    """Draws the accuracy at each confidence, with 95% intervals, and how many faces have that confidence."""
     edges = np.linspace(0, 1, BINS + 1)
     confidence, right = predictions.confidence.numpy(), predictions.right.numpy()
     place = np.clip(np.digitize(confidence, edges) - 1, 0, BINS - 1)
@@ -109,6 +112,6 @@ def reliability_figure(predictions: Predictions) -> Figure:
 
 
 def _draw_intervals(axes: Axes, at: Numbers, value: Numbers, low: Numbers, high: Numbers) -> None:
-    """Over bars as high as value."""
+    """Draws intervals over bars that are as high as value."""
     reach = np.abs(np.stack([value - low, high - value]))  # of 0 and 1, rounding can leave an end just inside of it
     axes.errorbar(at, value, reach, fmt="none", ecolor="black", elinewidth=1, capsize=2)

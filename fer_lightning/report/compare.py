@@ -19,12 +19,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from fer_lightning.config.hydra_files import overrides_of
 from fer_lightning.report.charts import COLOURS
 from fer_lightning.report.curves import curves_of_runs
 from fer_lightning.report.metrics_json import Tested, metrics_in
-from fer_lightning.report.page import Key, Picture, Section, Table, made, write_page
+from fer_lightning.report.page import Chart, Key, Section, Table, made, write_page
 from fer_lightning.report.run_tables import all_read, curves_in, predictions_in
+from fer_lightning.report.run_yaml import run_overrides
 
 BARS = 6
 """Runs up to which their differences on each class are drawn: of more, the table alone is readable."""
@@ -54,38 +54,38 @@ class Run:
 
 
 def runs_in(folders: Sequence[Path]) -> list[Run]:
-    """The tested runs in and below these folders, named by what tells their folders apart.
+    """Returns the tested runs in and below these folders, named by what tells their folders apart.
 
     Raises:
         ValueError: less than two, or runs that were not tested on the same faces with the same labels.
     """
     if missing := [str(folder) for folder in folders if not folder.is_dir()]:
         raise ValueError(f"there is no folder {', '.join(missing)}")
-    of_folders = {folder: sorted(folder.glob("**/predictions.csv")) for folder in folders}
-    if empty := [str(folder) for folder, found in of_folders.items() if not found]:
+    found_in = {folder: sorted(folder.glob("**/predictions.csv")) for folder in folders}
+    if empty := [str(folder) for folder, found in found_in.items() if not found]:
         print(f"left out, since they hold no tested run: {', '.join(empty)}", file=sys.stderr)
-    files = list(dict.fromkeys(file for found in of_folders.values() for file in found))
+    files = list(dict.fromkeys(file for found in found_in.values() for file in found))
     if len(files) < 2:
         tested = f"only {files[0].parent.parent} has" if files else "none has"
         raise ValueError(f"{tested} been tested, of {', '.join(map(str, folders))}; to compare takes two")
-    of_files = [file.parent.parent if file.parent.name == "report" else file.parent for file in files]
-    own = _typed(of_files)
+    run_folders = [file.parent.parent if file.parent.name == "report" else file.parent for file in files]
+    own = _typed(run_folders)
     runs = [
         Run(name, typed, *contents)
-        for name, typed, contents in zip(_names(of_files, own), own, all_read(files, _contents), strict=True)
+        for name, typed, contents in zip(_names(run_folders, own), own, all_read(files, _contents), strict=True)
     ]
     for run in runs[1:]:
         if run.classes != runs[0].classes or not run.predictions["label"].equals(runs[0].predictions["label"]):
             raise ValueError(
                 f"{run.name} and {runs[0].name} were not tested on the same faces with the same labels, but on "
-                f"{_tested_on(run)} and on {_tested_on(runs[0])}: test them on one part with "
+                f"{_test_part(run)} and on {_test_part(runs[0])}: test them on one part with "
                 f"python test.py run_dir=… data.path=… data.splits.test=…"
             )
     return runs
 
 
 def _contents(predictions: Path) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame | None]:
-    """Figures, predictions and curves of the run that predictions.csv is of."""
+    """Returns metrics, predictions and curves of the run that predictions.csv is of."""
     metrics = metrics_in(predictions.with_name("metrics.json"), Tested)
     tested = metrics.get("run")  # which one test.py has tested
     curves = (Path(tested) if isinstance(tested, str) else predictions.parent.parent) / "metrics.csv"
@@ -93,7 +93,7 @@ def _contents(predictions: Path) -> tuple[dict[str, Any], pd.DataFrame, pd.DataF
 
 
 def mcnemar(right: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
-    """The probability that two equally good networks differ in so many faces or more one way (exact, two-sided).
+    """Returns how likely two equally good networks are to differ so much or more (exact, two-sided).
 
     McNemar: Note on the sampling error of the difference between correlated proportions, Psychometrika 1947.
     """
@@ -104,14 +104,14 @@ def mcnemar(right: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
 
 
 def ensemble_accuracy(runs: Sequence[Run]) -> float:
-    """Of the class with the highest mean probability."""
+    """Returns the accuracy of the class with the highest mean probability."""
     mean = sum(run.predictions.filter(regex="^p_").to_numpy() for run in runs) / len(runs)
     said = np.array(runs[0].classes)[np.argmax(mean, axis=1)]
     return float((said == _labels(runs[0])).mean())
 
 
 def write_comparison(runs: Sequence[Run], folder: Path) -> Path:
-    """folder/index.html."""
+    """Writes folder/index.html."""
     parts = (
         ("Runs", lambda section: _table(section, runs)),
         ("Curves", lambda section: _curves(section, runs)),
@@ -137,13 +137,13 @@ def _table(section: Section, runs: Sequence[Run]) -> None:
 
 
 def _curves(section: Section, runs: Sequence[Run]) -> None:
-    of_runs = {run.name: run.curves for run in runs if run.curves is not None}
+    curves = {run.name: run.curves for run in runs if run.curves is not None}
     if missing := [run.name for run in runs if run.curves is None]:
         section.texts.append(f"Without a metrics.csv: {', '.join(missing)}.")
-    if of_runs:
-        figure, legend, divergences = curves_of_runs(of_runs)
+    if curves:
+        figure, legend, divergences = curves_of_runs(curves)
         section.texts += divergences
-        section.pictures.append(Picture.of(figure, "loss and accuracy of each run on val", legend=legend))
+        section.charts.append(Chart.of(figure, "loss and accuracy of each run on val", legend=legend))
 
 
 def _classes(section: Section, runs: Sequence[Run]) -> None:
@@ -153,17 +153,17 @@ def _classes(section: Section, runs: Sequence[Run]) -> None:
     if len(runs) <= BARS:
         caption = f"More recall than {recall.columns[0]} has, in percentage points."
         figure, legend = _differences(recall)
-        section.pictures.append(Picture.of(figure, "recall of each class, against the first run", caption, legend))
+        section.charts.append(Chart.of(figure, "recall of each class, against the first run", caption, legend))
 
 
 def _recall(runs: Sequence[Run]) -> pd.DataFrame:
-    """A row a class, a column a run."""
+    """Returns a row for each class, a column for each run."""
     recall = pd.DataFrame({run.name: pd.Series(run.right).groupby(_labels(run)).mean() for run in runs})
     return recall.reindex([name for name in runs[0].classes if name in recall.index])
 
 
 def _differences(recall: pd.DataFrame) -> tuple[Figure, list[Key]]:
-    """Of each run but the first a bar a class, and the legend."""
+    """Draws a bar for each class, of each run but the first; returns the legend too."""
     legend = [Key(str(name), colour) for name, colour in zip(recall.columns[1:], COLOURS[1:], strict=False)]
     figure = Figure(figsize=(11, 0.3 * len(legend) * len(recall) + 1.8), layout="constrained")
     axes = figure.add_subplot()
@@ -200,7 +200,7 @@ def _pairs(section: Section, runs: Sequence[Run]) -> None:
     section.tables = [Table(columns, rows, caption)]
 
 
-def _tested_on(run: Run) -> str:
+def _test_part(run: Run) -> str:
     return f"{run.metrics['test_split']} ({len(run.predictions):,} faces of {len(run.classes)} classes)"
 
 
@@ -209,7 +209,7 @@ def _labels(run: Run) -> NDArray[np.str_]:
 
 
 def _names(folders: Sequence[Path], typed: Sequence[str]) -> list[str]:
-    """What was typed, where it tells all runs apart and is short; else the paths without what they share."""
+    """Returns what was typed, if short and different for all runs; otherwise the paths without what they share."""
     if all(0 < len(one) <= LONGEST_NAME for one in typed) and len(set(typed)) == len(typed):
         return list(typed)
     parts = [folder.absolute().parts for folder in folders]
@@ -218,10 +218,10 @@ def _names(folders: Sequence[Path], typed: Sequence[str]) -> list[str]:
 
 
 def _typed(folders: Sequence[Path]) -> list[str]:
-    """What was typed for each run and not for all of them."""
-    words = all_read(folders, lambda folder: overrides_of(folder) or [])
+    """Returns what was typed for each run and not for all of them."""
+    words = all_read(folders, lambda folder: run_overrides(folder) or [])
     common = set(words[0]).intersection(*words)
-    return [" ".join(word for word in of_run if word not in common) for of_run in words]
+    return [" ".join(word for word in words_of_run if word not in common) for words_of_run in words]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

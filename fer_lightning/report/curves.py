@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from fer_lightning.config.command_line import better
 from fer_lightning.report.charts import BLUE, COLOURS, GREY, ORANGE
 from fer_lightning.report.page import Key
+from fer_lightning.training.metrics import better
 
 DASHES = {"-": "", "--": "9 3", ":": "3 3", "-.": "9 3 3 3"}
 """matplotlib's line styles, and SVG's for the legend. With charts.COLOURS, they tell 28 runs apart."""
@@ -19,12 +19,12 @@ FEW = 20
 """Points up to which each of a line is marked: a line of one point is nothing without its mark."""
 
 DIVERGED = 3
-"""Times the highest loss of the calmest run: from there on, the curve of another leaves the picture."""
+"""Times the highest loss of the calmest run: from there on, the curve of another leaves the chart."""
 
 
-def curves_figure(metrics: pd.DataFrame, monitor: str) -> Figure:
-    """Of the columns of metrics.csv; the epoch that is best by monitor is marked."""
-    epochs = of_epochs(metrics)
+def curves_chart(metrics: pd.DataFrame, monitor: str) -> Figure:
+    """Draws the columns of metrics.csv; the epoch that is best by monitor is marked."""
+    epochs = epoch_table(metrics)
     has_rates = any(str(name).startswith("lr-") for name in metrics)
     has_speed = "train/images_per_second" in epochs
     rows = 2 if has_rates or has_speed else 1
@@ -55,13 +55,13 @@ def curves_figure(metrics: pd.DataFrame, monitor: str) -> Figure:
 
 
 def curves_of_runs(runs: Mapping[str, pd.DataFrame]) -> tuple[Figure, list[Key], list[str]]:
-    """Val loss and accuracy of runs over each other, by their names; the legend; in words, which have diverged."""
+    """Draws val loss and accuracy of runs over each other; returns also the legend and, in words, which diverged."""
     figure = Figure(figsize=(11, 4), layout="constrained")
     panels = figure.subplots(1, 2)
     losses: dict[str, pd.Series] = {}
     legend = []
     for place, (run, metrics) in enumerate(runs.items()):
-        epochs = of_epochs(metrics)
+        epochs = epoch_table(metrics)
         colour, style = COLOURS[place % len(COLOURS)], list(DASHES)[place // len(COLOURS) % len(DASHES)]
         legend.append(Key(run, colour, DASHES[style]))
         for axes, name in zip(panels, ("loss", "accuracy"), strict=True):
@@ -87,13 +87,13 @@ def curves_of_runs(runs: Mapping[str, pd.DataFrame]) -> tuple[Figure, list[Key],
 
 
 def _readable_top(losses: Sequence[pd.Series]) -> float | None:
-    """Where the loss axis has to end for the calmest run to be readable; None where nothing is in its way."""
+    """Returns where the loss axis has to end for the calmest run to be readable; None where nothing is in its way."""
     highest = [float(finite.max()) for values in losses if len(finite := values[np.isfinite(values)])]
     return DIVERGED * min(highest) if highest and max(highest) > DIVERGED * min(highest) else None
 
 
-def of_epochs(metrics: pd.DataFrame) -> pd.DataFrame:
-    """A row an epoch, from 1, of the CSV's one line a metric and epoch, whose other cells are empty.
+def epoch_table(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Returns a row for each epoch, from 1; the CSV has a line for each metric and epoch, whose other cells are empty.
 
     Without the test's line, which counts as of the epoch after the last.
     """
@@ -103,7 +103,7 @@ def of_epochs(metrics: pd.DataFrame) -> pd.DataFrame:
 
 
 def _draw_rates(axes: Axes, metrics: pd.DataFrame) -> None:
-    """One line for each learning rate that some parameters have; groups with the same rates share a line."""
+    """Draws a line for each learning rate that some parameters have; groups with the same rates share one."""
     lines: dict[tuple[float, ...], pd.Series] = {}
     for column in (name for name in metrics if str(name).startswith("lr-")):
         rates = metrics.set_index("step")[column].dropna()

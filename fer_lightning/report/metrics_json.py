@@ -10,11 +10,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-LARGEST = 1 << 26
-"""Bytes of a metrics.json; with the confusion matrix of a thousand classes it has some eight million."""
+from fer_lightning.files import text_in
+
+LONGEST_METRICS = 1 << 26
+"""Characters of a metrics.json; with the confusion matrix of a thousand classes it has some eight million."""
 
 Share = Annotated[float, Field(ge=0, le=1)] | None
-"""null where a figure is not a number, as one of a class that nobody has."""
+"""null where a result is not a number, as one of a class that no face has."""
 
 Positive = Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
 
@@ -50,7 +52,7 @@ def as_json(content: Any) -> str:
 
 
 def metrics_in(file: Path, kind: type[BaseModel] | None = None) -> dict[str, Any]:
-    """What a metrics.json holds, NaN where it has null.
+    """Returns what a metrics.json holds, NaN where it has null.
 
     Args:
         file: the metrics.json.
@@ -61,7 +63,7 @@ def metrics_in(file: Path, kind: type[BaseModel] | None = None) -> dict[str, Any
         json.JSONDecodeError: it was cut short, or is something else.
         ValueError: it holds something else than kind.
     """
-    text = text_in(file, LARGEST)
+    text = text_in(file, LONGEST_METRICS)
     try:
         content = json.loads(text, parse_constant=lambda name: None)  # NaN, which is no JSON
     except json.JSONDecodeError as error:
@@ -69,42 +71,23 @@ def metrics_in(file: Path, kind: type[BaseModel] | None = None) -> dict[str, Any
     except (ValueError, RecursionError) as error:  # numbers of thousands of digits, lists of lists of lists …
         raise ValueError(f"{file} is not the JSON that train.py writes") from error
     if not isinstance(content, dict):
-        raise ValueError(f"{file} holds a {type(content).__name__}, not the figures that train.py writes")
+        raise ValueError(f"{file} holds a {type(content).__name__}, not the results that train.py writes")
     if kind is not None:
         _check(kind, content, file)
     return {name: math.nan if value is None else value for name, value in content.items()}
 
 
 def score_in(file: Path, monitor: str) -> float:
-    """A single figure of a metrics.json; NaN where it has null or none.
+    """Returns a single result of a metrics.json; NaN where it has null or none.
 
     Raises:
         FileNotFoundError, json.JSONDecodeError: as `metrics_in`.
-        ValueError: as well, or that figure is no number.
+        ValueError: as well, or that result is no number.
     """
     score = metrics_in(file).get(monitor, math.nan)
     if isinstance(score, bool) or not isinstance(score, int | float) or math.isinf(score):
         raise ValueError(f"{file}: {monitor} is no number")
     return float(score)
-
-
-def text_in(file: Path, largest: int) -> str:
-    """What a file holds.
-
-    Raises:
-        FileNotFoundError: there is none.
-        ValueError: it is no text, no file or larger than this number of bytes.
-    """
-    if not file.is_file() and file.exists():  # to read a pipe or a device might never end
-        raise ValueError(f"{file} is not a file")
-    with file.open("rb") as stream:  # not all of it, whatever its size is said to be
-        content = stream.read(largest + 1) if file.stat().st_size <= largest else None
-    if content is None or len(content) > largest:
-        raise ValueError(f"{file} is larger than {largest:,} bytes: this program has not written it")
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file} is not text in UTF-8") from error
 
 
 def _check(kind: type[BaseModel], content: dict[str, Any], file: Path) -> None:

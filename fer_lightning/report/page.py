@@ -1,4 +1,4 @@
-"""A page of sections in one file: pictures inside, no network, readable on a phone and on paper, light and dark."""
+"""A page of sections in one file: all inside, no network, readable on a phone and on paper, light and dark."""
 
 import base64
 import io
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Key:
-    """An entry of a legend below a picture: in a chart, long names are cut and most scripts have no letters."""
+    """An entry of a legend below a chart: in it, long names are cut and most scripts have no letters."""
 
     name: str
     colour: str  # of CSS
@@ -29,7 +29,7 @@ class Key:
 
 
 @dataclass(frozen=True)
-class Picture:
+class Chart:
     """A chart or an image, as a data: address."""
 
     address: str
@@ -39,7 +39,7 @@ class Picture:
     legend: Sequence[Key] = ()
 
     @classmethod
-    def of(cls, figure: Figure, alt: str, caption: str = "", legend: Sequence[Key] = ()) -> "Picture":
+    def of(cls, figure: Figure, alt: str, caption: str = "", legend: Sequence[Key] = ()) -> "Chart":
         stream = io.BytesIO()
         figure.savefig(stream, format="png", dpi=160, facecolor="white")
         return cls(_address(stream.getvalue()), round(figure.get_figwidth() * 80), alt, caption, legend)
@@ -55,7 +55,7 @@ class Table:
 
     @classmethod
     def of(cls, frame: pd.DataFrame, shown: dict[str, str], caption: str = "") -> "Table":
-        """shown: how a column's numbers are written, as in {"recall": ".1%"}."""
+        """Returns a data frame as a table; shown: how a column's numbers are written, as in {"recall": ".1%"}."""
         rows = [
             [
                 (f"{value:{shown[name]}}" if name in shown and not pd.isna(value) else _plain(value), value)
@@ -88,12 +88,12 @@ class Sample:
 
 @dataclass
 class Section:
-    """A heading and what is below it: texts, pictures, tables, rows of faces, small ones where they have no figures."""
+    """A heading and what is below it: texts, charts, tables, rows of faces, also of small ones."""
 
     title: str
     texts: list[str] = field(default_factory=list)
     facts: list[tuple[str, str]] = field(default_factory=list)
-    pictures: list[Picture] = field(default_factory=list)
+    charts: list[Chart] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     faces: list[tuple[str, list[Face]]] = field(default_factory=list)
     samples: list[tuple[str, list[tuple[str, list[Sample]]]]] = field(default_factory=list)  # heading, captioned rows
@@ -102,18 +102,18 @@ class Section:
 
 @contextmanager
 def attempted(what: str, section: Section | None = None) -> Iterator[None]:
-    """The block may fail: the log says why, and the section too. A report never fails a finished training."""
+    """Lets the block fail: the log says why, and the section too. A report never fails a finished training."""
     try:
         yield
     except Exception as error:
-        of_surroundings = isinstance(error, OSError) and error.errno is not None  # a full disk
-        log.warning("the report is without %s: %s", what, error, exc_info=not of_surroundings)
+        is_no_bug = isinstance(error, OSError) and error.errno is not None  # a full disk
+        log.warning("the report is without %s: %s", what, error, exc_info=not is_no_bug)
         if section is not None:
             section.failures.append(f"{what} could not be made: {type(error).__name__}: {error}")
 
 
 def made(title: str, make: Callable[[Section], None]) -> Section:
-    """A section, or as much of it as could be made."""
+    """Returns a section, or as much of it as could be made."""
     section = Section(title)
     with attempted(title, section):
         make(section)
@@ -134,7 +134,7 @@ def write_page(file: Path, title: str, sections: Sequence[Section]) -> None:
 
 
 def face_address(pixels: Tensor) -> str:
-    """Of a face, uint8 (48, 48), as a PNG."""
+    """Returns a face, uint8 (48, 48), as the address of a PNG."""
     stream = io.BytesIO()
     Image.fromarray(pixels.numpy()).save(stream, "png")
     return _address(stream.getvalue())

@@ -1,4 +1,4 @@
-"""What a tested network says of each face: predictions.csv, and the figures that need the probabilities."""
+"""What a tested network says of each face: predictions.csv, and the metrics that need the probabilities."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,7 @@ class Predictions:
 
     @classmethod
     def of(cls, model: EmotionClassifier, trainer: L.Trainer) -> "Predictions":
-        """What `trainer.test(model)` has just made."""
+        """Returns what `trainer.test(model)` has just made."""
         datamodule = trainer.datamodule  # type: ignore[attr-defined]
         probabilities = torch.cat(model.tested).exp().cpu()
         faces, rows = datamodule.faces, datamodule.rows["test"][: len(probabilities)]
@@ -50,22 +50,24 @@ class Predictions:
 
     @property
     def predicted(self) -> Tensor:
-        """The likeliest class, int64 (N,)."""
+        """Returns the likeliest class, int64 (N,)."""
         return self.probabilities.argmax(1)
 
     @property
     def confidence(self) -> Tensor:
-        """Its probability, float32 (N,)."""
+        """Returns the probability of the likeliest class, float32 (N,)."""
         return self.probabilities.amax(1)
 
     @property
     def right(self) -> Tensor:
-        """bool (N,)."""
+        """Returns whether the likeliest class is the true one, bool (N,)."""
         return self.predicted == self.labels
 
     def metrics(self) -> dict[str, float]:
-        """test/top2_accuracy: the true class is one of the likeliest two. test/calibration_error: how far confidence
-        and accuracy are apart, as a mean over bins of confidence weighted by their faces (the "expected" one).
+        """Returns test/top2_accuracy and test/calibration_error.
+
+        The former: the true class is one of the likeliest two. The latter: how far confidence and accuracy are apart,
+        as a mean over bins of confidence weighted by their faces (the "expected" one).
         """
         count = len(self.class_names)
         top2 = multiclass_accuracy(self.probabilities, self.labels, count, average="micro", top_k=2)
@@ -73,7 +75,7 @@ class Predictions:
         return {"test/top2_accuracy": float(top2), "test/calibration_error": float(error)}
 
     def table(self) -> pd.DataFrame:
-        """A row a face: row (in the source, from 1), split (of the source), label, prediction, p_<class> for each.
+        """Returns a row for each face: row (in the source, from 1), split (of it), label, prediction, each p_<class>.
 
         Of a folder of images also file, after split.
         """
@@ -89,7 +91,7 @@ class Predictions:
         return pd.DataFrame(columns)
 
     def write(self, folder: Path) -> Path:
-        """folder/predictions.csv."""
+        """Writes folder/predictions.csv."""
         path = folder / "predictions.csv"
         write_table(self.table(), path, float_format="%.6f")
         return path

@@ -1,31 +1,27 @@
-"""What a figure was measured with: the command, the code, the machine and the versions."""
+"""What a result was measured with: the command, the code, the machine and the versions."""
 
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
-from fer_lightning.config.typed_command import command
-
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "numpy")
 
 
-def provenance(script: str, overrides: Sequence[str], accelerator: str, devices: int = 1) -> dict[str, str | int]:
-    """Of train.py or test.py: its command, the commit that it runs, the machine, the number of threads, the versions.
+def provenance(command: str, accelerator: str, devices: int = 1) -> dict[str, str | int]:
+    """Returns the command, the commit that it runs, the machine, the number of threads and the versions.
 
     Args:
-        script: the one that runs.
-        overrides: what it was, or a resumed run once was, started with, options included.
+        command: what a shell repeats the measurement by.
         accelerator: "cpu", "cuda", …: what the network was trained on.
         devices: on how many of them, all of this kind.
     """
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return {
-        "command": command(script, *overrides),
+        "command": command,
         "commit": _commit(),
         "machine": (f"{devices} × " if devices > 1 else "") + machine(accelerator),
         "threads": torch.get_num_threads(),
@@ -34,7 +30,7 @@ def provenance(script: str, overrides: Sequence[str], accelerator: str, devices:
 
 
 def _commit() -> str:
-    """The commit of the code, with -dirty if it was changed since; "unknown" outside of a git clone."""
+    """Returns the commit of the code, with -dirty if it was changed since; "unknown" outside of a git clone."""
     describe = ["git", "describe", "--always", "--dirty", "--exclude=*"]
     try:
         result = subprocess.run(
@@ -46,7 +42,7 @@ def _commit() -> str:
 
 
 def machine(accelerator: str) -> str:
-    """The GPU's name, or how many cores of which processor are used."""
+    """Returns the GPU's name, or how many cores of which processor are used."""
     if accelerator == "cuda":
         return torch.cuda.get_device_name()
     name = _processor()

@@ -1,4 +1,4 @@
-"""The figures of a tested network: a table to read and metrics.json to keep."""
+"""The results of a tested network: a table to read and metrics.json to keep."""
 
 import json
 import math
@@ -15,12 +15,13 @@ from fer_lightning.data.tables import write_table
 from fer_lightning.files import written_whole
 from fer_lightning.report.metrics_json import as_json
 from fer_lightning.report.predictions import Predictions
-from fer_lightning.training.classifier import METRICS, EmotionClassifier
+from fer_lightning.training.classifier import EmotionClassifier
+from fer_lightning.training.metrics import METRICS
 
 
 @dataclass(frozen=True)
 class Results:
-    """Figures on the test split.
+    """Results on the test split.
 
     metrics: test/loss, test/accuracy and the macro averages test/precision, test/recall, test/f1; those of
         `Predictions.metrics`; and beside test/accuracy: the ends of its 95% interval, …_low and …_high; …_flip, with
@@ -38,7 +39,7 @@ class Results:
 
     @classmethod
     def of(cls, model: EmotionClassifier, trainer: L.Trainer) -> "Results":
-        """What `trainer.test(model)` has just measured."""
+        """Returns what `trainer.test(model)` has just measured."""
         metrics = {f"test/{name}": float(trainer.callback_metrics[f"test/{name}"]) for name in METRICS}
         datamodule = trainer.datamodule  # type: ignore[attr-defined]
         predictions = Predictions.of(model, trainer)
@@ -54,7 +55,7 @@ class Results:
         return cls(metrics, confusion, model.class_names, predictions, datamodule.origins["test"], int((~new).sum()))
 
     def per_class(self) -> pd.DataFrame:
-        """precision, recall and F1 of each class, the ends of their 95% intervals, and its number of test faces.
+        """Returns precision, recall and F1 of each class, with the ends of their 95% intervals, and its test faces.
 
         The intervals are Wilson's. Not a number for a class that is neither there nor predicted: the macro averages
         leave it out.
@@ -72,7 +73,7 @@ class Results:
         return pd.DataFrame(rows, index=pd.Index(self.class_names), columns=columns).assign(faces=faces)
 
     def commonest_confusions(self, shown: int = 3) -> list[str]:
-        """In words, most faces first."""
+        """Returns them in words, most faces first."""
         wrong = self.confusion.clone().fill_diagonal_(0)
         sentences = []
         for place in wrong.flatten().topk(shown).indices.tolist():
@@ -84,7 +85,7 @@ class Results:
         return sentences
 
     def table(self) -> str:
-        """All classes, their macro average and the accuracy over all faces."""
+        """Returns a text: all classes, their macro average and the accuracy over all faces."""
         table = self.per_class()[["precision", "recall", "f1", "faces"]]
         macro = [self.metrics[f"test/{name}"] for name in ("precision", "recall", "f1")]
         table.loc["macro average"] = [*macro, float(table["faces"].sum())]
@@ -107,7 +108,7 @@ class Results:
         return lines
 
     def write(self, folder: Path, more: Mapping[str, object]) -> Path:
-        """folder/metrics.json: metrics, those of each class, confusion matrix, and what else is given; null for NaN."""
+        """Writes metrics.json: metrics, also by class, confusion matrix, and what more is given; null for NaN."""
         content = {
             **self.metrics,
             **more,
@@ -124,7 +125,7 @@ class Results:
         return path
 
     def write_tables(self, folder: Path) -> None:
-        """predictions.csv, per_class.csv (as `per_class`) and confusion.csv (true class by predicted class)."""
+        """Writes predictions.csv, per_class.csv (as `per_class`) and confusion.csv (true class by predicted class)."""
         self.predictions.write(folder)
         write_table(self.per_class(), folder / "per_class.csv", "class", float_format="%.6f")
         names = list(self.class_names)
@@ -136,12 +137,12 @@ def _ends(hits: int, count: int) -> tuple[float, float]:
 
 
 def _f1_ends(hits: int, made_or_there: int) -> tuple[float, float]:
-    """F1 is 2J/(1+J), where J is the share of the hits among the faces that are of the class or taken for it."""
+    """Returns the interval of F1 = 2J/(1+J): J is the share of hits among faces of the class or taken for it."""
     return tuple(2 * end / (1 + end) for end in _ends(hits, made_or_there))  # type: ignore[return-value]
 
 
 def wilson_interval(hits: int, count: int, z: float = 1.96) -> tuple[float, float]:
-    """Where the true share lies with 95% confidence if hits of count are right (Wilson, JASA 1927)."""
+    """Returns where the true share lies with 95% confidence if hits of count are right (Wilson, JASA 1927)."""
     if count == 0:
         return 0.0, 1.0
     share, spread = hits / count, z * z / count

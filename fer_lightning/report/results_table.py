@@ -15,25 +15,28 @@ from typing import Any
 
 import pandas as pd
 
-from fer_lightning.files import written_whole
-from fer_lightning.report.metrics_json import LARGEST, Trained, metrics_in, text_in
+from fer_lightning.files import text_in, written_whole
+from fer_lightning.report.metrics_json import Trained, metrics_in
 from fer_lightning.report.repeats import repeat_key
 from fer_lightning.report.run_tables import all_read
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
+LONGEST_PAGE = 1 << 26
+"""Characters of the Markdown file."""
+
 PATHS = ("data.path", "data.votes.path", "model.weights_path")
 """Whose folders these are is no part of the recipe."""
 
 OPTIONAL = ("minutes", "test/f1", *(f"test/accuracy_{name}" for name in ("low", "high", "flip", "new")))
-"""Figures that a run may lack."""
+"""Results that a run may lack."""
 
 OTHER_REPEATS = {"fold": "data.fold", "split": "data.split_seed"}
-"""How the column of seeds calls what runs of one recipe differ by beside it."""
+"""How the column of seeds calls what else runs of one recipe differ by."""
 
 
 def results_table(folders: Sequence[Path]) -> str:
-    """A Markdown table of all finished runs in and below these folders.
+    """Returns a Markdown table of all finished runs in and below these folders.
 
     Raises:
         ValueError: there is none in one of them.
@@ -47,7 +50,7 @@ def results_table(folders: Sequence[Path]) -> str:
 
 
 def markdown_table(rows: Sequence[Mapping[str, str]]) -> str:
-    """Of at least one row, its keys as the heading."""
+    """Returns a table of at least one row, whose keys are the heading."""
     names = list(rows[0])
     cells = [[value.replace("|", r"\|").replace("\n", " ") for value in row.values()] for row in rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in [names, ["---"] * len(names), *cells])
@@ -60,7 +63,7 @@ def write_into(file: Path, table: str) -> None:
         FileNotFoundError: there is no such file.
         ValueError: it is no text, or the markers are not both there, in this order.
     """
-    before, begin, rest = text_in(file, LARGEST).partition(BEGIN)
+    before, begin, rest = text_in(file, LONGEST_PAGE).partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise ValueError(f"{file} has no line {BEGIN} with a line {END} below it")
@@ -116,13 +119,13 @@ def _row(runs: pd.DataFrame) -> dict[str, str]:
 
 
 def _spread(values: pd.Series) -> str:
-    """The mean, and over several runs its standard deviation."""
+    """Returns the mean, and over several runs its standard deviation."""
     several = len(values) > 1 and values.notna().all()
     return _mean(values, ".1%") + (f" ± {values.std():.1%}" if several else "")
 
 
 def _mean(values: pd.Series, form: str) -> str:
-    """A mean over some of the runs would be taken for one over all of them."""
+    """Returns the mean, if all runs have a value: one over some of them would be taken for one over all."""
     return f"{values.mean():{form}}" if values.notna().all() else "–"
 
 

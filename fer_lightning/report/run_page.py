@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 
 from fer_lightning.nets.grey import first_convolution
-from fer_lightning.report import charts, sheets
+from fer_lightning.report import charts, face_charts
 from fer_lightning.report.attention import grad_cam, transformed, transformer_of
-from fer_lightning.report.curves import curves_figure
-from fer_lightning.report.page import Face, Picture, Section, Table, attempted, face_address, made, write_page
+from fer_lightning.report.curves import curves_chart
+from fer_lightning.report.page import Chart, Face, Section, Table, attempted, face_address, made, write_page
 from fer_lightning.report.predictions import Predictions
 from fer_lightning.report.results import Results
 from fer_lightning.report.run_tables import curves_in
 from fer_lightning.training.classifier import EmotionClassifier
 
-SHOWN = 6
+FACES_OF_A_KIND = 6
 """Faces of each kind and class."""
 
 SUSPECTS, SURE = 20, 0.9
@@ -34,7 +34,7 @@ def write_report(
     run_dir: Path,
     monitor: str,
 ) -> Path:
-    """folder/index.html and, beside it, metrics.json, predictions.csv, per_class.csv and confusion.csv.
+    """Writes folder/index.html and, beside it, metrics.json, predictions.csv, per_class.csv and confusion.csv.
 
     Args:
         folder: is made if need be.
@@ -58,7 +58,7 @@ def write_report(
         "What the network looks at": lambda section: _attention(section, model, trainer, predictions),
     }
     if data.augmentation:
-        parts["What it was fed"] = lambda section: section.pictures.append(sheets.fed_picture(data))
+        parts["What it was fed"] = lambda section: section.charts.append(face_charts.augmentation_chart(data))
     with attempted("its page"):
         sections = [made(title, make) for title, make in parts.items()]
         write_page(folder / "index.html", f"{_name(model)} on {results.faces_of}", sections)
@@ -71,7 +71,7 @@ def _summary(
 ) -> None:
     m = results.metrics
     low, high = m["test/accuracy_low"], m["test/accuracy_high"]
-    of_metrics = {
+    metric_texts = {
         "accuracy": f"{m['test/accuracy']:.2%} (95% interval {low:.1%} to {high:.1%})",
         "with flip averaging": f"{m['test/accuracy_flip']:.2%}" if "test/accuracy_flip" in m else "",
         "without copies of training faces": f"{m['test/accuracy_new']:.2%}" if "test/accuracy_new" in m else "",
@@ -82,48 +82,48 @@ def _summary(
         "data": source,
         "network": f"{_name(model)}, {sum(p.numel() for p in model.net.parameters()):,} parameters",
     }
-    told = {name: _told(name, value) for name, value in facts.items()}
-    section.facts = [(name, value) for name, value in (of_metrics | told).items() if value]
+    fact_texts = {name: _as_text(name, value) for name, value in facts.items()}
+    section.facts = [(name, value) for name, value in (metric_texts | fact_texts).items() if value]
 
 
 def _curves(section: Section, run_dir: Path, monitor: str) -> None:
     if not (run_dir / "metrics.csv").is_file():
         section.texts.append("This run kept no metrics.csv: its CSV logger was off, or it was debug=one_batch.")
         return
-    figure = curves_figure(curves_in(run_dir / "metrics.csv"), monitor)
-    section.pictures.append(Picture.of(figure, "loss, accuracy, learning rate and speed"))
+    figure = curves_chart(curves_in(run_dir / "metrics.csv"), monitor)
+    section.charts.append(Chart.of(figure, "loss, accuracy, learning rate and speed"))
 
 
 def _confusion(section: Section, results: Results) -> None:
     section.texts = results.commonest_confusions()
     for shares, alt in ((False, "counts"), (True, "shares of the true class")):
-        figure = charts.confusion_figure(results.confusion, results.class_names, shares)
-        section.pictures.append(Picture.of(figure, f"confusion matrix, {alt}", alt))
+        figure = charts.confusion_chart(results.confusion, results.class_names, shares)
+        section.charts.append(Chart.of(figure, f"confusion matrix, {alt}", alt))
 
 
 def _classes(section: Section, results: Results) -> None:
     table = results.per_class()
     rows = []
-    for name, figures in table.iterrows():
+    for name, values in table.iterrows():
         row: list[tuple[str, float | str]] = [(str(name), str(name))]
         for key in ("precision", "recall", "f1"):
-            value, low, high = (float(figures[f"{key}{end}"]) for end in ("", "_low", "_high"))
+            value, low, high = (float(values[f"{key}{end}"]) for end in ("", "_low", "_high"))
             row.append(("–" if math.isnan(value) else f"{value:.1%}", value))
             row.append(("–" if math.isnan(low) else f"{low:.0%} to {high:.0%}", low))
-        rows.append([*row, (f"{figures['faces']:,.0f}", float(figures["faces"]))])
+        rows.append([*row, (f"{values['faces']:,.0f}", float(values["faces"]))])
     columns = ["class", "precision", "95% interval", "recall", "95% interval", "F1", "95% interval", "faces"]
     section.tables.append(Table(columns, rows))
     predictions = results.predictions
     with attempted("the chart of the classes", section):
         alt = "precision, recall and F1 of each class"
-        section.pictures.append(Picture.of(charts.per_class_figure(table), alt, "With 95% intervals."))
+        section.charts.append(Chart.of(charts.per_class_chart(table), alt, "With 95% intervals."))
     with attempted("the precision–recall curves", section):
         caption = "Dotted: the share of the class, which guessing would give."
-        figure = charts.precision_recall_figure(predictions)
-        section.pictures.append(Picture.of(figure, "precision over recall of each class", caption))
+        figure = charts.precision_recall_chart(predictions)
+        section.charts.append(Chart.of(figure, "precision over recall of each class", caption))
     with attempted("the reliability diagram", section):
         caption = "With 95% intervals: a bin of few faces says little."
-        section.pictures.append(Picture.of(charts.reliability_figure(predictions), "accuracy over confidence", caption))
+        section.charts.append(Chart.of(charts.reliability_chart(predictions), "accuracy over confidence", caption))
 
 
 def _faces(section: Section, predictions: Predictions) -> None:
@@ -135,7 +135,7 @@ def _faces(section: Section, predictions: Predictions) -> None:
             ("surest wrong", here & ~right, confidence),
             ("least sure", here, -confidence),
         ):
-            rows = _highest(chosen, score, SHOWN)
+            rows = _highest(chosen, score, FACES_OF_A_KIND)
             if rows:
                 section.faces.append((f"{name}: {title}", [_face(predictions, row) for row in rows]))
     suspects = _highest(~right & (confidence >= SURE), confidence, SUSPECTS)
@@ -163,23 +163,23 @@ def _attention(section: Section, model: EmotionClassifier, trainer: L.Trainer, p
     images = images.to(model.device, model.net_dtype)
     with attempted("Grad-CAM", section):
         maps, layer = grad_cam(model.net, images, predictions.predicted[rows].to(images.device))
-        figure = sheets.grad_cam_figure(predictions, rows, maps.float().cpu())
+        figure = face_charts.grad_cam_chart(predictions, rows, maps.float().cpu())
         caption = (
             f"Grad-CAM (captum) at layer {layer}: light where the evidence for the predicted class lies. "
             f"Of each class the surest right face, above, and the surest wrong one."
         )
-        section.pictures.append(Picture.of(figure, "Grad-CAM over a right and a wrong face of each class", caption))
+        section.charts.append(Chart.of(figure, "Grad-CAM over a right and a wrong face of each class", caption))
     if transformer := transformer_of(model.net):
         with attempted("the spatial transformer's view", section):
             warped, boxes = transformed(transformer, images)
             names = [predictions.class_names[label] for label in predictions.labels[rows].tolist()]
             caption = "Above: the face and the box that the spatial transformer reads. Below: what it hands on."
-            figure = sheets.transformer_figure(images, warped, boxes, names)
-            section.pictures.append(Picture.of(figure, "faces before and after the spatial transformer", caption))
+            figure = face_charts.transformer_chart(images, warped, boxes, names)
+            section.charts.append(Chart.of(figure, "faces before and after the spatial transformer", caption))
     with attempted("the first kernels", section):
         name, first = first_convolution(model.net)
-        figure = sheets.kernels_figure(first.weight.detach().float().cpu())
-        section.pictures.append(Picture.of(figure, "kernels of the first layer", f"First kernels, of layer {name}."))
+        figure = face_charts.kernels_chart(first.weight.detach().float().cpu())
+        section.charts.append(Chart.of(figure, "kernels of the first layer", f"First kernels, of layer {name}."))
 
 
 def _name(model: EmotionClassifier) -> str:
@@ -187,7 +187,7 @@ def _name(model: EmotionClassifier) -> str:
     return str(getattr(model.net, "arch", type(model.net).__name__))
 
 
-def _told(name: str, value: object) -> str:
+def _as_text(name: str, value: object) -> str:
     if isinstance(value, float):
         if math.isnan(value):
             return "not a number"
@@ -212,6 +212,6 @@ def _face(predictions: Predictions, row: int) -> Face:
 
 
 def _highest(chosen: Tensor, score: Tensor, count: int) -> list[int]:
-    """The rows of the highest scores among those that are chosen, highest first."""
+    """Returns the rows of the highest scores among those that are chosen, highest first."""
     rows = torch.nonzero(chosen).flatten()
     return rows[score[rows].argsort(descending=True, stable=True)[:count]].tolist()

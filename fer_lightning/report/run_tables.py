@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 
 from fer_lightning.data.tables import texts_as_they_were
-from fer_lightning.report.metrics_json import text_in
+from fer_lightning.files import text_in
 
-LARGEST = 1 << 27
-"""Bytes of a table; of 300,000 faces and eight classes, predictions.csv has some 30 million."""
+LONGEST_TABLE = 1 << 27
+"""Characters of a table; of 300,000 faces and eight classes, predictions.csv has some 30 million."""
 
 MOST_EPOCHS = 1_000_000
 
-SHOWN = 5
+DAMAGED_NAMED = 5
 """How many damaged files an error names; it counts them all."""
 
 
@@ -25,7 +25,7 @@ Read = TypeVar("Read")
 
 
 def all_read(sources: Iterable[Source], read: Callable[[Source], Read]) -> list[Read]:
-    """What each source holds.
+    """Returns what each source holds.
 
     Raises:
         ValueError: names those that cannot be read.
@@ -37,13 +37,13 @@ def all_read(sources: Iterable[Source], read: Callable[[Source], Read]) -> list[
         except (ValueError, OSError) as error:
             damaged.append(str(error))
     if damaged:
-        more = f"\nand {len(damaged) - SHOWN:,} more" if len(damaged) > SHOWN else ""
-        raise ValueError("\n".join(damaged[:SHOWN]) + more + "\nLeave out what is damaged")
+        more = f"\nand {len(damaged) - DAMAGED_NAMED:,} more" if len(damaged) > DAMAGED_NAMED else ""
+        raise ValueError("\n".join(damaged[:DAMAGED_NAMED]) + more + "\nLeave out what is damaged")
     return found
 
 
 def predictions_in(file: Path) -> pd.DataFrame:
-    """The table of `Predictions.table`, by split and row.
+    """Returns the table of `Predictions.table`, by split and row.
 
     Raises:
         ValueError: it is damaged, says how.
@@ -68,7 +68,7 @@ def predictions_in(file: Path) -> pd.DataFrame:
 
 
 def curves_in(file: Path) -> pd.DataFrame:
-    """The table that the CSV logger writes.
+    """Returns the table that the CSV logger writes.
 
     Raises:
         ValueError: it is damaged, says how.
@@ -92,7 +92,7 @@ def _refuse_other_than_numbers(file: Path, table: pd.DataFrame, columns: Sequenc
 
 def _table(file: Path, texts: dict[str, type[str]] | None = None) -> pd.DataFrame:
     try:
-        content = io.StringIO(text_in(file, LARGEST))
+        content = io.StringIO(text_in(file, LONGEST_TABLE))
         table = pd.read_csv(content, dtype=texts, keep_default_na=texts is None, low_memory=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, OverflowError) as error:
         raise ValueError(f"{file} cannot be read as a table: {str(error)[:200]}") from error

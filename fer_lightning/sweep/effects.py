@@ -17,8 +17,8 @@ FIFTHS = 10
 """Jobs from which on a parameter that takes any number has a mean for each fifth of them."""
 
 
-def effects_figure(table: pd.DataFrame, monitor: str) -> Figure | None:
-    """A panel for each parameter that varies, the one whose means differ most first; None if none does.
+def effects_chart(table: pd.DataFrame, monitor: str) -> Figure | None:
+    """Draws a panel for each parameter that varies, the one whose means differ most first; returns None if none does.
 
     A dot is a job, a diamond a mean.
 
@@ -50,7 +50,7 @@ def effects_figure(table: pd.DataFrame, monitor: str) -> Figure | None:
 
 
 def _means(values: pd.Series, scores: pd.Series) -> pd.DataFrame:
-    """`at`: a value as text, or the middle of a fifth of the numbers; `mean`: of the scores there."""
+    """Returns `at`: a value as text, or the middle of a fifth of the numbers; `mean`: of the scores there."""
     numbers = _continuous(values)
     if numbers is None:
         means = scores.groupby(_levels(values)).mean().rename("mean").rename_axis("at").reset_index()
@@ -73,7 +73,7 @@ def _draw(axes: Axes, values: pd.Series, scores: pd.Series, means: pd.DataFrame)
         return
     levels = means["at"].tolist()
     places = _levels(values).map(levels.index).to_numpy()
-    # Beside each other, so that equal scores can be told apart; the same picture each time.
+    # Beside each other, so that equal scores can be told apart; the same chart each time.
     shifts = np.random.default_rng(0).uniform(-0.12, 0.12, len(places))
     axes.scatter(places + shifts, scores, s=18, color=BLUE, alpha=0.6)
     line = "-" if pd.to_numeric(means["at"], errors="coerce").notna().all() else "none"  # names have no order
@@ -84,7 +84,7 @@ def _draw(axes: Axes, values: pd.Series, scores: pd.Series, means: pd.DataFrame)
 
 
 def _continuous(values: pd.Series) -> pd.Series | None:
-    """As numbers, where there are many or hardly one comes twice, as in a search; None where they are levels."""
+    """Returns numbers, where there are many or hardly one comes twice, as in a search; None where they are levels."""
     numbers = pd.to_numeric(values, errors="coerce")
     many = values.nunique() > LEVELS or 4 <= len(values) == values.nunique()
     return numbers if many and numbers.notna().all() else None

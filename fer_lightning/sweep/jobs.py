@@ -5,24 +5,26 @@ when it failed, and none of them while it runs or when it was stopped. What is i
 not written is damaged.
 """
 
+import functools
 import json
 import logging
 import math
-import multiprocessing
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from omegaconf import DictConfig
 
-from fer_lightning.config.hydra_files import hydra_value, overrides_of
 from fer_lightning.config.typed_command import command, config_options, override, typed_overrides
 from fer_lightning.errors import ConfigError
+from fer_lightning.processes import side_by_side
 from fer_lightning.report.metrics_json import score_in
+from fer_lightning.report.run_yaml import hydra_value, run_overrides
+from fer_lightning.sweep.folder_lock import is_locked, lock_folder
 
 log = logging.getLogger(__name__)
 
@@ -38,9 +40,6 @@ PLAN = "jobs.yaml"
 STUDY_FILE = "study.db"
 """In a sweep's folder, where its jobs are the trials of a search."""
 
-LOCK = ".lock"
-"""Of a folder that a process works in. The system lets go of it when the process ends, however it ends."""
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -52,7 +51,7 @@ class Outcome:
 
 
 def outcome(folder: Path, monitor: str) -> Outcome:
-    """Of the job with this folder; its score is what `monitor` names in report/metrics.json."""
+    """Returns what the job with this folder came to; its score is what `monitor` names in report/metrics.json."""
     try:
         return Outcome("done", score_in(folder / "report" / "metrics.json", monitor))
     except (FileNotFoundError, json.JSONDecodeError):  # the latter: killed while it was written
@@ -65,22 +64,27 @@ def outcome(folder: Path, monitor: str) -> Outcome:
         return Outcome("failed", why=_first_line(folder / FAILED))
     written = max(file.lstat().st_mtime for file in (folder, *folder.glob("*")))
     last = f"last wrote {max(0, time.time() - written):,.0f} s ago"
-    return Outcome("running", why=last) if is_held(folder) else Outcome("stopped", why=f"stopped half-way, {last}")
+    return Outcome("running", why=last) if is_locked(folder) else Outcome("stopped", why=f"stopped half-way, {last}")
 
 
 @contextmanager
 def job(folder: Path, monitor: str) -> Iterator[Outcome]:
-    """Around a job's work: gives what it has come to before, done and pruned being nothing left to do.
+    """Holds the folder of a job around its work; yields what it has come to before: done and pruned leave none.
 
     Waits while another process, one that has outlived its sweep, is still at work on the same job.
+
+    Raises:
+        ConfigError: the folder cannot be written into or locked.
     """
     _name_console_lines(folder.name)
-    lock = FileLock(folder / LOCK)
     try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        log.info("another process is still at work on this job: waiting for it")
-        lock.acquire()
+        try:
+            lock = lock_folder(folder)
+        except Timeout:
+            log.info("another process is still at work in %s: waiting until it ends, or is stopped", folder)
+            lock = lock_folder(folder, wait=True)
+    except OSError as error:
+        raise ConfigError(f"the folder of the job cannot be written into: {error}") from error
     try:
         before = outcome(folder, monitor)
         if before.state in ("done", "pruned"):
@@ -98,10 +102,8 @@ def held(folder: Path) -> Iterator[None]:
     Raises:
         ConfigError: another process is in there, or the folder cannot be made or written into.
     """
-    lock = FileLock(folder / LOCK)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(blocking=False)
+        lock = lock_folder(folder)
     except Timeout as error:
         raise ConfigError(f"another process is running the sweep {folder}: wait for it, or stop it first") from error
     except OSError as error:
@@ -114,19 +116,6 @@ def held(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def is_held(folder: Path) -> bool:
-    """Whether a process of this machine is at work in the folder."""
-    if not (folder / LOCK).is_file():
-        return False
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        return True
-    lock.release()
-    return False
-
-
 def refuse_other_jobs(folder: Path, jobs: Sequence[list[str]]) -> None:
     """Refuses to continue a sweep as another one: what has a number there must be the job of that number here.
 
@@ -136,7 +125,7 @@ def refuse_other_jobs(folder: Path, jobs: Sequence[list[str]]) -> None:
         ConfigError: names the first job that is another.
     """
     for number, place in sorted(job_folders(folder).items()):
-        was = overrides_of(place)
+        was = run_overrides(place)
         if was is not None and (differ := differing(was, jobs[number] if number < len(jobs) else [])):
             raise ConfigError(
                 f"{folder} holds another sweep: its job {number} {differ}. To continue that sweep, give the "
@@ -153,26 +142,8 @@ def job_folders(sweep: Path) -> dict[int, Path]:
     return {number: folder for number, folder in numbered if number is not None}
 
 
-def refuse_shared_folders(folders: Sequence[str], subdir: str) -> None:
-    """Refuses a name for the folders of jobs that is the same for two of them.
-
-    Args:
-        folders: of the jobs, by number.
-        subdir: what hydra.sweep.subdir is.
-
-    Raises:
-        ConfigError: names the first two.
-    """
-    for number, folder in enumerate(folders):
-        if (first := folders.index(folder)) < number:
-            raise ConfigError(
-                f"hydra.sweep.subdir is {subdir}: jobs {first} and {number} would share the folder {folder}. Name "
-                f"all that differs between them, or the number of the job, as in {subdir}_${{hydra.job.num}}"
-            )
-
-
 def differing(was: Sequence[str], now: Sequence[str]) -> str:
-    """Which overrides only one of two commands has, as the end of a sentence; empty if they have the same."""
+    """Returns which overrides only one of two commands has, as the end of a sentence; empty if they have the same."""
     gone, new = ([word for word in one if word not in other] for one, other in ((was, now), (now, was)))
     if not gone and not new:
         return ""
@@ -180,7 +151,7 @@ def differing(was: Sequence[str], now: Sequence[str]) -> str:
 
 
 def continuing(config: DictConfig) -> str:
-    """The command that goes on with a sweep, out of the config that it began with."""
+    """Returns the command that goes on with a sweep, out of the config that it began with."""
     hydra = config.hydra
     ours, options = typed_overrides(hydra.overrides.hydra), config_options(hydra)
     kept = [one for one in ours if one.lstrip("+").partition("=")[0] not in ("hydra.mode", "hydra.sweep.dir")]
@@ -188,13 +159,8 @@ def continuing(config: DictConfig) -> str:
     return command(f"{hydra.job.name}.py", *dict.fromkeys([*options, "-m", *words]))
 
 
-def side_by_side() -> bool:
-    """Whether this process is one of several that share a console: a worker of joblib."""
-    return multiprocessing.current_process().name != "MainProcess"
-
-
 def _name_console_lines(name: str) -> None:
-    """Of jobs side by side, every line says whose it is."""
+    """Begins each line of the console with the name of its job, where jobs run side by side."""
     for handler in logging.getLogger().handlers:
         if side_by_side() and not isinstance(handler, logging.FileHandler):
             handler.setFormatter(logging.Formatter(f"#{name} %(message)s"))
@@ -202,13 +168,19 @@ def _name_console_lines(name: str) -> None:
 
 def number_of(folder: Path) -> int | None:
     """Returns the number of a job, by what Hydra has written into its folder, or else by the folder's name."""
+    file = folder / ".hydra" / "hydra.yaml"
+    recorded = str(_recorded_number(folder, file.stat().st_mtime_ns)) if file.is_file() else ""
+    number = recorded if recorded.isdecimal() else folder.name
+    return int(number) if number.isdecimal() else None
+
+
+@functools.cache  # a search asks for those of all its trials after each of them
+def _recorded_number(folder: Path, written: int) -> Any:
+    """Returns what Hydra has recorded as the number of a job, in a file of that time."""
     try:
-        number = hydra_value(folder, "job", "num")
-    except ConfigError:  # killed before it was written
-        number = None
-    if not str(number).isdecimal():
-        number = folder.name
-    return int(number) if str(number).isdecimal() else None
+        return hydra_value(folder, "job", "num")
+    except ConfigError:  # killed while it was written
+        return None
 
 
 def _first_line(file: Path) -> str:

@@ -23,7 +23,7 @@ class Pruning(Callback):
         monitor: the score.
         folder: of the trial, somewhere below the one that holds study.db.
         warmup_epochs: in these first epochs no trial is given up.
-        startup_trials: before so many are done, none is.
+        startup_trials: no trial is given up before this number of them is done.
     """
 
     def __init__(self, monitor: str, folder: str, warmup_epochs: int = 2, startup_trials: int = 5) -> None:

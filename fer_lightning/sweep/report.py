@@ -16,11 +16,12 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from fer_lightning.config.hydra_files import literal, plain_yaml
+from fer_lightning.config.hydra_files import literal
 from fer_lightning.config.typed_command import config_options, shell_word
 from fer_lightning.data.tables import write_table
 from fer_lightning.errors import ConfigError
 from fer_lightning.files import written_whole
+from fer_lightning.report.run_yaml import plain_yaml
 from fer_lightning.sweep.jobs import FAILED, continuing, job_folders
 from fer_lightning.sweep.table import TEST_COLUMNS, best_command, mean_table, repeats_in, sweep_table
 
@@ -32,7 +33,7 @@ class SweepTable(Callback):
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         folder = Path(config.hydra.sweep.dir)
-        if config.instead:  # of training: there are no scores
+        if config.action:  # nothing was trained: there are no scores
             if failed := sum((job / FAILED).is_file() for job in job_folders(folder).values()):
                 raise SystemExit(f"error: {failed} jobs failed; their error.txt says why")
             return
@@ -50,14 +51,14 @@ def show(folder: Path, config: DictConfig) -> pd.DataFrame:
 
     config: what the sweep began with, Hydra's part included.
     """
-    from fer_lightning.sweep.effects import effects_figure  # matplotlib takes a while
+    from fer_lightning.sweep.effects import effects_chart  # matplotlib takes a while
 
     monitor = config.monitor
     table = sweep_table(folder, monitor)
     write_table(table, folder / "sweep.csv")
     # What was the same for all jobs is in the CSV only; so is a column without any value.
-    figures = ["job", monitor, *TEST_COLUMNS, "minutes", "why"]
-    shown = table[[c for c in table if c in figures or table[c].nunique(dropna=False) > 1]]
+    always = ["job", monitor, *TEST_COLUMNS, "minutes", "why"]
+    shown = table[[c for c in table if c in always or table[c].nunique(dropna=False) > 1]]
     shown = shown.dropna(axis="columns", how="all")
     print(f"\nAll jobs of {folder}, best first")
     print(shown.to_string(index=False, na_rep="", float_format="{:.4f}".format))
@@ -72,7 +73,7 @@ def show(folder: Path, config: DictConfig) -> pd.DataFrame:
         print(f"best         {best}")
     if to_come > 0 or not table["state"].isin(["done", "pruned"]).all():
         print(f"go on        {continuing(config)}")
-    if figure := effects_figure(table, monitor):
+    if figure := effects_chart(table, monitor):
         with written_whole(folder / "sweep.png") as unfinished:
             figure.savefig(unfinished, format="png", dpi=120)
         print(f"effects      {folder / 'sweep.png'}")
@@ -81,7 +82,7 @@ def show(folder: Path, config: DictConfig) -> pd.DataFrame:
 
 
 def _with_deviations(means: pd.DataFrame, monitor: str) -> pd.DataFrame:
-    """Mean and deviation in one column, and without the overrides that are the same in all rows."""
+    """Returns mean and deviation in one column, and leaves out the overrides that are the same in all rows."""
     scores = [monitor, *TEST_COLUMNS]
     shown = means[[c for c in means if c not in scores and not str(c).endswith(" ±")]]
     shown = shown[[c for c in shown if c == "jobs" or shown[c].nunique(dropna=False) > 1]].copy()

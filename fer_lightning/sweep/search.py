@@ -23,9 +23,9 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from fer_lightning.config.command_line import better
 from fer_lightning.errors import ConfigError
 from fer_lightning.sweep.jobs import STUDY_FILE, Outcome, differing
+from fer_lightning.training.metrics import better
 
 STUDY = "search"
 """The name of the only study in its file."""
@@ -79,29 +79,29 @@ class Search:
 
     @property
     def unfinished(self) -> list[int]:
-        """The trials that were stopped or have failed."""
+        """Returns the trials that were stopped or have failed."""
         return [trial.number for trial in self._asked() if trial.state is TrialState.RUNNING]
 
     @property
     def trials(self) -> int:
-        """How many there are, of whatever state."""
+        """Returns how many there are, of whatever state."""
         return len(self._asked())
 
     def ask(self) -> int:
-        """The number of a new trial."""
+        """Returns the number of a new trial."""
         number = len(self._study.trials)
-        of_trial = int(np.random.SeedSequence((self._seed, number)).generate_state(1)[0])
-        self._study.sampler = self._sampler(seed=of_trial)
+        trial_seed = int(np.random.SeedSequence((self._seed, number)).generate_state(1)[0])
+        self._study.sampler = self._sampler(seed=trial_seed)
         return self._study.ask(self._space).number
 
     def overrides(self, number: int) -> list[str]:
-        """Of the job of this trial: floats with four digits."""
+        """Returns the overrides of the job of this trial: floats with four digits."""
         chosen = self._study.trials[number].params
         texts = {key: f"{value:.4g}" if isinstance(value, float) else str(value) for key, value in chosen.items()}
         return [*self._fixed, *(f"{key}={texts[key]}" for key in self._space)]
 
     def tell(self, number: int, outcome: Outcome) -> None:
-        """What the job of a trial has come to; one that is not done nor pruned stays without an end."""
+        """Records what the job of a trial has come to; one that is neither done nor pruned stays without an end."""
         if outcome.state == "pruned":
             self._study.tell(number, state=TrialState.PRUNED)
         elif outcome.state == "done" and np.isfinite(outcome.score):
@@ -110,7 +110,7 @@ class Search:
             self._study.tell(number, state=TrialState.FAIL)
 
     def _asked(self) -> list[FrozenTrial]:
-        """Without those that were killed while they were chosen."""
+        """Returns all trials but those that were killed while they were chosen."""
         return [trial for trial in self._study.trials if trial.params.keys() == self._space.keys()]
 
 
@@ -120,8 +120,8 @@ class TrialScores:
     def __init__(self, folder: Path, number: int, pruner: MedianPruner) -> None:
         self._storage = storage_in(folder)
         self._study = optuna.load_study(study_name=STUDY, storage=self._storage)
-        of_study = self._storage.get_study_id_from_name(STUDY)
-        self._trial = self._storage.get_trial_id_from_study_id_trial_number(of_study, number)
+        study_id = self._storage.get_study_id_from_name(STUDY)
+        self._trial = self._storage.get_trial_id_from_study_id_trial_number(study_id, number)
         self._pruner = pruner
 
     def hopeless(self, epoch: int, score: float) -> bool:
@@ -142,7 +142,7 @@ def storage_in(folder: Path) -> RDBStorage:
 
 @contextmanager
 def usable_study(folder: Path) -> Iterator[None]:
-    """Around all use of the study in this folder.
+    """Ends in one message where the study in this folder cannot be used; goes around all use of it.
 
     Raises:
         ConfigError: its file is locked or damaged, or cannot be written.
@@ -159,7 +159,7 @@ def usable_study(folder: Path) -> Iterator[None]:
 
 
 def distribution(override: Override) -> BaseDistribution:
-    """What `key=interval(…)`, `key=range(…)`, `key=choice(…)` or `key=a,b,c` lets one choose from.
+    """Returns what `key=interval(…)`, `key=range(…)`, `key=choice(…)` or `key=a,b,c` lets one choose from.
 
     Raises:
         ConfigError: it is empty, or Optuna does not take it.
@@ -184,6 +184,6 @@ def distribution(override: Override) -> BaseDistribution:
 
 
 def _words(searched: Mapping[str, Any]) -> list[str]:
-    """What is searched, for people to compare."""
+    """Returns what is searched, for people to compare."""
     space = [f"{key} from {text}" for key, text in searched["space"].items()]
     return [f"monitor={searched['monitor']}", *searched["fixed"], *space]

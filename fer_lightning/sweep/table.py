@@ -8,23 +8,26 @@ from typing import Any
 import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
-from fer_lightning.config.command_line import better
-from fer_lightning.config.hydra_files import LONGEST_PLAN, overrides_of, plain_yaml
 from fer_lightning.config.random_seed import SEED_FILE
 from fer_lightning.config.typed_command import command
 from fer_lightning.errors import ConfigError
 from fer_lightning.report.metrics_json import score_in
 from fer_lightning.report.repeats import REPEATS, repeat_key
+from fer_lightning.report.run_yaml import plain_yaml, run_overrides
 from fer_lightning.sweep.jobs import PLAN, Outcome, job_folders, outcome
+from fer_lightning.training.metrics import better
 
 TEST_COLUMNS = ("test/accuracy", "test/f1")
+
+LONGEST_PLAN = 1 << 24
+"""Characters of the overrides of all jobs of a sweep."""
 
 NOT_OVERRIDES = ("job", *TEST_COLUMNS, "minutes", "state", "why")
 """Columns, beside the monitored score."""
 
 
 def sweep_table(folder: Path, monitor: str) -> pd.DataFrame:
-    """One row for each job: its overrides, its scores and minutes, its state, and why where it is not done.
+    """Returns a row for each job: its overrides, its scores and minutes, its state, and why where it is not done.
 
     Jobs that were planned and have no folder yet are "pending"; what is wrong with "damaged" ones is in `why`.
 
@@ -46,18 +49,18 @@ def sweep_table(folder: Path, monitor: str) -> pd.DataFrame:
 
 
 def overrides_in(table: pd.DataFrame, monitor: str) -> list[str]:
-    """The columns that are overrides."""
+    """Returns the columns that are overrides."""
     return sorted(str(column) for column in table if column not in (monitor, *NOT_OVERRIDES))
 
 
 def repeats_in(table: pd.DataFrame) -> list[str]:
-    """The columns whose values are repeats of the same job; one of a single value belongs to the job."""
+    """Returns the columns whose values are repeats of the same job; one of a single value belongs to the job."""
     varying = [str(name) for name in table if repeat_key(str(name)) and table[name].nunique() > 1]
     return sorted(varying, key=lambda name: REPEATS.index(str(repeat_key(name))))
 
 
 def mean_table(table: pd.DataFrame, monitor: str) -> pd.DataFrame | None:
-    """Of a sweep over seeds or folds: one row for each set of other overrides, best first; else None.
+    """Returns, of a sweep over seeds or folds, a row for each set of other overrides, best first; None of other sweeps.
 
     For each score its mean, its standard deviation (as "<score> ±", of a sample: with N - 1) and in `jobs` how many
     jobs it is over; jobs without a score are left out.
@@ -78,7 +81,7 @@ def mean_table(table: pd.DataFrame, monitor: str) -> pd.DataFrame | None:
 
 
 def best_command(table: pd.DataFrame, monitor: str, options: Sequence[str] = ()) -> str | None:
-    """What trains the best job once more; where jobs repeat each other, the set of overrides with the best mean.
+    """Returns what trains the best job once more; where jobs repeat each other, the overrides with the best mean.
 
     options: that let it find the sweep's configs.
     """
@@ -86,8 +89,8 @@ def best_command(table: pd.DataFrame, monitor: str, options: Sequence[str] = ())
     rows = table if means is None else means
     if not len(rows) or pd.isna(rows[monitor].iloc[0]):
         return None
-    of_sweep = ("sweep", "callbacks.pruning")  # and the keys of the latter: nothing of a single run
-    typed = [c for c in overrides_in(table, monitor) if c in rows and not c.startswith(of_sweep)]
+    sweep_keys = ("sweep", "callbacks.pruning")  # and the keys of the latter: nothing of a single run
+    typed = [c for c in overrides_in(table, monitor) if c in rows and not c.startswith(sweep_keys)]
     if "data.fold" in map(repeat_key, repeats_in(table)):  # how many folds there were says nothing without one of them
         typed = [key for key in typed if key.lstrip("+") != "data.folds"]
     best = rows.iloc[0]
@@ -95,7 +98,7 @@ def best_command(table: pd.DataFrame, monitor: str, options: Sequence[str] = ())
 
 
 def _shown(sweep: Path, job: Path, number: int) -> int | str:
-    """What a job is called: its number or, where hydra.sweep.subdir names its folder otherwise, that name."""
+    """Returns what a job is called: its number or, where hydra.sweep.subdir names its folder otherwise, that name."""
     name = job.relative_to(sweep).as_posix()
     return number if name == str(number) else name
 
@@ -107,18 +110,18 @@ def _row(job: Path, name: int | str, monitor: str) -> dict[str, Any]:
     scores: dict[str, float] = dict.fromkeys(names, math.nan)
     row: dict[str, Any] = {}
     try:
-        row = _by_key(overrides_of(job) or [])
+        row = _by_key(run_overrides(job) or [])
         if (job / SEED_FILE).is_file():  # of seed=null
             row["seed"] = (job / SEED_FILE).read_text("utf-8").strip()
         if came_to.state == "done":
-            scores = {figure: score_in(results, figure) for figure in names}
+            scores = {metric: score_in(results, metric) for metric in names}
     except ValueError as error:
         came_to = Outcome("damaged", why=str(error))
     return row | {"job": name, **scores, "state": came_to.state, "why": came_to.why or None}
 
 
 def _plan(file: Path) -> list[list[str]]:
-    """The overrides of each planned job.
+    """Returns the overrides of each planned job.
 
     Raises:
         ConfigError: they are not what our sweepers write.
@@ -137,7 +140,7 @@ def _planned(number: int, overrides: list[str], monitor: str) -> dict[str, Any]:
 
 
 def _by_key(overrides: list[str]) -> dict[str, str]:
-    """What each key was given; where it is taken away, as in ~callbacks.pictures, nothing or, by our sweepers, null."""
+    """Returns what each key was given; for ~callbacks.pictures and the like nothing or, by our sweepers, null."""
     return {key: value for key, _, value in (override.partition("=") for override in overrides)}
 
 

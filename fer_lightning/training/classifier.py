@@ -22,15 +22,12 @@ from fer_lightning.nets.weights import head_of
 from fer_lightning.signature import Positive, checked
 from fer_lightning.training.checkpoint_content import FORMAT_VERSION
 from fer_lightning.training.losses import CrossEntropy, EpochLoss, warn_of_weightless
-from fer_lightning.training.metrics import metric_states, restore_metric_states, stage_metrics
 from fer_lightning.training.schedules import Schedule, catch_up, parameter_groups, steps_of_run
+from fer_lightning.training.stage_metrics import metric_states, restore_metric_states, stage_metrics
 from fer_lightning.transforms.preprocessing import Preprocessing
 from fer_lightning.transforms.views import Tta, views
 
 log = logging.getLogger(__name__)
-
-METRICS = ("loss", "accuracy", "precision", "recall", "f1")
-"""What is logged as train/…, val/… and test/…: accuracy over all faces, the next three as means over the classes."""
 
 
 class EmotionClassifier(L.LightningModule):

@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from pydantic import Field, PositiveFloat
 from torch import Tensor
 
-from fer_lightning.config.run_config import checkpoint_of
 from fer_lightning.data import FERDataModule
 from fer_lightning.data.digests import digests
 from fer_lightning.nets.torchvision import input_size_error
@@ -30,7 +29,7 @@ class Distillation(CrossEntropy):
     its labels too.
 
     Args:
-        teacher: the folder of a finished run, for the checkpoint that it tested, or a checkpoint.
+        teacher: the checkpoint of a finished run.
         weight: share of the teacher in the loss; the labels have the rest.
         temperature: what the logits of both are divided by: the higher, the more the classes count that the
             teacher holds for unlikely.
@@ -62,11 +61,10 @@ class Distillation(CrossEntropy):
             ValueError: a file that is no checkpoint, or a teacher that knows other classes, takes images of another
                 size, or has learnt faces of val or test.
         """
-        checkpoint = checkpoint_of(self.path) if self.path.is_dir() else self.path
-        if not checkpoint.is_file():
-            raise ValueError(f"teacher {checkpoint} does not exist: give the folder of a finished run")
-        known = checkpoint_content(checkpoint).data
-        self.teacher = load_model(checkpoint)
+        if not self.path.exists():
+            raise ValueError(f"teacher {self.path} does not exist: give the folder of a finished run")
+        known = checkpoint_content(self.path).data
+        self.teacher = load_model(self.path)
         if self.teacher.class_names != data.class_names:
             names = (", ".join(names) for names in (self.teacher.class_names, data.class_names))
             raise ValueError("teacher {} knows the classes {}; the data has {}".format(self.path, *names))
@@ -91,7 +89,7 @@ class Distillation(CrossEntropy):
                 f"runs the same data.splits, val_fraction, split_seed and fold"
             )
         shared = int(torch.isin(data.trained_on, known.trained_on).sum())
-        log.info("teacher: %s, which has learnt %s of the faces to train on", checkpoint, f"{shared:,}")
+        log.info("teacher: %s, which has learnt %s of the faces to train on", self.path, f"{shared:,}")
         log.info("the loss of train counts what the teacher says; that of val and test does not")
         if shared == 0:
             message = "teacher %s has learnt none of these faces, but those of %s: is that the data.path you mean?"

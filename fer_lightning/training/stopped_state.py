@@ -5,9 +5,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
-from fer_lightning.callbacks.checkpoints import LAST, ONE_BEFORE, name_in
 from fer_lightning.files import is_plain
 from fer_lightning.training.checkpoint_content import DataState
+from fer_lightning.training.checkpoint_names import LAST, ONE_BEFORE, name_in
 
 
 class LastState(BaseModel):

@@ -18,8 +18,8 @@ from omegaconf import OmegaConf
 
 from fer_lightning.callbacks.finite_loss import NonFiniteLossError
 from fer_lightning.callbacks.stop_signals import Stopped, StopSignals, log_why_stopped
-from fer_lightning.commands.experiment import train
 from fer_lightning.commands.failures import in_one_message
+from fer_lightning.commands.train import train
 from fer_lightning.config.build import build
 from fer_lightning.config.logging_setup import quieten
 from fer_lightning.data.batches import FacesDataset, ResumableShuffleSampler

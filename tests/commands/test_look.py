@@ -9,8 +9,8 @@ import torch
 
 from fer_lightning.commands.look import write_look
 from fer_lightning.data import FERDataModule
+from fer_lightning.report.face_charts import FED, OF_EACH, _fed_chart, class_samples
 from fer_lightning.report.page import face_address
-from fer_lightning.report.sheets import FED, OF_EACH, _fed_figure, class_samples
 from fer_lightning.transforms.augment import Augmentation
 from tests.browser import in_browser, needs_browser
 
@@ -46,7 +46,7 @@ def test_the_sheet_has_faces_as_they_are_above_augmented_ones(data: FERDataModul
     faces = data.faces
     assert faces is not None
     rows = data.rows["train"][torch.linspace(0, len(data.rows["train"]) - 1, FED).long()]
-    panels = np.array(_fed_figure(data).axes).reshape(4, FED)
+    panels = np.array(_fed_chart(data).axes).reshape(4, FED)
     shown = torch.tensor(np.array([[axes.images[0].get_array() for axes in line] for line in panels]))
     assert torch.equal(shown[0], faces.images[rows].float() / 255)
     assert [axes.get_title() for axes in panels[0]] == [data.class_names[label] for label in faces.labels[rows]]

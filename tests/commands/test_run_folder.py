@@ -18,7 +18,8 @@ from omegaconf import DictConfig, OmegaConf, read_write
 from fer_lightning.commands.run_folder import RunFolder, gone_if_refused
 from fer_lightning.config.command_line import launch
 from fer_lightning.errors import ConfigError
-from fer_lightning.sweep.jobs import held, is_held
+from fer_lightning.sweep.folder_lock import is_locked
+from fer_lightning.sweep.jobs import held
 from tests.scripts import REPOSITORY
 
 Started = Callable[..., DictConfig]
@@ -82,7 +83,7 @@ def test_a_folder_with_other_files_is_taken(started: Started, tmp_path: Path) ->
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").touch()
     started("hydra.run.dir=mine")
-    assert is_held(tmp_path / "mine")
+    assert is_locked(tmp_path / "mine")
 
 
 @pytest.mark.parametrize("folder", ["run", "run/report", "run/checkpoints", "run/.hydra"])
@@ -181,7 +182,7 @@ def test_the_processes_beside_the_first_are_let_in(
 def test_a_folder_that_is_left_has_nothing_of_the_lock(started: Started, run: Path) -> None:
     before = files(run)
     started("resume=run")
-    assert is_held(run)
+    assert is_locked(run)
     RunFolder().on_run_end(DictConfig({}))
     assert files(run) == before
 
@@ -192,7 +193,7 @@ def test_a_run_may_be_called_by_a_number(name: str, script: str, key: str, start
     run.rename(run.parent / name)
     assert started(f"{key}={name}", script=script)[key] == name
     if key == "resume":
-        assert is_held(run.parent / name)
+        assert is_locked(run.parent / name)
 
 
 @pytest.mark.parametrize("given", ["true", "[a]", ""])
@@ -219,6 +220,7 @@ def test_a_folder_that_cannot_be_written_into_is_told_in_one_message(
 def test_a_log_that_cannot_be_written_is_told_in_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
     monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "argv", ["train.py"])
     handler = {"class": "logging.FileHandler", "filename": str(tmp_path)}
     with pytest.raises(SystemExit, match=r"^error: the log of the run cannot be written: .* Is a directory"):
         launch(lambda: logging.config.dictConfig({"version": 1, "handlers": {"file": handler}}))

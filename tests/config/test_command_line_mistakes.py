@@ -53,7 +53,7 @@ def test_the_learning_rate_finder_refuses_what_it_would_get_wrong(
         ("train.py", ["optimizer.lr=abc"], ["optimizer.lr is 'abc'", "valid number"]),
         ("train.py", ["data=fer2013"], ["data.path", "fer2013.csv", "image", "data=demo"]),
         ("train.py", ["-m", "--cfg", "job", "seed=0,1"], ["Only one of --run, --multirun, --cfg"]),
-        ("train.py", ["debug=lr_find", "instead.steps=20"], ["instead.steps is 20; it must be at least 60"]),
+        ("train.py", ["debug=lr_find", "action.steps=20"], ["action.steps is 20; it must be at least 60"]),
         ("test.py", [], ["run_dir is missing"]),
         ("test.py", ["run_dir=outputs/train/…"], ["run_dir=outputs/train/…: … stands for a name"]),
         ("test.py", ["run_dir=outputs/gone"], ["run_dir outputs/gone is not the folder of a run"]),

@@ -40,7 +40,10 @@ def test_a_run_without_a_seed_is_repeated_by_its_command(
         assert torch.equal(ours[name], value), name
 
 
-def test_each_job_of_a_sweep_draws_its_own_seed_and_keeps_it(composed: Compose, tmp_path: Path) -> None:
+def test_each_job_of_a_sweep_draws_its_own_seed_and_keeps_it(
+    composed: Compose, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     seeds = []
     for job in ("0", "1"):
         folder = tmp_path / job
@@ -50,6 +53,7 @@ def test_each_job_of_a_sweep_draws_its_own_seed_and_keeps_it(composed: Compose, 
         seeds.append(with_seed(composed("seed=null"), folder).seed)
         record_seed(seeds[-1], folder)
     assert len(set(seeds)) == 2
+    assert "seed" not in caplog.text  # the run may still be refused
     OmegaConf.save(composed("seed=null"), tmp_path / "1" / ".hydra" / "config.yaml")  # as Hydra does, if it goes on
     assert with_seed(composed("seed=null"), tmp_path / "1").seed == seeds[1]
     assert OmegaConf.load(tmp_path / "1" / ".hydra" / "config.yaml").seed == seeds[1]
@@ -89,6 +93,6 @@ def test_a_run_that_goes_on_with_other_threads_says_so(
         assert (
             "this run goes on with a number of threads of 2, and had 1 before: its weights will differ" in caplog.text
         )
-        assert provenance("train.py", [], "cpu")["threads"] == 2
+        assert provenance("python train.py", "cpu")["threads"] == 2
     finally:
         torch.set_num_threads(before)

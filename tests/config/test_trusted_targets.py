@@ -68,7 +68,7 @@ def test_what_conf_names_and_what_computes_is_trusted(place: str, name: str) -> 
         ("augmentation", "torchvision.datasets.FER2013", "there a run's own config may only name"),
         ("callbacks.x", "lightning.pytorch.callbacks.Timer", "FER_LIGHTNING_TRUST=lightning.pytorch.callbacks.Timer"),
         ("logger.x", "lightning.pytorch.loggers.CometLogger", "may only name what conf/ names there"),
-        ("instead", "torch.os.system", "there a run's own config may only name what conf/ names there"),
+        ("action", "torch.os.system", "there a run's own config may only name what conf/ names there"),
         ("optimizer.inner", "torch.optim.SGD", "may name something to call only at"),
         ("optimizer", "os.system", "may only name what conf/ names there"),
         ("optimizer", "${oc.env:HOME}", "may only name what conf/ names there"),

@@ -135,7 +135,7 @@ def test_a_recorded_command_keeps_where_its_configs_are_from() -> None:
         "--config-path=/other/conf", "--config-dir=/my conf", "--config-name=mine",
         "hydra.searchpath=[file://${oc.env:HOME}/x]",
     ]  # fmt: skip
-    recorded = provenance("train.py", [*options, "seed=1"], "cpu")["command"]
+    recorded = provenance(command("train.py", *options, "seed=1"), "cpu")["command"]
     assert isinstance(recorded, str)
     assert shlex.split(recorded) == ["python", "train.py", *options, "seed=1"]
     assert config_options(hydra_part(job=None)) == []

@@ -1,4 +1,4 @@
-"""Charts and sheets draw the figures that they are of: read from what is drawn."""
+"""Charts draw the numbers that they are of: read from what is drawn."""
 
 from typing import Any
 
@@ -8,21 +8,21 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
-from fer_lightning.callbacks.tensorboard_pictures import prediction_figure
+from fer_lightning.callbacks.tensorboard_pictures import prediction_chart
 from fer_lightning.report.charts import (
     BLUE,
     GREEN,
     ORANGE,
-    confusion_figure,
-    per_class_figure,
-    precision_recall_figure,
-    reliability_figure,
+    confusion_chart,
+    per_class_chart,
+    precision_recall_chart,
+    reliability_chart,
 )
+from fer_lightning.report.face_charts import grad_cam_chart, kernels_chart, transformer_chart
 from fer_lightning.report.page import Section
 from fer_lightning.report.predictions import BINS, Predictions
 from fer_lightning.report.results import Results, wilson_interval
 from fer_lightning.report.run_page import _faces
-from fer_lightning.report.sheets import grad_cam_figure, kernels_figure, transformer_figure
 from tests.report.drawn import points
 
 CLASSES = ("angry", "happy", "sad")
@@ -60,7 +60,7 @@ def pixels(axes: Axes) -> Any:
 def test_reliability_bars_are_the_share_that_is_right() -> None:
     # Confidences 0.95 (three of four right), 0.65 (one of two right) and 0.5 (a single face, which is right).
     sure, unsure, single = [0.95, 0.03, 0.02], [0.65, 0.3, 0.05], [0.5, 0.3, 0.2]
-    figure = reliability_figure(predictions([0, 0, 0, 1, 0, 2, 0], [sure] * 4 + [unsure] * 2 + [single]))
+    figure = reliability_chart(predictions([0, 0, 0, 1, 0, 2, 0], [sure] * 4 + [unsure] * 2 + [single]))
     above, below = figure.axes
     places = [(np.floor(confidence * BINS) + 0.5) / BINS for confidence in (0.5, 0.65, 0.95)]
     assert bars(above, BLUE) == [pytest.approx(bar) for bar in zip(places, (1, 1 / 2, 3 / 4), strict=True)]
@@ -72,7 +72,7 @@ def test_reliability_bars_are_the_share_that_is_right() -> None:
 
 def test_class_bars_are_precision_recall_and_f1() -> None:
     table = Results({}, CONFUSION, CLASSES, predictions([0], [[1, 0, 0]])).per_class()
-    (axes,) = per_class_figure(table).axes
+    (axes,) = per_class_chart(table).axes
     for colour, values in (
         (BLUE, (6 / 7, 2 / 6, 2 / 3)),
         (ORANGE, (6 / 10, 2 / 2, 2 / 4)),
@@ -87,7 +87,7 @@ def test_class_bars_are_precision_recall_and_f1() -> None:
 
 
 def test_confusion_shades_and_shares_are_of_the_true_class() -> None:
-    axes = confusion_figure(CONFUSION, CLASSES, shares=True).axes[0]
+    axes = confusion_chart(CONFUSION, CLASSES, shares=True).axes[0]
     assert pixels(axes).tolist() == [[0.6, 0.3, 0.1], [0, 1, 0], [0.25, 0.25, 0.5]]
     assert [text.get_text() for text in axes.texts][:6] == ["60%", "30%", "10%", "0%", "100%", "0%"]
     assert [text.get_position() for text in axes.texts][:3] == [(0, 0), (1, 0), (2, 0)]
@@ -97,7 +97,7 @@ def test_confusion_shades_and_shares_are_of_the_true_class() -> None:
 def test_precision_recall_curves_go_over_recall() -> None:
     # Of angry, by falling probability: right, right, wrong, right. Nobody is sad.
     probabilities = [[p, 1 - p, 0] for p in (0.9, 0.8, 0.7, 0.6)]
-    figure = precision_recall_figure(predictions([0, 0, 1, 0], probabilities))
+    figure = precision_recall_chart(predictions([0, 0, 1, 0], probabilities))
     angry, happy = (axes for axes in figure.axes if axes.get_title())
     guess, curve = angry.get_lines()
     assert guess.get_ydata() == [0.75, 0.75]
@@ -110,7 +110,7 @@ def test_precision_recall_curves_go_over_recall() -> None:
 
 def test_a_face_is_titled_by_what_the_network_says() -> None:
     faces = predictions([0, 2], [[0.7, 0.2, 0.1], [0.3, 0.6, 0.1]])
-    right, wrong = prediction_figure(faces.images, faces.labels, faces.probabilities, CLASSES).axes[:2]
+    right, wrong = prediction_chart(faces.images, faces.labels, faces.probabilities, CLASSES).axes[:2]
     assert (right.get_title(), wrong.get_title()) == ("angry 70%", "happy 60%\nis sad")
     assert [int(pixels(axes)[0, 0]) for axes in (right, wrong)] == [0, 1]
     assert right.title.get_color() == "black" != wrong.title.get_color()
@@ -118,7 +118,7 @@ def test_a_face_is_titled_by_what_the_network_says() -> None:
 
 def test_grad_cam_has_right_faces_above_wrong_ones() -> None:
     faces = predictions([1, 1], [[0.7, 0.2, 0.1], [0.2, 0.7, 0.1]])
-    panels = np.array(grad_cam_figure(faces, [0, 1], torch.stack([torch.zeros(48, 48), torch.ones(48, 48)])).axes)
+    panels = np.array(grad_cam_chart(faces, [0, 1], torch.stack([torch.zeros(48, 48), torch.ones(48, 48)])).axes)
     column = panels.reshape(4, 3)[:, 1]
     assert [int(pixels(axes)[0, 0]) for axes in column] == [1, 1, 0, 0]
     assert [float(axes.images[1].get_array()[0, 0]) for axes in column[1::2]] == [1, 0]
@@ -128,7 +128,7 @@ def test_grad_cam_has_right_faces_above_wrong_ones() -> None:
 def test_a_transformers_face_is_above_with_its_box() -> None:
     images, warped = torch.zeros(1, 1, 4, 4), torch.ones(1, 1, 4, 4)
     box = torch.tensor([[[0.0, 0], [3, 0], [3, 3], [0, 3], [0, 0]]])
-    above, below = transformer_figure(images, warped, box, ["sad"]).axes
+    above, below = transformer_chart(images, warped, box, ["sad"]).axes
     assert (float(pixels(above)[0, 0]), float(pixels(below)[0, 0])) == (0, 1)
     assert points(above.get_lines()[0]).tolist() == box[0].tolist()
     assert not below.get_lines()
@@ -137,7 +137,7 @@ def test_a_transformers_face_is_above_with_its_box() -> None:
 
 def test_kernels_are_the_means_over_their_input() -> None:
     kernels = torch.arange(3 * 2 * 2 * 2.0).reshape(3, 2, 2, 2)
-    figure = kernels_figure(kernels)
+    figure = kernels_chart(kernels)
     assert [pixels(axes).tolist() for axes in figure.axes] == [((one[0] + one[1]) / 2).tolist() for one in kernels]
 
 

@@ -120,8 +120,8 @@ def test_the_tables_and_bars_say_what_the_predictions_say(tmp_path: Path) -> Non
     (axes,) = figure.axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["angry", "happy", "sad"]
     assert [bar.get_width() for bar in axes.patches] == [-50, -50, 50]  # type: ignore[attr-defined]
-    assert legend == sections[1].pictures[0].legend == [Key("two", COLOURS[1])]
-    assert sections[1].pictures[0].caption == "More recall than one has, in percentage points."
+    assert legend == sections[1].charts[0].legend == [Key("two", COLOURS[1])]
+    assert sections[1].charts[0].caption == "More recall than one has, in percentage points."
 
 
 def test_jobs_of_a_sweep_are_called_what_was_typed_for_each(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from fer_lightning.report.curves import curves_figure, curves_of_runs
+from fer_lightning.report.curves import curves_chart, curves_of_runs
 from tests.report.drawn import points
 
 METRICS = pd.DataFrame(
@@ -27,7 +27,7 @@ def lines(axes: object) -> dict[str, list[tuple[float, float]]]:
 
 @pytest.mark.parametrize(("monitor", "best"), [("val/accuracy", 2.0), ("val/loss", 1.0)])
 def test_each_epochs_figures_and_the_best_epoch_are_drawn(monitor: str, best: float) -> None:
-    loss, accuracy, rates, speed = curves_figure(METRICS, monitor).axes
+    loss, accuracy, rates, speed = curves_chart(METRICS, monitor).axes
     assert lines(loss)["train"] == [(1, 2.0), (2, 1.0)]
     assert lines(loss)["val"] == [(1, 1.5), (2, 1.7)]
     assert lines(accuracy)["train"] == [(1, 0.3), (2, 0.6)]

@@ -11,8 +11,8 @@ import pytest
 
 from fer_lightning.report import compare
 from fer_lightning.report import results_table as results
-from fer_lightning.report.metrics_json import LARGEST as LARGEST_JSON
-from fer_lightning.report.run_tables import LARGEST as LARGEST_TABLE
+from fer_lightning.report.metrics_json import LONGEST_METRICS
+from fer_lightning.report.run_tables import LONGEST_TABLE
 from fer_lightning.sweep import report as sweep
 
 FIGURES = {
@@ -76,7 +76,7 @@ ANY_FILE: dict[str, Damage] = {
 # What no training has written; a job with one that was only cut short counts as stopped.
 FOREIGN_JSON = {name: damage for name, damage in ANY_FILE.items() if name != "zeros"} | {
     "a loop of links": lambda file: file.symlink_to(file),
-    "huge": with_size(LARGEST_JSON + 1),
+    "huge": with_size(LONGEST_METRICS + 1),
     "a list": content("[1, 2]"),
     "null": content("null"),
     "deep": content("[" * 100_000),
@@ -108,7 +108,7 @@ OF_TRAINING = METRICS_JSON | {
 
 PREDICTIONS_CSV = ANY_FILE | {
     "empty": content(""),
-    "huge": with_size(LARGEST_TABLE + 1),
+    "huge": with_size(LONGEST_TABLE + 1),
     "no rows": content(PREDICTIONS.splitlines()[0]),
     "no columns": content("1\n2\n3\n"),
     "no label": content(PREDICTIONS.replace("label", "lable")),
@@ -125,7 +125,7 @@ PREDICTIONS_CSV = ANY_FILE | {
 
 METRICS_CSV = ANY_FILE | {
     "empty": content(""),
-    "huge": with_size(LARGEST_TABLE + 1),
+    "huge": with_size(LONGEST_TABLE + 1),
     "no epoch": content(CURVES.replace("epoch", "era")),
     "an epoch that is none": content(CURVES.replace("0,9", "first,9")),
     "an endless epoch": content(CURVES.replace("0,9", "1e300,9")),

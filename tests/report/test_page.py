@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from fer_lightning.report.page import Picture, Section, Table, made, write_page
+from fer_lightning.report.page import Chart, Section, Table, made, write_page
 from tests.browser import in_browser, needs_browser
 
 
@@ -14,7 +14,7 @@ def page(folder: Path) -> Path:
     figure = Figure(figsize=(5, 3))
     figure.subplots().plot([0, 1])
     frame = pd.DataFrame({"run": ["b <i>", "c", "a"], "accuracy": [0.09, 0.5, 0.1]})
-    section = Section("One", pictures=[Picture.of(figure, "a line")], tables=[Table.of(frame, {"accuracy": ".1%"})])
+    section = Section("One", charts=[Chart.of(figure, "a line")], tables=[Table.of(frame, {"accuracy": ".1%"})])
     write_page(folder / "index.html", "A page", [section, Section("Two", texts=["Some words."])])
     return folder / "index.html"
 

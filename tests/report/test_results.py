@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fer_lightning.data import FERDataModule
-from fer_lightning.report.charts import confusion_figure
+from fer_lightning.report.charts import confusion_chart
 from fer_lightning.report.page import Section
 from fer_lightning.report.predictions import Predictions
 from fer_lightning.report.results import Results, wilson_interval
@@ -109,7 +109,7 @@ def test_top_two_and_calibration_error_are_those_worked_out_by_hand() -> None:
 
 
 def test_the_confusion_picture_names_the_classes_and_shows_the_counts() -> None:
-    axes = confusion_figure(RESULTS.confusion, RESULTS.class_names).axes[0]
+    axes = confusion_chart(RESULTS.confusion, RESULTS.class_names).axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == list(RESULTS.class_names)
     shown = [text.get_text() for text in axes.texts]
     assert shown == [str(count) for count in RESULTS.confusion.flatten().tolist()]

@@ -14,8 +14,8 @@ from fer_lightning.sweep.jobs import (
     job_folders,
     outcome,
     refuse_other_jobs,
-    refuse_shared_folders,
 )
+from fer_lightning.sweep.subdirs import refuse_shared_folders
 
 
 def folder_of(sweep: Path, number: int, *overrides: str) -> Path:
@@ -73,6 +73,25 @@ def test_two_sweeps_at_once_do_not_share_a_folder(tmp_path: Path) -> None:
     with held(tmp_path), pytest.raises(ConfigError, match="another process is running the sweep"), held(tmp_path):
         pass
     with held(tmp_path):
+        pass
+
+
+def test_a_file_system_without_locks_is_told_in_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(*arguments: object, **options: object) -> None:
+        raise NotImplementedError("FileSystem does not appear to support flock")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", no_locks)
+    with pytest.raises(ConfigError, match=r"not written into: .*its file system has no locks"), held(tmp_path):
+        pass
+    with pytest.raises(ConfigError, match=r"job cannot be written .*has no locks"), job(tmp_path, "val/accuracy"):
+        pass
+
+
+def test_a_lock_that_cannot_be_opened_is_told_in_one_message(tmp_path: Path) -> None:
+    (tmp_path / ".lock").mkdir()
+    with pytest.raises(ConfigError, match=r"not written into: .*\.lock"), held(tmp_path):
+        pass
+    with pytest.raises(ConfigError, match=r"job cannot be written .*\.lock"), job(tmp_path, "val/accuracy"):
         pass
 
 

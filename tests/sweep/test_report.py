@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lightning.sweep.effects import effects_figure
+from fer_lightning.sweep.effects import effects_chart
 from fer_lightning.sweep.jobs import PLAN
 from fer_lightning.sweep.report import main
 from fer_lightning.sweep.table import best_command, mean_table, sweep_table
@@ -155,7 +155,7 @@ def test_the_picture_has_a_panel_for_each_parameter_with_the_largest_effect_firs
     table = pd.DataFrame(rows)
     table["val/accuracy"] = np.where(table["optimizer"] == "sgd", 0.6, 0.4) + 0.001 * table["seed"].astype(int)
     table["model"] = "resnet18"
-    figure = effects_figure(table, "val/accuracy")
+    figure = effects_chart(table, "val/accuracy")
     assert figure is not None
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
     assert titles[-1] == "seed\nmeans differ by 0.0070"
@@ -163,12 +163,12 @@ def test_the_picture_has_a_panel_for_each_parameter_with_the_largest_effect_firs
     assert "optimizer\nmeans differ by 0.2000" in titles
     (of_rates,) = [axes for axes in figure.axes if axes.get_title().startswith("optimizer.lr")]
     assert len(points(of_rates.lines[0])) == 5  # fifths
-    assert effects_figure(table[["model", "val/accuracy"]], "val/accuracy") is None
+    assert effects_chart(table[["model", "val/accuracy"]], "val/accuracy") is None
 
 
 def test_dots_are_jobs_and_diamonds_their_means() -> None:
     table = pd.DataFrame({"model": list("aabb"), "val/accuracy": [0.1, 0.3, 0.5, 0.8]})
-    figure = effects_figure(table, "val/accuracy")
+    figure = effects_chart(table, "val/accuracy")
     assert figure is not None
     (axes,) = figure.axes
     assert points(axes.lines[0]).tolist() == [[0, pytest.approx(0.2)], [1, pytest.approx(0.65)]]
@@ -179,7 +179,7 @@ def test_dots_are_jobs_and_diamonds_their_means() -> None:
     assert dots[:, 1].tolist() == [0.1, 0.3, 0.5, 0.8]
     rates = [0.001 * 2**place for place in range(10)]
     table = pd.DataFrame({"optimizer.lr": map(str, rates), "val/accuracy": np.arange(10) ** 2 / 100})
-    figure = effects_figure(table, "val/accuracy")
+    figure = effects_chart(table, "val/accuracy")
     assert figure is not None
     (axes,) = figure.axes
     fifths = [[(rates[n] + rates[n + 1]) / 2, (n**2 + (n + 1) ** 2) / 200] for n in range(0, 10, 2)]

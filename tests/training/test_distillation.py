@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from omegaconf import DictConfig, OmegaConf
 
 from fer_lightning.config.build import build, rebuild
+from fer_lightning.config.teacher import with_teacher_checkpoint
 from fer_lightning.data import FERDataModule
 from fer_lightning.errors import ConfigError
 from fer_lightning.training.classifier import EmotionClassifier
@@ -33,6 +34,10 @@ def teacher(composed: Compose, few_faces: Path, tmp_path: Path) -> Path:
     return tmp_path / "teacher"
 
 
+def checkpoint_in(run: Path) -> str:
+    return str(run / "checkpoints" / "best.ckpt")
+
+
 def data_of(path: Path, **options: Any) -> FERDataModule:
     data = FERDataModule(path, batch_size=32, image_size=48, **options)
     data.setup()
@@ -45,7 +50,11 @@ def faces_of(data: FERDataModule) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_the_loss_is_that_of_its_paper(few_faces: Path, teacher: Path) -> None:
-    loss, data, weights = Distillation(str(teacher), weight=0.6, temperature=3.0), data_of(few_faces), torch.ones(7)
+    loss, data, weights = (
+        Distillation(checkpoint_in(teacher), weight=0.6, temperature=3.0),
+        data_of(few_faces),
+        torch.ones(7),
+    )
     loss.prepare(data)
     images, labels = faces_of(data)
     logits = torch.randn(len(images), 7, requires_grad=True)
@@ -62,7 +71,7 @@ def test_the_loss_is_that_of_its_paper(few_faces: Path, teacher: Path) -> None:
 
 def test_a_teacher_sees_faces_normalised_as_it_learnt_them(few_faces: Path, teacher: Path) -> None:
     as_it_learnt = data_of(few_faces, normalize="fixed", mean=0.4, std=0.2)
-    loss, data = Distillation(str(teacher), weight=1.0, temperature=1.0), data_of(few_faces)
+    loss, data = Distillation(checkpoint_in(teacher), weight=1.0, temperature=1.0), data_of(few_faces)
     loss.prepare(data)
     logits = load_model(teacher / "checkpoints/best.ckpt")(faces_of(as_it_learnt)[0]).detach()
     images, labels = faces_of(data)
@@ -71,7 +80,7 @@ def test_a_teacher_sees_faces_normalised_as_it_learnt_them(few_faces: Path, teac
 
 def test_a_network_comes_to_say_what_its_teacher_says(few_faces: Path, teacher: Path, tmp_path: Path) -> None:
     data = data_of(few_faces)
-    loss = Distillation(str(teacher), weight=1.0)
+    loss = Distillation(checkpoint_in(teacher), weight=1.0)
     loss.prepare(data)
     model = EmotionClassifier(
         "deep_emotion", arguments={"dropout": 0}, loss=loss, optimizer=partial(torch.optim.Adam, lr=0.003)
@@ -91,10 +100,11 @@ def test_a_network_comes_to_say_what_its_teacher_says(few_faces: Path, teacher: 
 def test_the_teacher_is_the_checkpoint_that_its_run_tested(few_faces: Path, teacher: Path, composed: Compose) -> None:
     (teacher / "checkpoints/best.ckpt").rename(teacher / "checkpoints/last.ckpt")
     OmegaConf.save(composed("ckpt=last"), teacher / ".hydra/config.yaml")
-    Distillation(str(teacher)).prepare(data_of(few_faces))
+    loss = composed("loss=distillation", f"loss.teacher={teacher}").loss
+    Distillation(with_teacher_checkpoint(loss).teacher).prepare(data_of(few_faces))
     OmegaConf.save(composed("ckpt=best"), teacher / ".hydra/config.yaml")
     with pytest.raises(ValueError, match=r"checkpoints/best\.ckpt does not exist: give the folder of a finished run"):
-        Distillation(str(teacher)).prepare(data_of(few_faces))
+        Distillation(with_teacher_checkpoint(loss).teacher).prepare(data_of(few_faces))
 
 
 @pytest.mark.parametrize(
@@ -142,7 +152,7 @@ def test_copies_that_a_set_has_itself_are_no_leak_of_the_teacher(
     (tmp_path / "fer2013.csv").write_text("\n".join([head, *rows, *copies]))
     data = data_of(tmp_path / "fer2013.csv")
     assert [int(data.also_in_train[split].sum()) for split in ("val", "test")] == [1, 1]
-    loss = Distillation(str(teacher))
+    loss = Distillation(checkpoint_in(teacher))
     loss.prepare(data)
     assert loss.teacher.class_names == data.class_names
 
@@ -153,7 +163,7 @@ def test_a_teacher_of_other_faces_is_warned_of(
     others = ("data=demo", "data.path.faces=240", "data.path.seed=2", "data.image_size=48")
     with caplog.at_level("WARNING"):
         build(composed("model=deep_emotion", *others, "loss=distillation", f"loss.teacher={teacher}"))
-    assert f"teacher {teacher} has learnt none of these faces, but those of " in caplog.text
+    assert f"teacher {checkpoint_in(teacher)} has learnt none of these faces, but those of " in caplog.text
 
 
 def test_a_teacher_that_takes_no_smaller_images_is_refused(few_faces: Path, teacher: Path) -> None:
@@ -163,11 +173,11 @@ def test_a_teacher_that_takes_no_smaller_images_is_refused(few_faces: Path, teac
     fitting.save_checkpoint(teacher / "checkpoints/best.ckpt")
     data.progressive_sizes = (36, 48)
     with pytest.raises(ValueError, match=r"^teacher .* does not run on images of 36×36: data\.progressive_sizes$"):
-        Distillation(str(teacher)).prepare(data)
+        Distillation(checkpoint_in(teacher)).prepare(data)
 
 
 def test_teachers_of_other_classes_are_refused(few_faces: Path, teacher: Path) -> None:
-    loss, data = Distillation(str(teacher)), data_of(few_faces)
+    loss, data = Distillation(checkpoint_in(teacher)), data_of(few_faces)
     assert data.faces is not None
     object.__setattr__(data.faces, "class_names", ("no", "yes"))
     with pytest.raises(ValueError, match=r"knows the classes angry, .*; the data has no, yes$"):

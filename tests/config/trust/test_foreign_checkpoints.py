@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from fer_lightning.commands import experiment
+from fer_lightning.commands import test as test_command
 from fer_lightning.errors import ConfigError
 from fer_lightning.files import plain_values
 from fer_lightning.training.models import load_model
@@ -162,7 +162,7 @@ def test_a_malicious_run_ends_test_py_with_one_message_and_status_1(foreign: Pat
     cfg = changes()
     cfg.run_dir = str(foreign)
     with pytest.raises(SystemExit) as stopped:  # with a text, which Python prints before it exits with status 1
-        experiment.test(cfg)
+        test_command.test(cfg)
     assert str(stopped.value.code).startswith(f"error: {foreign}/checkpoints/best.ckpt is not a checkpoint of this pro")
     assert "\n" not in str(stopped.value.code)
     assert not witness.exists()

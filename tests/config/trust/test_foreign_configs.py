@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from fer_lightning.errors import ConfigError
 from tests.config.trust.foreign_runs import Malicious, rebuilt, resumed
@@ -27,7 +27,7 @@ CALLS = {  # where in the config, and what stands there: each makes the file whe
     ),
     "a function of this program": (
         "loss",
-        {"_target_": "fer_lightning.commands.experiment.torch.os.system", "command": "x"},
+        {"_target_": "fer_lightning.commands.train.torch.os.system", "command": "x"},
     ),
     "in a place for another kind": ("loss", {"_target_": "lightning.Trainer"}),
     "in a place for none": ("data.splits.test", {"_target_": "fer_lightning.training.losses.CrossEntropy"}),
@@ -36,7 +36,7 @@ CALLS = {  # where in the config, and what stands there: each makes the file whe
     "made of a text": ("loss", "${oc.create:${attack}}"),
     "made of a text by a name made of others": ("loss", "${oc.${which}:${attack}}"),
     "decoded from a text": ("loss", "${oc.decode:'{_target_: os.system, command: touch WITNESS}'}"),
-    "instead of training": ("instead", {"_target_": "torch.os.system", "command": "touch WITNESS"}),
+    "instead of training": ("action", {"_target_": "torch.os.system", "command": "touch WITNESS"}),
 }
 
 
@@ -57,7 +57,7 @@ def test_a_config_that_would_call_something_is_refused_and_calls_nothing(
     text = OmegaConf.to_yaml(cfg).replace("WITNESS", str(witness))
     file.write_text(text.replace("PICKLE", str(tmp_path / "evil.pickle")).replace("HUB", str(tmp_path / "hub")))
     said = rf"^{key}.* is .*; (there )?a run's own config may "
-    with pytest.raises(ConfigError, match="is of debug=…" if (taken, key) == (resumed, "instead") else said):
+    with pytest.raises(ConfigError, match="is of debug=…" if (taken, key) == (resumed, "action") else said):
         taken(foreign)
     assert not witness.exists()
 
@@ -81,3 +81,14 @@ def test_a_config_file_that_hydra_did_not_write_is_refused(text: str, why: str, 
         rebuilt(foreign)
     assert time.monotonic() - started < 20
     assert not witness.exists()
+
+
+@pytest.mark.parametrize("taken", [rebuilt, resumed])
+def test_a_run_of_an_older_version_is_refused(taken: Callable[[Path], object], foreign: Path) -> None:
+    file = foreign / ".hydra" / "config.yaml"
+    cfg = OmegaConf.load(file)
+    assert isinstance(cfg, DictConfig)
+    del cfg["action"]
+    OmegaConf.save(cfg, file)
+    with pytest.raises(ConfigError, match=r"^action is no key in the config of this run: an older version"):
+        taken(foreign)

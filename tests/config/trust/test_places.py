@@ -9,7 +9,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from fer_lightning.callbacks.checkpoints import WholeCheckpoints
-from fer_lightning.commands import experiment
+from fer_lightning.commands.train import train
 from fer_lightning.config.build import rebuild
 from fer_lightning.config.run_config import run_config
 from fer_lightning.config.run_places import keep_to_own_folder, refuse_other_places
@@ -164,7 +164,7 @@ def test_what_could_not_be_resumed_is_refused_before_training(
 ) -> None:
     OmegaConf.update(new_run, key, value, force_add=True)
     with pytest.raises(SystemExit, match=rf"^error: {key} {why}"):
-        experiment.train(new_run)
+        train(new_run)
 
 
 def test_what_conf_names_is_written_within_the_run(composed: Compose, tmp_path: Path) -> None:

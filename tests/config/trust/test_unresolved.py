@@ -9,11 +9,12 @@ import pytest
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 
-from fer_lightning.commands import experiment
 from fer_lightning.commands.failures import in_one_message
-from fer_lightning.config.hydra_files import hydra_value, literal, overrides_of, plain_yaml
+from fer_lightning.commands.run_record import log_hyperparameters, repeating_overrides
+from fer_lightning.config.hydra_files import literal
 from fer_lightning.errors import ConfigError
 from fer_lightning.report.compare import runs_in, write_comparison
+from fer_lightning.report.run_yaml import hydra_value, plain_yaml, run_overrides
 from fer_lightning.sweep import report as sweep
 from tests.config.trust.foreign_runs import content_of
 from tests.conftest import trainer
@@ -38,10 +39,10 @@ def with_references(folder: Path) -> None:
 
 def test_a_resumed_run_keeps_the_environment_out_of_its_report(foreign: Path, composed_run: DictConfig) -> None:
     with_references(foreign)
-    assert experiment._overrides(foreign, max_epochs=1) == [f"seed=1{ASKED}", "model=deep_emotion"]
+    assert repeating_overrides(foreign, max_epochs=1) == [f"seed=1{ASKED}", "model=deep_emotion"]
     fitting = trainer(foreign)
     fitting.logger = TensorBoardLogger(foreign, "tensorboard", "")
-    experiment._log_hyperparameters(composed_run, fitting, foreign, {"test/accuracy": 0.5})
+    log_hyperparameters(composed_run, fitting, foreign, {"test/accuracy": 0.5})
     files = content_of(foreign)
     assert ASKED.encode() in b"".join(content for name, content in files.items() if name.startswith("tensorboard/"))
     assert not [name for name, content in files.items() if SECRET.encode() in content]
@@ -100,7 +101,7 @@ def test_files_that_hydra_did_not_write_are_refused(content: str, why: str, tmp_
     (tmp_path / ".hydra").mkdir()
     (tmp_path / ".hydra" / "overrides.yaml").write_text(content, "latin-1")
     with pytest.raises(ConfigError, match=why) as refused:
-        overrides_of(tmp_path)
+        run_overrides(tmp_path)
     assert len(str(refused.value)) < 600
 
 
@@ -114,4 +115,4 @@ def test_what_is_not_there_is_none(foreign: Path) -> None:
     (foreign / ".hydra" / "hydra.yaml").write_text("hydra: [runtime]")
     assert hydra_value(foreign, "runtime", "cwd") is None
     shutil.rmtree(foreign / ".hydra")
-    assert overrides_of(foreign) is None
+    assert run_overrides(foreign) is None

@@ -5,7 +5,6 @@ this one among them. Imported by --help too, so nothing slow is imported here.
 """
 
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -14,44 +13,39 @@ from typing import TYPE_CHECKING, Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper, BasicSweeperConf
 from hydra.core.config_store import ConfigStore
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, filter_overrides
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from hydra.utils import instantiate
-from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from fer_lightning.config.command_line import give_up
 from fer_lightning.errors import ConfigError
 from fer_lightning.files import written_whole
+from fer_lightning.sweep.launchers import jobs_at_once, let_jobs_import
+from fer_lightning.sweep.subdirs import refuse_shared_folders, subdirs, typed_subdir
 
 if TYPE_CHECKING:
+    from fer_lightning.sweep.jobs import Outcome
     from fer_lightning.sweep.search import Search
 
 log = logging.getLogger(__name__)
 
 HOPELESS = 3
-"""A search whose first so many trials all fail is ended: something is wrong with what they share."""
+"""If the first trials of a search fail, this number of them, it ends: something is wrong with what they share."""
 
 
 class GridSweeper(BasicSweeper):
     """Hydra's own, all combinations as one batch, in a folder that can be continued."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        _let_jobs_import()
+        let_jobs_import()
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
 
     def sweep(self, arguments: list[str]) -> Any:
-        from fer_lightning.sweep.jobs import (
-            PLAN,
-            STUDY_FILE,
-            continuing,
-            held,
-            refuse_other_jobs,
-            refuse_shared_folders,
-        )
+        from fer_lightning.sweep.jobs import PLAN, STUDY_FILE, continuing, held, refuse_other_jobs
 
         assert self.config is not None
         assert self.hydra_context is not None
@@ -63,34 +57,15 @@ class GridSweeper(BasicSweeper):
                 jobs = [list(filter_overrides(job)) for batch in batches for job in batch]
                 if (folder / STUDY_FILE).exists():
                     raise ConfigError(f"{folder} holds a search: go on with it by sweep=optuna or sweep=random")
-                if (subdir := self._own_subdir()) is not None:
-                    refuse_shared_folders(self._folders(jobs), subdir)
+                if (subdir := typed_subdir(self.config)) is not None:
+                    names = subdirs(self.config, self.hydra_context.config_loader, jobs)
+                    refuse_shared_folders(names, subdir)
                 refuse_other_jobs(folder, jobs)
                 _save(OmegaConf.create(jobs), folder / PLAN)
                 log.info("If this sweep is stopped, it goes on with\n  %s", continuing(self.config))
                 return super().sweep(arguments)
         except ConfigError as error:
             give_up(error)
-
-    def _own_subdir(self) -> str | None:
-        """Returns hydra.sweep.subdir as it was typed, where it is not just the number of the job."""
-        assert self.config is not None
-        sweep: Any = OmegaConf.to_container(self.config.hydra.sweep, resolve=False)
-        return None if sweep["subdir"] == "${hydra.job.num}" else str(sweep["subdir"])
-
-    def _folders(self, jobs: Sequence[Sequence[str]]) -> list[str]:
-        """Returns what hydra.sweep.subdir comes to for each job."""
-        assert self.config is not None
-        assert self.hydra_context is not None
-        names, before = [], HydraConfig.instance().cfg
-        for number, overrides in enumerate(jobs):
-            config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
-            with open_dict(config):
-                config.hydra.job.id = config.hydra.job.num = number
-            HydraConfig.instance().set_config(config)  # for references like ${hydra:job.num}
-            names.append(str(config.hydra.sweep.subdir))
-        HydraConfig.instance().cfg = before
-        return names
 
 
 @dataclass
@@ -127,7 +102,7 @@ class SearchSweeper(Sweeper):
         self.side_by_side, self.sampler, self.params = side_by_side, sampler, params
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        _let_jobs_import()
+        let_jobs_import()
         if find_spec("optuna") is None:
             give_up(ConfigError("sweep=optuna and sweep=random need a package: pip install optuna"))
         for key, value in (("n_trials", self.n_trials), ("side_by_side", self.side_by_side), ("seed", self.seed)):
@@ -140,7 +115,7 @@ class SearchSweeper(Sweeper):
         )
 
     def at_once(self, launcher: DictConfig) -> int:
-        """How many trials to ask for before the first of them has a score: side_by_side, or what the launcher runs.
+        """Returns how many trials to ask for before one has a score: side_by_side, or what the launcher runs at once.
 
         In the latter case a fourth of all at most: those that are asked for at once cannot learn from each other.
         RandomSampler's never do.
@@ -149,7 +124,7 @@ class SearchSweeper(Sweeper):
             return self.side_by_side
         learns = not self.sampler._target_.endswith(".RandomSampler")
         most = max(1, self.n_trials // 4) if learns else self.n_trials
-        return min(_runs_at_once(launcher), most)
+        return min(jobs_at_once(launcher), most)
 
     def sweep(self, arguments: list[str]) -> Any:
         from fer_lightning.sweep.jobs import PLAN, held
@@ -183,7 +158,7 @@ class SearchSweeper(Sweeper):
         return Search(folder, space, fixed, self.config.monitor, sampler, self.seed)
 
     def _search(self, folder: Path, search: "Search") -> list[Sequence[JobReturn]]:
-        from fer_lightning.sweep.jobs import continuing, job_folders, outcome
+        from fer_lightning.sweep.jobs import continuing
 
         assert self.config is not None
         _save(self.config, folder / "multirun.yaml")
@@ -202,17 +177,16 @@ class SearchSweeper(Sweeper):
         returns: list[Sequence[JobReturn]] = []
         states: list[str] = []
         for numbers in self._batches(search, unfinished, left):
-            returns.append(self._run(folder, search, numbers))
-            places = job_folders(folder)
-            found = [places[number] for number in numbers if number in places]
-            states += [outcome(place, self.config.monitor).state for place in found]
+            results, outcomes = self._run(folder, search, numbers)
+            returns.append(results)
+            states += [one.state for one in outcomes]
             if len(states) >= HOPELESS and set(states) == {"failed"}:
                 log.error("all of the first %d trials failed: the search ends here", len(states))
                 break
         return returns
 
     def _batches(self, search: "Search", unfinished: Sequence[int], left: int) -> Iterator[list[int]]:
-        """Numbers that follow each other, since a launcher counts on from the first."""
+        """Yields numbers that follow each other, since a launcher counts on from the first."""
         size = self.at_once(self.config.hydra.launcher)  # type: ignore[union-attr]
         runs: list[list[int]] = []
         for number in unfinished:
@@ -225,7 +199,7 @@ class SearchSweeper(Sweeper):
             yield [search.ask() for _ in range(min(size, left))]
             left -= size
 
-    def _run(self, folder: Path, search: "Search", numbers: list[int]) -> Sequence[JobReturn]:
+    def _run(self, folder: Path, search: "Search", numbers: list[int]) -> tuple[Sequence[JobReturn], list["Outcome"]]:
         from fer_lightning.sweep.jobs import job_folders, outcome
 
         assert self.config is not None
@@ -242,26 +216,12 @@ class SearchSweeper(Sweeper):
                     f"{folder}: two trials share a folder. Name the number of the job in hydra.sweep.subdir, as in "
                     f"trial_${{hydra.job.num}}"
                 )
-            search.tell(number, outcome(places[number], self.config.monitor))
-        return results
+        outcomes = [outcome(places[number], self.config.monitor) for number in numbers]
+        for number, came_to in zip(numbers, outcomes, strict=True):
+            search.tell(number, came_to)
+        return results, outcomes
 
 
 def _save(config: DictConfig | ListConfig, file: Path) -> None:
     with written_whole(file) as unfinished:
         OmegaConf.save(config, unfinished)
-
-
-def _let_jobs_import() -> None:
-    """Lets the processes that a launcher starts find this program, wherever they are started."""
-    here, repository = Path(__file__).parents[1], Path(__file__).parents[4]
-    before = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
-    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([str(repository), str(here), *before]))
-
-
-def _runs_at_once(launcher: DictConfig) -> int:
-    """How many jobs a launcher runs at the same time."""
-    if "n_jobs" in launcher:  # of joblib, where -1 is a word for all cores
-        from joblib import effective_n_jobs
-
-        return int(effective_n_jobs(launcher.n_jobs))
-    return int(launcher.get("array_parallelism", 1))

@@ -1,4 +1,4 @@
-"""Sheets of faces: what a network looks at, and what it is fed."""
+"""Charts of faces: what a network looks at, and what it is fed."""
 
 from collections.abc import Sequence
 
@@ -8,18 +8,25 @@ from torch import Generator, Tensor
 
 from fer_lightning.data import FERDataModule
 from fer_lightning.report.charts import ORANGE, WRONG
-from fer_lightning.report.page import Picture, Sample, face_address
+from fer_lightning.report.page import Chart, Sample, face_address
 from fer_lightning.report.predictions import Predictions
 
 FED = 12
-"""Faces of the sheet of training images."""
+"""Training faces that are shown before and after augmentation."""
 
 OF_EACH = 12
 """Faces of each class and split."""
 
 
-def transformer_figure(images: Tensor, warped: Tensor, boxes: Tensor, names: Sequence[str]) -> Figure:
-    """images and warped: float (B, 1, S, S); boxes: float (B, 5, 2), closed lines in pixels; names: what is above."""
+def transformer_chart(images: Tensor, warped: Tensor, boxes: Tensor, names: Sequence[str]) -> Figure:
+    """Draws images above what a spatial transformer hands on.
+
+    Args:
+        images: float (B, 1, S, S).
+        warped: the same.
+        boxes: float (B, 5, 2), closed lines in pixels.
+        names: what stands above the images.
+    """
     images, warped, boxes = (part.detach().float().cpu() for part in (images, warped, boxes))
     count, size = len(images), images.shape[-1]
     figure = Figure(figsize=(0.86 * count, 2.1), layout="constrained")
@@ -36,8 +43,8 @@ def transformer_figure(images: Tensor, warped: Tensor, boxes: Tensor, names: Seq
     return figure
 
 
-def kernels_figure(kernels: Tensor, shown: int = 64) -> Figure:
-    """The first kernels, float (out, in, k, k), each stretched to its own range."""
+def kernels_chart(kernels: Tensor, shown: int = 64) -> Figure:
+    """Draws the first kernels, float (out, in, k, k), each stretched to its own range."""
     kernels = kernels[:shown].mean(1)
     columns = min(16, len(kernels))
     rows = -(-len(kernels) // columns)
@@ -50,7 +57,7 @@ def kernels_figure(kernels: Tensor, shown: int = 64) -> Figure:
 
 
 def class_samples(data: FERDataModule) -> list[tuple[str, list[tuple[str, list[Sample]]]]]:
-    """For each class, faces of each split, spread evenly over it, and how many there are.
+    """Returns, for each class, faces of each split, spread evenly over it, and how many there are.
 
     Each split has its own row: parts of a source may number or name their classes in different ways.
     """
@@ -73,14 +80,14 @@ def class_samples(data: FERDataModule) -> list[tuple[str, list[tuple[str, list[S
     return classes
 
 
-def fed_picture(data: FERDataModule) -> Picture:
-    """What train.py shows before a training (debug=look) and after it."""
+def augmentation_chart(data: FERDataModule) -> Chart:
+    """Returns what train.py shows of augmentation before a training (debug=look) and after it."""
     caption = "Above: training faces as they are. Below: three times as an epoch shows them."
-    return Picture.of(_fed_figure(data), "training faces before and after augmentation", caption)
+    return Chart.of(_fed_chart(data), "training faces before and after augmentation", caption)
 
 
-def _fed_figure(data: FERDataModule) -> Figure:
-    """Training faces as they are (above) and as one epoch shows them: float pixels, without normalisation."""
+def _fed_chart(data: FERDataModule) -> Figure:
+    """Draws training faces as they are, and below as one epoch shows them: float pixels, without normalisation."""
     assert data.faces is not None
     assert data.augmentation is not None
     rows = data.rows["train"]
@@ -88,14 +95,14 @@ def _fed_figure(data: FERDataModule) -> Figure:
     images = data.faces.images[rows].unsqueeze(1).float() / 255
     targets = data.faces.labels[rows]
     generator = Generator().manual_seed(data.seed)
-    sheets = [images]
+    batches = [images]
     for _ in range(3):
         augmented = data.augmentation(images, generator)
-        sheets.append(data.augmentation.mix(augmented, targets, len(data.class_names), generator)[0])
-    figure = Figure(figsize=(0.95 * len(rows), 0.98 * len(sheets) + 0.2), layout="constrained")
-    panels = figure.subplots(len(sheets), len(rows), squeeze=False)
-    for line, sheet in zip(panels, sheets, strict=True):
-        for axes, image in zip(line, sheet[:, 0], strict=True):
+        batches.append(data.augmentation.mix(augmented, targets, len(data.class_names), generator)[0])
+    figure = Figure(figsize=(0.95 * len(rows), 0.98 * len(batches) + 0.2), layout="constrained")
+    panels = figure.subplots(len(batches), len(rows), squeeze=False)
+    for line, shown in zip(panels, batches, strict=True):
+        for axes, image in zip(line, shown[:, 0], strict=True):
             axes.axis("off")
             axes.imshow(image.numpy(), cmap="gray", vmin=0, vmax=1)
     for axes, row in zip(panels[0], rows.tolist(), strict=True):
@@ -103,8 +110,8 @@ def _fed_figure(data: FERDataModule) -> Figure:
     return figure
 
 
-def grad_cam_figure(predictions: Predictions, rows: Sequence[int], maps: Tensor) -> Figure:
-    """A column a class: its right face and its wrong one, each above the same with its map, float (B, S, S) in 0…1."""
+def grad_cam_chart(predictions: Predictions, rows: Sequence[int], maps: Tensor) -> Figure:
+    """Draws a column for each class: a right face and a wrong one, each above itself with its map, float (B, S, S)."""
     names = predictions.class_names
     figure = Figure(figsize=(1.5 * len(names), 6.6), layout="constrained")
     panels = figure.subplots(4, len(names), squeeze=False)

@@ -1,0 +1,74 @@
+"""python test.py: measures a finished run, on its own test split or on other data."""
+
+import logging
+from pathlib import Path
+from typing import get_args
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from fer_lightning.commands.failures import in_one_message
+from fer_lightning.commands.run_folder import gone_if_refused
+from fer_lightning.config.build import rebuild
+from fer_lightning.config.command_line import give_up
+from fer_lightning.config.messages import latest_runs
+from fer_lightning.config.run_config import checkpoint_of, run_config
+from fer_lightning.config.typed_command import as_typed, command, typed_overrides
+from fer_lightning.errors import ConfigError
+from fer_lightning.processes import process_rank
+from fer_lightning.report.provenance import provenance
+from fer_lightning.report.results import Results
+from fer_lightning.report.run_page import write_report
+from fer_lightning.training.checkpoint_names import CHECKPOINTS
+from fer_lightning.transforms.views import Tta
+
+log = logging.getLogger(__name__)
+
+
+def test(cfg: DictConfig) -> None:
+    """Measures the checkpoint of a finished run on its own test split, or on the data that cfg gives."""
+    if process_rank() > 0:  # under torchrun or srun; one is enough
+        return
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    try:
+        _test(cfg, folder)
+    except Exception as raised:
+        error = in_one_message(raised, as_typed(folder))
+        if error is None:
+            raise
+        give_up(error)
+
+
+def _test(cfg: DictConfig, folder: Path) -> None:
+    with gone_if_refused():
+        run_dir, checkpoint = _finished_run(cfg)
+        run = run_config(run_dir)
+        experiment = rebuild(run, cfg, checkpoint)
+    model, trainer = experiment.model, experiment.trainer
+    model.tta = cfg.tta
+    trainer.test(model, experiment.datamodule, verbose=False)
+    results = Results.of(model, trainer)
+    averaged = "" if cfg.tta == "none" else f", each face averaged over its {cfg.tta} views"
+    log.info("\n%s%s%s", as_typed(checkpoint), averaged, results.table())
+    repeat = command("test.py", *typed_overrides(HydraConfig.get().overrides.task))
+    measured = {"run": str(run_dir), "ckpt": checkpoint.stem, "tta": cfg.tta}
+    facts = measured | provenance(repeat, trainer.strategy.root_device.type)
+    page = write_report(folder, model, trainer, results, facts, run_dir, run.monitor)
+    log.info("\nreport       %s", as_typed(page))
+
+
+def _finished_run(cfg: DictConfig) -> tuple[Path, Path]:
+    """Returns the folder of the run that cfg names, and the checkpoint in it."""
+    latest = latest_runs()
+    if OmegaConf.is_missing(cfg, "run_dir") or cfg.run_dir is None:
+        raise ConfigError(f"run_dir is missing: say which run, as in run_dir=outputs/train/….{latest}")
+    for key, choices in (("ckpt", (None, *CHECKPOINTS)), ("tta", get_args(Tta))):
+        if cfg[key] not in choices:
+            raise ConfigError(f"{key} is {cfg[key]}; it is one of {', '.join(filter(None, choices))}")
+    run_dir = Path(str(cfg.run_dir)).expanduser()
+    if not (run_dir / ".hydra" / "config.yaml").is_file():
+        raise ConfigError(f"run_dir {run_dir} is not the folder of a run: it has no .hydra/config.yaml.{latest}")
+    checkpoint = checkpoint_of(run_dir, cfg.ckpt)
+    if not checkpoint.is_file():
+        raise ConfigError(f"{checkpoint} does not exist: that run has not finished an epoch")
+    return run_dir, checkpoint
