@@ -5,8 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import lightning as L
@@ -283,17 +281,9 @@ def test_the_optimizers_step_is_fused_unless_gradients_are_clipped(
         assert experiment.model.optimizer([torch.zeros(1, requires_grad=True)]).defaults["fused"] is fused
 
 
-def compiled_at_once(forward: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
-    """Returns another function, as torch.compile does, which takes half a minute before its first call."""
-    return partial(forward)
-
-
-@pytest.mark.parametrize("compiler", [compiled_at_once, pytest.param(torch.compile, marks=pytest.mark.nightly)])
-def test_a_compiled_network_keeps_the_names_of_its_layers(
-    compiler: Callable[..., Callable[..., torch.Tensor]], composed: Compose, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch, "compile", compiler)
-    plain, compiled = (build(composed(f"compile={word}", "model=deep_emotion")).model.net for word in ("false", "true"))
+def test_a_compiled_network_keeps_the_names_of_its_layers(composed: Compose, few_faces: Path) -> None:
+    options = ("model=deep_emotion", f"data.path={few_faces}")
+    plain, compiled = (build(composed(f"compile={word}", *options)).model.net for word in ("false", "true"))
     assert plain._compiled_call_impl is None
     assert compiled._compiled_call_impl is not None
     assert list(compiled.state_dict()) == list(plain.state_dict())
