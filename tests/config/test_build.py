@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import lightning as L
@@ -271,15 +270,20 @@ def test_the_optimizers_step_is_fused_unless_gradients_are_clipped(
 ) -> None:
     for name in ("sgd", "adam", "adamw"):
         experiment = build(
-            composed(f"optimizer={name}", f"data.path={few_faces}", f"trainer.gradient_clip_val={clipped}")
+            composed(
+                "model=deep_emotion",
+                f"optimizer={name}",
+                f"data.path={few_faces}",
+                f"trainer.gradient_clip_val={clipped}",
+            )
         )
         assert experiment.model.optimizer is not None
         assert experiment.model.optimizer([torch.zeros(1, requires_grad=True)]).defaults["fused"] is fused
 
 
-def test_a_compiled_network_keeps_the_names_of_its_layers(composed: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))  # the default takes half a minute
-    plain, compiled = (build(composed(f"compile={word}", "model=deep_emotion")).model.net for word in ("false", "true"))
+def test_a_compiled_network_keeps_the_names_of_its_layers(composed: Compose, few_faces: Path) -> None:
+    options = ("model=deep_emotion", f"data.path={few_faces}")
+    plain, compiled = (build(composed(f"compile={word}", *options)).model.net for word in ("false", "true"))
     assert plain._compiled_call_impl is None
     assert compiled._compiled_call_impl is not None
     assert list(compiled.state_dict()) == list(plain.state_dict())
