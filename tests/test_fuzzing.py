@@ -15,6 +15,7 @@ import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -190,7 +191,14 @@ MODEL = EmotionClassifier("deep_emotion")
 def checkpoint_bytes() -> bytes:
     """Of a network, as train.py keeps it, without its optimizer's state."""
     if not CHECKPOINT.getvalue():
-        data = {"source": "x", "votes": None, "mean": 0.5, "std": 0.25, "image_size": 48, "labelled": {}}
+        data: dict[str, Any] = {
+            "source": "x",
+            "votes": None,
+            "mean": 0.5,
+            "std": 0.25,
+            "image_size": 48,
+            "labelled": {},
+        }
         content = {
             "FERDataModule": {**data, **dict.fromkeys(("trained_on", "chosen_on"), torch.zeros(3, dtype=torch.int64))},
             "format_version": 2,

@@ -159,8 +159,8 @@ def _model(cfg: DictConfig, datamodule: FERDataModule, **training: Any) -> Emoti
             **described.trained,
             **training,
         )
-        arch = getattr(model.net, "arch", None)
-        if load_initial_weights(model.net, arch, initial) and arch:
+        arch = getattr(model.net, "arch", "")
+        if load_initial_weights(model.net, arch, initial):
             model.image_size = colour_size(arch)
     except (ValueError, TypeError) as error:
         raise ConfigError(f"model: {error}") from error

@@ -36,7 +36,9 @@ class InitialWeights:
 
 
 def load_initial_weights(net: nn.Module, arch: str, initial: InitialWeights) -> bool:
-    """Gives net, a grey version of torchvision's arch, its first weights; returns whether they were learnt in colour.
+    """Gives net its first weights; returns whether they were learnt in colour.
+
+    It is a grey version of torchvision's arch; or, where arch is empty, a network of another kind.
 
     Kernels over three colours are folded into grey ones; a run that began with such kernels has them folded already.
     A classifier for another number of classes stays as it was initialised.
@@ -46,6 +48,10 @@ def load_initial_weights(net: nn.Module, arch: str, initial: InitialWeights) -> 
     """
     if initial.weights_path:
         state, source = read_weights(Path(initial.weights_path).expanduser()), f"weights_path {initial.weights_path}"
+    elif initial.pretrained and not arch:
+        raise ValueError(
+            f"pretrained is true, but there are no ImageNet weights for {type(net).__name__}: give weights_path"
+        )
     elif initial.pretrained:
         state, source = _imagenet(arch), "the ImageNet weights"
     else:
@@ -67,7 +73,7 @@ def load_weights(net: nn.Module, arch: str, state: dict[str, Tensor], source: st
     if problems := misfits(own, state):
         likely = [name for name in likely_archs(named) if name != arch]
         seems = f". By its number of weights it is torchvision's {' or '.join(likely)}" if likely else ""
-        raise ValueError(f"{source} does not fit {arch}: {'; '.join(problems)}{seems}")
+        raise ValueError(f"{source} does not fit {arch or type(net).__name__}: {'; '.join(problems)}{seems}")
     net.load_state_dict(state)
     return in_colour
 
@@ -79,6 +85,8 @@ def head_of(net: nn.Module) -> tuple[str, nn.Module]:
 
 
 def _fold(net: nn.Module, state: dict[str, Tensor], arch: str, initial: InitialWeights) -> bool:
+    if not arch:
+        return False
     name, layer = first_convolution(net)
     kernels = state.get(f"{name}.weight")
     if not isinstance(layer, GreyConv2d) or kernels is None or kernels.ndim != 4 or kernels.shape[1] != 3:

@@ -21,6 +21,7 @@ from fer_lightning.config.run_config import run_config
 from fer_lightning.config.trial import tried_optimizer
 from fer_lightning.errors import ConfigError
 from fer_lightning.nets.registry import VARIABLE, network_maker, register
+from fer_lightning.nets.weights import InitialWeights, load_initial_weights
 from fer_lightning.training.models import load_model
 from fer_lightning.training.savable import unsavable
 from tests.config.test_build import changes
@@ -338,6 +339,11 @@ class Sound(Base):
         ("own_drawn_anew", [], "DrawnAnew comes back from its checkpoint as another function: what it computes must"),
         ("own_other_outputs", [], r"OtherOutputs gives \(2, 10\) for two faces; expected are logits, \(2, 7\)"),
         ("own_headless", [], r"Headless has no nn\.Linear or nn\.Conv2d, the last of which is its head"),
+        (
+            "own_base",
+            ["+model.pretrained=true"],
+            "^model: pretrained is true, but there are no ImageNet weights for Sound",
+        ),
         ("own_unknown", [], r"^model\.name: 'own_unknown' is not the name of a network; there are .*deep_emotion, "),
     ],
 )
@@ -362,6 +368,15 @@ def test_a_sound_network_takes_what_it_likes_and_is_tested(composed: Compose, fe
     assert again.hparams["arguments"] == {"sizes": [1, 2], "weights_path": "its_own"}
     scales = build(cfg).model.lr_scales
     assert [(type(part), scale) for part, scale in scales] == [(nn.Linear, 3), (nn.Conv2d, 0.5)]
+
+
+def test_a_network_starts_from_a_state_dict(tmp_path: Path) -> None:
+    torch.save(weights := Base(7).state_dict(), tmp_path / "weights.pth")
+    net = Base(7)
+    assert not load_initial_weights(net, "", InitialWeights(weights_path=str(tmp_path / "weights.pth")))
+    assert all(torch.equal(net.state_dict()[name], value) for name, value in weights.items())
+    with pytest.raises(ValueError, match=r"weights\.pth does not fit Base: "):
+        load_initial_weights(Base(7, width=5), "", InitialWeights(weights_path=str(tmp_path / "weights.pth")))
 
 
 def test_a_name_is_one_networks() -> None:
