@@ -56,7 +56,7 @@ def build(cfg: DictConfig) -> Experiment:
     refuse_untrusted(cfg)
     check(cfg)
     refuse_scores_of_other_weights(cfg)
-    finetuning, of_head = apart("finetune", cfg.finetune)
+    finetuning, head_options = apart("finetune", cfg.finetune)
     own = [made("finetune", finetuning)] if cfg.finetune.unfreeze_at_epoch != 0 else []
     trainer = _trainer(cfg, own, callbacks=list(cfg.callbacks or {}), loggers=list(cfg.logger or {}))
     loss = made_loss(with_teacher_checkpoint(cfg.loss))
@@ -66,7 +66,7 @@ def build(cfg: DictConfig) -> Experiment:
     datamodule = build_data(cfg)
     refuse_what_devices_cannot_share(trainer, cfg, datamodule)
     L.seed_everything(cfg.seed, verbose=False)
-    model = _model(cfg, datamodule, loss=loss, optimizer=optimizer, schedule=schedule, **of_head)
+    model = _model(cfg, datamodule, loss=loss, optimizer=optimizer, schedule=schedule, **head_options)
     if datamodule.image_size == "auto":
         datamodule.image_size = model.image_size
     for key, sizes in (("image_size", [datamodule.image_size]), ("progressive_sizes", datamodule.progressive_sizes)):
@@ -95,7 +95,7 @@ def build(cfg: DictConfig) -> Experiment:
 
 
 def build_data(cfg: DictConfig) -> FERDataModule:
-    """Of a config that has been checked: its faces, read and split.
+    """Reads and splits the faces of a config that has been checked.
 
     Raises:
         ConfigError: data that cannot be used.
@@ -106,7 +106,7 @@ def build_data(cfg: DictConfig) -> FERDataModule:
 
 
 def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experiment:
-    """The network of a checkpoint with the test data of its run, or with other data.
+    """Rebuilds the network of a checkpoint, with the test data of its run or with other data.
 
     Args:
         run: the config of the run.
@@ -118,13 +118,13 @@ def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experimen
     """
     refuse_foreign(run)
     try:
-        of_data = checkpoint_content(checkpoint).data
+        data_state = checkpoint_content(checkpoint).data
     except ValueError as error:
         raise ConfigError(str(error)) from error
     if not isinstance(run.data.path, DictConfig):  # of demo faces: they are drawn again if they are gone
-        run.data.path = of_data.source  # wherever this is called from, and whatever $FER2013 is by now
+        run.data.path = data_state.source  # wherever this is called from, and whatever $FER2013 is by now
     if run.data.get("votes"):  # other faces have other votes
-        run.data.votes.path = None if changes.data.path else of_data.votes
+        run.data.votes.path = None if changes.data.path else data_state.votes
     for group in ("data", "trainer"):
         _replace(run[group], changes[group], group)
     run.seed = 0 if run.seed is None else run.seed  # which testing does not use
@@ -137,7 +137,7 @@ def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experimen
     except ValueError as error:
         raise ConfigError(str(error)) from error
     datamodule = made("data", run.data)
-    datamodule.load_state_dict(dict(of_data))
+    datamodule.load_state_dict(dict(data_state))
     _read(datamodule, "test")
     if datamodule.class_names != model.class_names:
         known, found = ", ".join(model.class_names), ", ".join(datamodule.class_names)

@@ -1,4 +1,4 @@
-"""What is wrong with a config, told before anything is read or trained."""
+"""Checks of a config, before anything is read or trained."""
 
 import inspect
 from typing import Any
@@ -84,7 +84,7 @@ def check(cfg: DictConfig) -> None:
 
 
 def _check_that_it_trains(cfg: DictConfig) -> None:
-    """Of `trainer`, what leaves a network as it was made. Whether it is validated too, build.py sees with the data."""
+    """Refuses options that leave a network as it was made. Whether it is validated too, build.py sees with the data."""
     if cfg.trainer.max_steps == 0:
         raise ConfigError("trainer.max_steps is 0: nothing would be trained; -1 is as many as trainer.max_epochs has")
 
@@ -172,14 +172,14 @@ def keys_apart(group: str) -> tuple[str, ...]:
 
 
 def _nodes_in(name: str, value: Any) -> list[tuple[str, DictConfig]]:
-    """The nodes that a value is or holds, with their names."""
+    """Returns the nodes that a value is or holds, with their names."""
     if isinstance(value, ListConfig):
         return [pair for place, one in enumerate(value) for pair in _nodes_in(f"{name}.{place}", one)]
     return [(name, value)] if isinstance(value, DictConfig) and "_target_" in value else []
 
 
 def _without(name: str, node: DictConfig, target: Any, plain: dict[str, Any], problem: str) -> str:
-    """How to leave out what somebody's own target does not take: those are keys of the yaml that it was put into."""
+    """Says how to leave out what somebody's own target does not take: those are keys of the yaml that it was put into."""
     parameters = inspect.signature(target).parameters
     others = [key for key in plain if key not in parameters]
     if not others or "is not an argument of" not in problem or named_in_conf(name, node._target_):
@@ -195,7 +195,7 @@ def _check_monitor(key: str, monitor: str) -> None:
 
 
 def _target(name: str, node: DictConfig) -> Any:
-    """The class or function that a node is for."""
+    """Returns the class or function that a node is for."""
     try:
         return get_object(node._target_)
     except Exception as error:

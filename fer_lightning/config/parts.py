@@ -29,7 +29,7 @@ from fer_lightning.transforms.per_face import PerFace
 
 
 def made(name: str, node: DictConfig, **parts: Any) -> Any:
-    """What a node describes, with further parts; if it refuses, an error that says which node.
+    """Makes what a node describes, with further parts; if that refuses, the error says which node.
 
     Of the config it gets plain lists and dicts: OmegaConf's own would end up in a checkpoint, which nobody could read.
     """
@@ -64,21 +64,21 @@ def _plain(node: DictConfig) -> dict[Any, Any]:
 
 
 def made_loss(node: DictConfig) -> CrossEntropy:
-    """What loss describes: one of ours, or a plain one in the wrapper that makes it fit."""
+    """Makes the loss: one of ours, or a plain one in the wrapper that makes it fit."""
     loss = _instance_or_function("loss", node)
     with _refused_by("loss"):
         return loss if isinstance(loss, CrossEntropy) else PlainLoss(loss)
 
 
 def made_augmentation(node: DictConfig) -> Augmentation:
-    """Likewise."""
+    """Makes the augmentation: one of ours, or a plain one in the wrapper that makes it fit."""
     augmentation = _instance_or_function("augmentation", node)
     with _refused_by("augmentation"):
         return augmentation if isinstance(augmentation, Augmentation) else PerFace(augmentation)
 
 
 def _instance_or_function(name: str, node: DictConfig) -> Any:
-    """Of a class, an instance; a function as it is, with the arguments of the node. Lists become tensors if need be."""
+    """Makes an instance of a class; binds a function to the arguments of the node. Lists become tensors if need be."""
     target, arguments = get_object(node._target_), _plain(node)
     lists = [key for key in tensor_arguments(target) if isinstance(arguments.get(key), list)]
     tensors = {key: torch.tensor(arguments.pop(key), dtype=torch.float32) for key in lists}

@@ -45,7 +45,7 @@ def refuse_changing_accumulation(trainer: L.Trainer, schedule: Schedule | None) 
 
 
 def _refuse_never_unfreezing(cfg: DictConfig, steps: int) -> None:
-    """Of trainer.max_epochs, `check` has told already."""
+    """Leaves trainer.max_epochs to `check`."""
     epoch, max_steps = cfg.finetune.unfreeze_at_epoch, cfg.trainer.max_steps
     if epoch and 0 < max_steps <= epoch * steps:
         raise ConfigError(

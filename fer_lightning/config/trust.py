@@ -77,7 +77,7 @@ COMPUTING: tuple[tuple[str, str, type], ...] = (
 
 
 def trusted_target(place: str, name: str) -> Any:
-    """What a _target_ names, which is imported only if it is trusted.
+    """Returns what a _target_ names, which is imported only if it is trusted.
 
     Args:
         place: the key of the node that has it, as in "optimizer" or "callbacks.checkpoint".
@@ -133,7 +133,7 @@ def _is_of(kinds: tuple[Any, ...], target: Any) -> bool:
 
 
 def _only_trusted(what: str) -> str:
-    """The rule, and how to trust `what`, unless nobody should."""
+    """States the rule, and how to trust `what`, unless nobody should."""
     rule = "a run's own config may only name what conf/ names there, what only computes, and what you trust"
     package = what.partition(".")[0]
     if not what.replace(".", "_").isidentifier() or package in sys.stdlib_module_names:
@@ -147,7 +147,7 @@ def _only_trusted(what: str) -> str:
 
 @functools.cache
 def _targets_of_conf() -> dict[str, frozenset[str]]:
-    """What conf/ names at each place of KINDS."""
+    """Returns what conf/ names at each place of KINDS."""
     found: dict[str, set[str]] = {}
     for file in sorted(CONF.glob("**/*.yaml")):
         group = file.parent.relative_to(CONF).as_posix().replace("/", ".")

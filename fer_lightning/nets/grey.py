@@ -53,7 +53,7 @@ def make_grey(net: nn.Module) -> None:
 
 
 def first_convolution(net: nn.Module) -> tuple[str, nn.Conv2d]:
-    """The layer that sees the image, and its name."""
+    """Returns the name of the layer that sees the image, and the layer."""
     return next((name, layer) for name, layer in net.named_modules() if isinstance(layer, nn.Conv2d))
 
 
@@ -70,7 +70,7 @@ def fold_colours(
         std: likewise.
     """
     shape = (1, 3, 1, 1)
-    of_mean, of_std = kernels.new_tensor(colour_mean).view(shape), kernels.new_tensor(colour_std).view(shape)
-    weight = (kernels * (std / of_std)).sum(1, keepdim=True)
-    offset = (kernels * ((mean - of_mean) / of_std)).sum(1, keepdim=True)
+    colour_means, colour_stds = kernels.new_tensor(colour_mean).view(shape), kernels.new_tensor(colour_std).view(shape)
+    weight = (kernels * (std / colour_stds)).sum(1, keepdim=True)
+    offset = (kernels * ((mean - colour_means) / colour_stds)).sum(1, keepdim=True)
     return weight, offset

@@ -12,6 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fer_lightning.files import text_in
 
+FORMAT_VERSION = 1
+"""Of metrics.json, which is raised when what stands in it changes."""
+
 LONGEST_METRICS = 1 << 26
 """Characters of a metrics.json; with the confusion matrix of a thousand classes it has some eight million."""
 

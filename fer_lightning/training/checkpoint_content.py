@@ -101,7 +101,7 @@ Content = TypeVar("Content", bound=BaseModel)
 
 
 def checkpoint_content(path: Path) -> CheckpointContent:
-    """Of a file that train.py wrote; nothing in it is executed.
+    """Reads a checkpoint that train.py wrote; nothing in it is executed.
 
     Raises:
         ValueError: a file that is no such checkpoint, says what is wrong with it.
@@ -114,7 +114,7 @@ def checkpoint_content(path: Path) -> CheckpointContent:
 
 
 def validated_content(path: Path, values: Any) -> CheckpointContent:
-    """The values of a checkpoint, if a network can be made of them.
+    """Returns the values of a checkpoint, if a network can be made of them.
 
     Raises:
         ValueError: as `checkpoint_content`.
@@ -150,7 +150,7 @@ def refuse_sizes_without_weights(path: Path, content: "Described") -> None:
 
 
 def validated(kind: type[Content], path: Path, values: Any) -> Content:
-    """The values of a checkpoint, as a model of what it must hold.
+    """Returns the values of a checkpoint, as a model of what it must hold.
 
     Raises:
         ValueError: something is missing or of another type, says what.

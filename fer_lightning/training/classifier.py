@@ -104,7 +104,7 @@ class EmotionClassifier(L.LightningModule):
 
     @property
     def head(self) -> nn.Module:
-        """The last layer, which gives the logits; all the rest is the body."""
+        """Returns the last layer, which gives the logits; all the rest is the body."""
         return head_of(self.net)[1]
 
     @property
@@ -129,7 +129,7 @@ class EmotionClassifier(L.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         images, targets = batch
         logits = self(images)
-        loss = self.loss.of_training(logits, targets, self.class_weights, images)
+        loss = self.loss.training_loss(logits, targets, self.class_weights, images)
         weights = self.loss.face_weights(targets, self.class_weights)
         self._measure(logits, targets, ((loss.detach() * weights).sum(), weights.sum()), "train", batch_idx)
         return loss
@@ -150,9 +150,9 @@ class EmotionClassifier(L.LightningModule):
         self._measure(log_p, labels, self.loss.summed(log_p, labels, self.class_weights), "test", batch_idx)
 
     def log_probabilities(self, images: Tensor, tta: Tta = "none") -> Tensor:
-        """Of the classes, float (B, C), for normalised images (B, 1, S, S); probabilities are the mean over views."""
-        of_views = torch.stack([self(view).float().log_softmax(1) for view in views(images, tta)])
-        return of_views.logsumexp(0) - math.log(len(of_views))
+        """Returns float (B, C) for normalised images (B, 1, S, S); probabilities are the mean over views."""
+        view_log_probs = torch.stack([self(view).float().log_softmax(1) for view in views(images, tta)])
+        return view_log_probs.logsumexp(0) - math.log(len(view_log_probs))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["format_version"] = FORMAT_VERSION
@@ -228,7 +228,7 @@ class EmotionClassifier(L.LightningModule):
             self.log_dict(metrics, on_step=False, on_epoch=True)
 
     def _steps_of_schedule(self) -> int:
-        """Of the whole run, for a schedule that must know it; else 0."""
+        """Returns the steps of the whole run, for a schedule that must know them; else 0."""
         if self.schedule is None or self.schedule.steps_as is None:
             return 0
         return steps_of_run(self.trainer, len(self._datamodule().train_dataloader()))
@@ -238,7 +238,7 @@ class EmotionClassifier(L.LightningModule):
 
     @property
     def _processes(self) -> tuple[int, int]:
-        """How many train together, and which of them this is."""
+        """Returns how many processes train together, and which of them this is."""
         return (self.trainer.world_size, self.trainer.global_rank) if self._trainer else (1, 0)
 
     def _datamodule(self) -> FERDataModule:

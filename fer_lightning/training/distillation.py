@@ -96,12 +96,14 @@ class Distillation(CrossEntropy):
             log.warning(message, self.path, known.source)
         self._scale, self._shift = known.preprocessing.scale_and_shift(data.preprocessing)
 
-    def of_training(self, logits: Tensor, targets: Tensor, weights: Tensor, images: Tensor) -> Tensor:
+    def training_loss(self, logits: Tensor, targets: Tensor, weights: Tensor, images: Tensor) -> Tensor:
         with torch.no_grad():
             self.teacher.to(images.device)
-            of_teacher = self.teacher(images * self._scale + self._shift).float()
-        told = (of_teacher / self.temperature).log_softmax(1)
-        heard = (logits.float() / self.temperature).log_softmax(1)
+            teacher_logits = self.teacher(images * self._scale + self._shift).float()
+        teacher_log_probs = (teacher_logits / self.temperature).log_softmax(1)
+        student_log_probs = (logits.float() / self.temperature).log_softmax(1)
         # Times the temperature's square, since its gradients shrink by that.
-        from_teacher = F.kl_div(heard, told, reduction="batchmean", log_target=True) * self.temperature**2
+        from_teacher = (
+            F.kl_div(student_log_probs, teacher_log_probs, reduction="batchmean", log_target=True) * self.temperature**2
+        )
         return (1 - self.weight) * self(logits, targets, weights) + self.weight * from_teacher

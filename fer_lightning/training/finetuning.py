@@ -37,9 +37,9 @@ class Finetuning(BaseFinetuning):
 def _set_body(module: L.LightningModule, learns: bool) -> None:
     """Not by Lightning's own `freeze`: it takes a ViT, which has a parameter of its own, for one single layer."""
     assert isinstance(module, EmotionClassifier)
-    of_head = {id(parameter) for parameter in module.head.parameters()}
+    head_params = {id(parameter) for parameter in module.head.parameters()}
     for parameter in module.net.parameters():
-        if id(parameter) not in of_head:
+        if id(parameter) not in head_params:
             parameter.requires_grad = learns
     module.net.train(learns)
     module.head.train()

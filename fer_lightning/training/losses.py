@@ -64,7 +64,7 @@ class CrossEntropy:
         return (weights * seen).float()
 
     def __call__(self, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        """The mean over the batch, a scalar.
+        """Returns the mean over the batch, a scalar.
 
         Args:
             logits: (B, C).
@@ -73,8 +73,8 @@ class CrossEntropy:
         """
         return F.cross_entropy(logits.float(), targets, weights.float(), label_smoothing=self.label_smoothing)
 
-    def of_training(self, logits: Tensor, targets: Tensor, weights: Tensor, images: Tensor) -> Tensor:
-        """What a training batch costs, a scalar; images, float (B, 1, S, S), are what gave the logits."""
+    def training_loss(self, logits: Tensor, targets: Tensor, weights: Tensor, images: Tensor) -> Tensor:
+        """Returns the loss of a training batch, a scalar; images, float (B, 1, S, S), are what gave the logits."""
         return self(logits, targets, weights)
 
     def face_weights(self, targets: Tensor, weights: Tensor) -> Tensor:
@@ -87,12 +87,12 @@ class CrossEntropy:
 
         Arguments as in `__call__`. Both can be added up over batches: see `EpochLoss`.
         """
-        of_faces = self.face_weights(targets, weights)
+        face_weights = self.face_weights(targets, weights)
         if self.class_weights == "none" or targets.is_floating_point():
-            return (self(logits, targets, weights) * of_faces).sum(), of_faces.sum()
+            return (self(logits, targets, weights) * face_weights).sum(), face_weights.sum()
         # As soft targets, since their mean is over the faces: that of a batch whose classes all weigh nothing is 0 / 0.
         shares = F.one_hot(targets, logits.shape[1]).float()
-        return len(targets) * self(logits, shares, weights), of_faces.sum()
+        return len(targets) * self(logits, shares, weights), face_weights.sum()
 
 
 class EpochLoss(Metric):

@@ -54,10 +54,10 @@ class Muon(SGD):
         given = list(params)
         groups: list[Group] = given if isinstance(given[0], dict) else [{"params": given}]  # type: ignore[assignment]
         # SGD's own momentum is none for kernels: it would come after the step was made orthogonal.
-        of_kernels = {"lr": lr, "weight_decay": weight_decay, "momentum": 0.0, "nesterov": False}
-        of_kernels |= {"kernel_momentum": momentum, "ns_steps": ns_steps}
-        of_rest = {"lr": rest_lr, "weight_decay": rest_weight_decay, "momentum": rest_momentum, "nesterov": True}
-        split = chain.from_iterable(_split(group, of_kernels, of_rest) for group in groups)
+        kernel_options = {"lr": lr, "weight_decay": weight_decay, "momentum": 0.0, "nesterov": False}
+        kernel_options |= {"kernel_momentum": momentum, "ns_steps": ns_steps}
+        rest_options = {"lr": rest_lr, "weight_decay": rest_weight_decay, "momentum": rest_momentum, "nesterov": True}
+        split = chain.from_iterable(_split(group, kernel_options, rest_options) for group in groups)
         super().__init__([group for group in split if group["params"]], rest_lr)
 
     @torch.no_grad()
@@ -102,8 +102,8 @@ def orthogonal(matrix: Tensor, steps: int = 5) -> Tensor:
     return x.to(matrix.dtype) * math.sqrt(max(1, rows / columns))
 
 
-def _split(group: Group, of_kernels: Group, of_rest: Group) -> tuple[Group, Group]:
+def _split(group: Group, kernel_options: Group, rest_options: Group) -> tuple[Group, Group]:
     kernels = [p for p in group["params"] if not group.get("is_head") and p.ndim > 1 and min(p.shape[:2]) > 1]
     chosen = {id(kernel) for kernel in kernels}
     rest = [p for p in group["params"] if id(p) not in chosen]
-    return of_kernels | group | {"params": kernels}, of_rest | group | {"params": rest}
+    return kernel_options | group | {"params": kernels}, rest_options | group | {"params": rest}

@@ -30,7 +30,7 @@ class Schedule:
     rates_as: str | None = None
 
     def made(self, optimizer: Optimizer, steps: int) -> Any:
-        """The scheduler of an optimizer in a run of so many steps."""
+        """Returns the scheduler of an optimizer in a run of so many steps."""
         filled_in: dict[str, Any] = {}
         if self.steps_as:
             filled_in[self.steps_as] = steps
@@ -39,7 +39,7 @@ class Schedule:
         return self.build(optimizer, **filled_in)
 
     def of(self, optimizer: Optimizer, steps: int, val_every: int = 1) -> dict[str, Any]:
-        """What Lightning wants of `configure_optimizers`, in a run of so many steps, validated every so many epochs."""
+        """Returns what `configure_optimizers` returns, in a run of so many steps, validated every so many epochs."""
         scheduler = self.made(optimizer, steps)
         waits = isinstance(scheduler, ReduceLROnPlateau) and str(self.monitor).startswith("val/")
         timing = {"interval": self.interval, "monitor": self.monitor, "frequency": val_every if waits else 1}
@@ -49,18 +49,18 @@ class Schedule:
 def parameter_groups(
     net: nn.Module, head: nn.Module, lr_scales: Iterable[tuple[nn.Module, float]], decay_norms_and_biases: bool
 ) -> list[dict[str, Any]]:
-    """What an optimizer takes: the parameters of net, by the learning rate ("lr_scale") and weight decay that they get.
+    """Returns what an optimizer takes: the parameters of net, by their learning rate ("lr_scale") and weight decay.
 
     The parameters of the head are apart from the rest ("is_head"). Frozen ones are there too: they may learn later, and
     are skipped while they have no gradient. lr_scales names parts of net, each with its learning rate as a multiple of
     that of the rest.
     """
-    of_head = {id(parameter) for parameter in head.parameters()}
+    head_params = {id(parameter) for parameter in head.parameters()}
     scales = {id(parameter): scale for part, scale in lr_scales for parameter in part.parameters()}
     groups: dict[tuple[bool, float, bool], list[nn.Parameter]] = {}
     for parameter in net.parameters():
         decays = decay_norms_and_biases or parameter.ndim > 1
-        kind = id(parameter) in of_head, scales.get(id(parameter), 1.0), decays
+        kind = id(parameter) in head_params, scales.get(id(parameter), 1.0), decays
         groups.setdefault(kind, []).append(parameter)
     return [
         {"params": parameters, "is_head": is_head, "lr_scale": lr_scale} | ({} if decays else {"weight_decay": 0.0})
@@ -102,12 +102,12 @@ def catch_up(optimizer: Optimizer, scheduler: LRScheduler, steps: int) -> None:
 
 
 def steps_of_epoch(trainer: L.Trainer, batches: int) -> int:
-    """Of the optimizer, in an epoch of so many batches."""
+    """Returns the optimizer's steps in an epoch of so many batches."""
     return math.ceil(batches_of_epoch(trainer, batches) / trainer.accumulate_grad_batches)
 
 
 def batches_of_epoch(trainer: L.Trainer, batches: int) -> int:
-    """Of the loader's batches, those that an epoch has."""
+    """Returns how many of the loader's batches an epoch has."""
     limit = trainer.limit_train_batches
     return min(batches, limit) if isinstance(limit, int) else max(1, int(batches * limit))
 

@@ -22,7 +22,7 @@ class LastState(BaseModel):
 
 
 def _of_a_checkpoint(path: str) -> str:
-    """What a run removes once it has a better one."""
+    """Refuses what is no best checkpoint: a run removes it once it has a better one."""
     if path and (not path.endswith(".ckpt") or name_in(path) in (LAST, ONE_BEFORE)):
         raise ValueError("no best checkpoint")
     return path

@@ -60,7 +60,7 @@ def test_the_loss_is_that_of_its_paper(few_faces: Path, teacher: Path) -> None:
     logits = torch.randn(len(images), 7, requires_grad=True)
     told = (loss.teacher(images * data.std / 0.2 + (data.mean - 0.4) / 0.2).detach() / 3).softmax(1)
     kl = (told * (told.log() - (logits / 3).log_softmax(1))).sum(1).mean()
-    of_batch = loss.of_training(logits, labels, weights, images)
+    of_batch = loss.training_loss(logits, labels, weights, images)
     torch.testing.assert_close(of_batch, 0.4 * F.cross_entropy(logits, labels) + 0.6 * 9 * kl)
     assert float(loss(logits, labels, weights).detach()) == pytest.approx(
         float(F.cross_entropy(logits, labels).detach())
@@ -75,7 +75,7 @@ def test_a_teacher_sees_faces_normalised_as_it_learnt_them(few_faces: Path, teac
     loss.prepare(data)
     logits = load_model(teacher / "checkpoints/best.ckpt")(faces_of(as_it_learnt)[0]).detach()
     images, labels = faces_of(data)
-    assert float(loss.of_training(logits, labels, torch.ones(7), images).detach()) == pytest.approx(0, abs=1e-5)
+    assert float(loss.training_loss(logits, labels, torch.ones(7), images).detach()) == pytest.approx(0, abs=1e-5)
 
 
 def test_a_network_comes_to_say_what_its_teacher_says(few_faces: Path, teacher: Path, tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_network_comes_to_say_what_its_teacher_says(few_faces: Path, teacher: 
 
     def apart() -> float:
         with torch.no_grad():
-            return float(loss.of_training(model.eval()(images), labels, torch.ones(7), images))
+            return float(loss.training_loss(model.eval()(images), labels, torch.ones(7), images))
 
     before = apart()
     trainer(tmp_path, max_epochs=5, limit_val_batches=0).fit(model, data)
