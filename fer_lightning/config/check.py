@@ -179,7 +179,7 @@ def _nodes_in(name: str, value: Any) -> list[tuple[str, DictConfig]]:
 
 
 def _without(name: str, node: DictConfig, target: Any, plain: dict[str, Any], problem: str) -> str:
-    """Says how to leave out what somebody's own target does not take: those are keys of the yaml that it was put into."""
+    """Says how to leave out what somebody's own target does not take: keys of the yaml that it was put into."""
     parameters = inspect.signature(target).parameters
     others = [key for key in plain if key not in parameters]
     if not others or "is not an argument of" not in problem or named_in_conf(name, node._target_):

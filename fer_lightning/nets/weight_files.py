@@ -132,7 +132,7 @@ def likely_archs(state: Mapping[str, Tensor]) -> list[str]:
 
 
 def _prefix(own: Mapping[str, Tensor], state: Mapping[str, Tensor], source: str) -> str:
-    """Returns what stands before most of the network's names: nothing, if that fits as well as anything or nothing fits."""
+    """Returns what stands before most of the network's names: "" if that fits as well as anything, or nothing fits."""
     fits: Counter[str] = Counter()
     for key in state:
         parts = key.split(".")

@@ -11,7 +11,7 @@ NOTHING = torch.empty(0)
 
 
 def unsavable(value: Any, name: str = "it") -> str | None:
-    """Returns the first part of a value that torch.load(weights_only=True) would not give back, in words; None if all would.
+    """Returns the first part of a value that torch.load(weights_only=True) would not give back, in words; or None.
 
     Costs as much as to write its names: of the tensors nothing is written.
     """
