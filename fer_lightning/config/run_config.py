@@ -66,7 +66,8 @@ def refuse_foreign(cfg: DictConfig) -> None:
     Raises:
         ConfigError: names the first key that does.
     """
-    if str(OmegaConf.select(cfg, "model._target_")).startswith("fer_lightning."):
+    model: Any = OmegaConf.to_container(cfg, resolve=False).get("model")  # type: ignore[union-attr]
+    if isinstance(model, dict) and str(model.get("_target_")).startswith("fer_lightning."):
         raise ConfigError("this run was made by version 0.1 of fer_lightning, whose runs are not read. Train it again")
     refuse_untrusted(cfg)
     for group in NEEDED_GROUPS:
