@@ -136,6 +136,9 @@ def _sentence(name: str, hint: Any, value: Any, error: ValidationError) -> str:
     for problem in problems:
         bound = problem.get("ctx") or {}
         limits = next((limits for limits in _ranges(hint) if bound and bound.items() <= limits.items()), None)
+        if problem["type"] in ("missing", "too_long"):  # of a tuple
+            expected = [f"{bound.get('max_length') or problem['loc'][-1] + 1} values"]
+            continue
         if limits is None:
             expected.append(problem["msg"].removeprefix("Input should be ").partition(", unable to parse")[0])
             continue

@@ -11,6 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from torch import nn
 
 from benchmarks import epoch, gpu, growth, ours, people, reading, startup, steps
+from benchmarks.side_by_side import medians
 from fer_lightning.data.faces import SIDE
 from fer_lightning.data.readers.source import read_faces
 from fer_lightning.data.write_images import export
@@ -44,6 +45,14 @@ def test_others_feed_the_same_faces_as_we_do(few_faces: Path, tmp_path: Path) ->
         assert len(dataset) == len(data.rows["train"]) == 192
         loader = people.loader(dataset, workers=0, batch_size=32)
         assert next(iter(loader))[0].shape == (32, 1, SIDE, SIDE)
+
+
+def test_a_step_of_train_py_its_floor_and_the_usual_loop_are_timed(few_faces: Path, tmp_path: Path) -> None:
+    ways = epoch.ours_and_floor(tmp_path, few_faces, "deep_emotion", 3, "data.batch_size=32", "trainer.accelerator=cpu")
+    ways["people"] = lambda: epoch.peoples_loop(people.DataFrameFaces(few_faces), "deep_emotion", 1)
+    row = epoch.row("deep_emotion", medians(ways, repeats=1, warm_up=0))
+    assert row["network"] == "deep_emotion"
+    assert set(ways) == {"ours", "floor", "people"}
 
 
 def test_a_whole_epoch_is_timed(few_faces: Path, monkeypatch: pytest.MonkeyPatch) -> None:

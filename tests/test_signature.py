@@ -20,6 +20,7 @@ def declared(
     size: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto",
     folds: Annotated[int, Field(ge=2)] | None = None,
     weights: Tensor | None = None,
+    span: tuple[Fraction, Fraction] = (0.0, 0.5),
 ) -> tuple[float, Sequence[int]]:
     return share, sizes
 
@@ -34,6 +35,10 @@ def declared(
         ({"size": 0}, "size is 0; it must be at least 1, or 'auto'"),
         ({"size": "big"}, "size is 'big': it should be a valid integer, or 'auto'"),
         ({"folds": 1}, "folds is 1; it must be at least 2"),
+        ({"span": [0.5]}, "span is [0.5]: it should be 2 values"),
+        ({"span": []}, "span is []: it should be 2 values"),
+        ({"span": [0, 0, 0]}, "span is [0, 0, 0]: it should be 2 values"),
+        ({"span": [0, 1]}, "span[1] is 1; it must be at least 0 and below 1"),
     ],
 )
 def test_a_value_outside_its_range_is_refused_in_one_sentence(arguments: dict[str, object], message: str) -> None:

@@ -1,4 +1,6 @@
-"""Lightning's loop over epochs and batches, for runs that go on within an epoch: the only file that reaches into it.
+"""Lightning's loop over epochs and batches, for runs that go on within an epoch.
+
+This file alone changes what is in it; data/ only reads there how many batches of the epoch have begun.
 
 Lightning's counts of what has begun (ready, started, processed) run ahead of those of what is done (completed). A
 checkpoint is written between two steps, when nothing is under way, and must say just that.

@@ -87,27 +87,30 @@ class Throughput(Callback):
     """
 
     def __init__(self) -> None:
-        self._images, self._begun, self._paused = 0, 0.0, 0.0
+        self._images, self._begun, self._paused, self._ended = 0, 0.0, 0.0, 0.0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.on_train_epoch_start(trainer, pl_module)  # a resumed epoch has started before
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._images, self._begun = 0, _now(pl_module)
+        self._images, self._begun, self._ended = 0, _now(pl_module), 0.0
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         self._images += len(batch[1])
+        if trainer.is_last_batch:
+            self._ended = _now(pl_module)
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._paused = _now(pl_module)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._begun += _now(pl_module) - self._paused  # as if there had been none
+        if not self._ended:
+            self._begun += _now(pl_module) - self._paused  # as if there had been none
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        speed = self._images * trainer.world_size / (_now(pl_module) - self._begun)
+        speed = self._images * trainer.world_size / ((self._ended or _now(pl_module)) - self._begun)
         pl_module.log("train/images_per_second", speed, rank_zero_only=True)
 
 

@@ -5,16 +5,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from fer_lightning.errors import ConfigError
 from fer_lightning.nets.registry import network_maker
 from fer_lightning.nets.weights import InitialWeights
 from fer_lightning.signature import argument_error
+from fer_lightning.training.checkpoint_content import Plain
 from fer_lightning.training.classifier import EmotionClassifier
 
 INITIAL = ("pretrained", "weights_path")
 TRAINED = ("channels_last", "decay_norms_and_biases")
 SCALE = "_lr_scale"
+_PLAIN: TypeAdapter[Any] = TypeAdapter(Plain, config=ConfigDict(strict=True))
 
 
 @dataclass(frozen=True)
@@ -52,13 +55,29 @@ def model_config(node: DictConfig) -> ModelConfig:
     own = set(inspect.signature(maker).parameters)
     if "num_classes" in keys:
         raise ConfigError("model.num_classes is given: the data says how many classes there are, leave it out")
+    if "head_lr_scale" in keys.keys() - own:
+        raise ConfigError("model.head_lr_scale is given: it is finetune.head_lr_scale")
     initial = {key: keys.pop(key) for key in INITIAL if key in keys and key not in own}
     trained = {key: keys.pop(key) for key in TRAINED if key in keys and key not in own}
     scales = {key: keys.pop(key) for key in list(keys) if key.endswith(SCALE) and key not in own}
     for target, arguments in ((maker, keys), (InitialWeights, initial), (EmotionClassifier, trained)):
         if problem := argument_error(target, arguments):
             raise ConfigError(f"model.{problem}")
+    for key, value in keys.items():
+        if not _is_plain(value):
+            raise ConfigError(
+                f"model.{key} is {value!r}; a checkpoint must hold what a network takes: a number, a text, true, false "
+                f"or null, or a list of these"
+            )
     for key, scale in scales.items():
         if problem := argument_error(EmotionClassifier, {"head_lr_scale": scale}):
             raise ConfigError(f"model.{problem.replace('head_lr_scale', key, 1)}")
     return ModelConfig(name, keys, initial, trained, {key.removesuffix(SCALE): scale for key, scale in scales.items()})
+
+
+def _is_plain(value: Any) -> bool:
+    try:
+        _PLAIN.validate_python(value)
+    except ValidationError:
+        return False
+    return True

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from fer_lightning.data import FERDataModule
+from fer_lightning.nets.registry import VARIABLE, is_trusted
 from fer_lightning.training.checkpoint_content import FORMAT_VERSION
 from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.training.model_file import save_model
@@ -57,7 +58,13 @@ def refuse_unrebuildable(model: EmotionClassifier, data: FERDataModule) -> None:
     Raises:
         ValueError: says what is missing or differs.
     """
-    name = type(model.net).__name__
+    name, network = type(model.net).__name__, model.hparams["network"]
+    if not is_trusted(network):
+        module = type(model.net).__module__
+        raise ValueError(
+            f"the network {network} is of {module}, which nobody trusts: what uses the run afterwards would not find "
+            f"it. Set {VARIABLE}={module} in the environment, also for test.py, resume=, loss.teacher and load_model"
+        )
     if problem := unsavable(dict(model.hparams), "model"):
         raise ValueError(problem)
     try:

@@ -93,6 +93,13 @@ def is_built_in(name: str) -> bool:
     return network_maker(name).__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
+def is_trusted(name: str) -> bool:
+    """Returns whether another process would find a network: it is of this package, or of a trusted module."""
+    maker = network_maker(name)
+    full_name = f"{maker.__module__}.{maker.__qualname__}."
+    return is_built_in(name) or any(full_name.startswith(f"{module}.") for module in trusted_modules())
+
+
 def trusted_modules() -> list[str]:
     """Returns the packages, modules and names that the user trusts: code of theirs that may be imported for a run.
 

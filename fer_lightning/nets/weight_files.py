@@ -15,7 +15,7 @@ from torchvision.models import get_model_weights, list_models
 
 from fer_lightning.files import REFUSED, is_plain, plain_values
 
-SHOWN = 3
+NAMES_SHOWN = 3
 """How many names an error lists of each kind; it counts them all."""
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
@@ -159,4 +159,4 @@ def _is_state_dict(value: Any) -> bool:
 
 
 def _some(names: list[str]) -> str:
-    return ", ".join(name[:120] for name in names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
+    return ", ".join(name[:120] for name in names[:NAMES_SHOWN]) + (", …" if len(names) > NAMES_SHOWN else "")

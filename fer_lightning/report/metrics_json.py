@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fer_lightning.files import text_in
 
-FORMAT_VERSION = 1
+METRICS_FORMAT = 1
 """Of metrics.json, which is raised when what stands in it changes."""
 
 LONGEST_METRICS = 1 << 26

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fer_lightning.data.tables import write_table
 from fer_lightning.files import written_whole
-from fer_lightning.report.metrics_json import FORMAT_VERSION, as_json
+from fer_lightning.report.metrics_json import METRICS_FORMAT, as_json
 from fer_lightning.report.predictions import Predictions
 from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.training.metrics import METRICS
@@ -110,7 +110,7 @@ class Results:
     def write(self, folder: Path, more: Mapping[str, object]) -> Path:
         """Writes metrics.json: metrics, also by class, confusion matrix, and what more is given; null for NaN."""
         content = {
-            "format_version": FORMAT_VERSION,
+            "format_version": METRICS_FORMAT,
             **self.metrics,
             **more,
             "test_split": self.faces_of,

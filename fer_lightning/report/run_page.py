@@ -183,8 +183,9 @@ def _attention(section: Section, model: EmotionClassifier, trainer: L.Trainer, p
 
 
 def _name(model: EmotionClassifier) -> str:
-    """torchvision's name for its networks, else the class."""
-    return str(getattr(model.net, "arch", type(model.net).__name__))
+    """Returns torchvision's name for its networks, the class for others."""
+    arguments: dict[str, object] = model.hparams["arguments"]
+    return str(arguments.get("arch", type(model.net).__name__))
 
 
 def _as_text(name: str, value: object) -> str:

@@ -69,7 +69,7 @@ class HyperParameters(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    network: str
+    network: Annotated[str, Field(max_length=LONGEST)]
     class_names: tuple[str, ...] | list[str]
     arguments: dict[str, Plain]
     channels_last: bool
@@ -160,7 +160,7 @@ def validated(kind: type[Content], path: Path, values: Any) -> Content:
     except ValidationError as error:
         # Not what was found: a few bytes can hold lists of lists that would take hours to print.
         first = error.errors(include_input=False, include_url=False)[0]
-        names = first["loc"][: 3 if "callbacks" in first["loc"] else 2]  # what follows is pydantic's
+        names = first["loc"][: 3 if {"callbacks", "arguments"} & {*first["loc"]} else 2]  # what follows is pydantic's
         where = ".".join(map(str, names))[:LONGEST] or "all of it"
         if where == "format_version":
             why = version_problem(first["type"])

@@ -53,6 +53,9 @@ class EmotionClassifier(L.LightningModule):
             network does not have.
     """
 
+    image_size: int
+    """Height and width of the images that the network does best with: what `data.image_size=auto` takes."""
+
     preprocessing: Preprocessing
     """How any picture becomes what the network takes, once `load_model` has loaded it."""
 
@@ -78,15 +81,14 @@ class EmotionClassifier(L.LightningModule):
         channels_last = channels_last and getattr(net, "allows_channels_last", True)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.net = net.to(memory_format=self.memory_format)
-        self.image_size = int(getattr(net, "image_size", SIDE))
-        """Height and width of the images that the network does best with: what `data.image_size=auto` takes."""
+        self.image_size = _image_size(net)
         self.class_weights: Tensor
         self.register_buffer("class_weights", torch.ones(len(class_names)))
         self.loss, self.optimizer, self.schedule = loss or CrossEntropy(), optimizer, schedule
         self.decay_norms_and_biases = decay_norms_and_biases
-        self._lr_scales = {"head": head_lr_scale, **(lr_scales or {})}
-        for part in self._lr_scales:
-            if part != "head" and part not in dict(net.named_modules()):
+        self._lr_scales = {**(lr_scales or {}), "head": head_lr_scale}
+        for part in lr_scales or {}:
+            if part not in dict(net.named_modules()):
                 raise ValueError(f"{part}_lr_scale is given, but {type(net).__name__} has no part {part}")
         c = len(self.class_names)
         self.train_metrics, self.val_metrics, self.test_metrics = stage_metrics(c)
@@ -246,3 +248,10 @@ class EmotionClassifier(L.LightningModule):
         if not isinstance(datamodule, FERDataModule):
             raise ValueError("class weights and the steps of a schedule come from a FERDataModule: fit with one")
         return datamodule
+
+
+def _image_size(net: nn.Module) -> int:
+    size = getattr(net, "image_size", SIDE)
+    if not isinstance(size, int):
+        raise ValueError(f"image_size of {type(net).__name__} is {size!r}; it must be a whole number")
+    return size

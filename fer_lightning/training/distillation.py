@@ -63,6 +63,8 @@ class Distillation(CrossEntropy):
         """
         if not self.path.exists():
             raise ValueError(f"teacher {self.path} does not exist: give the folder of a finished run")
+        if not self.path.is_file():
+            raise ValueError(f"teacher {self.path} is not a file: give the checkpoint of a finished run")
         known = checkpoint_content(self.path).data
         self.teacher = load_model(self.path)
         if self.teacher.class_names != data.class_names:

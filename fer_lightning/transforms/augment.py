@@ -67,7 +67,7 @@ class Augmentation:
     ) -> None:
         for name, span in (("scale", scale), ("erasing_scale", erasing_scale), ("erasing_ratio", erasing_ratio)):
             if span[0] > span[1]:
-                raise ValueError(f"{name} is {list(span)}; it must be [low, high]")
+                raise ValueError(f"{name} is {list(span)}; it must be [low, high], low at most high")
         self.degrees, self.translate, self.scale, self.shear = degrees, translate, scale, shear
         self.flip, self.brightness, self.contrast = flip, brightness, contrast
         self.erasing, self.erasing_scale, self.erasing_ratio = erasing, erasing_scale, erasing_ratio

@@ -133,7 +133,7 @@ TWO = "trainer=ddp trainer.accelerator=cpu trainer.devices=2"
         ("data.splits.test=Public", r"^data\.splits\.test names Public, which the source does not have"),
         ("data.path=nowhere.csv", r"nowhere\.csv"),
         ("model.stem=smal model=resnet18", r"^model\.stem is 'smal': it should be 'imagenet', 'pooled' or 'small'"),
-        ("model.dropout=2 model=resnet18", r"^model(\.|: )dropout is 2; it must be at least 0 and below 1"),
+        ("model.dropout=2 model=resnet18", r"^model\.dropout is 2; it must be at least 0 and below 1"),
         ("augmentation.flip=2", r"^augmentation\.flip is 2"),
         ("augmentation.mixup=-1", r"^augmentation\.mixup is -1"),
         ("model=torchvision model.arch=resnet19", r"^model: arch is 'resnet19', .* did you mean .*resnet18"),

@@ -317,9 +317,21 @@ class DrawnAnew(Base):
         super().__init__(num_classes, slope=float(torch.rand(())))
 
 
+@register("own_anything")
+def own_anything(num_classes: int, **options: Any) -> nn.Module:
+    return Base(num_classes)
+
+
+@register("own_odd_size")
+class OddSize(Base):
+    image_size = (48, 48)
+
+
 @register("own_base")
 class Sound(Base):
-    """With a list of numbers, and weights_path as an argument of its own."""
+    """With a list of numbers, weights_path as an argument of its own, and an `arch` that torchvision does not know."""
+
+    arch = "tiny"
 
     def __init__(
         self, num_classes: int, slope: float = 0.1, sizes: list[int] | None = None, weights_path: str = ""
@@ -348,8 +360,9 @@ class Sound(Base):
     ],
 )
 def test_a_network_that_cannot_come_back_is_refused_at_once(
-    network: str, overrides: list[str], why: str, composed: Compose, few_faces: Path
+    network: str, overrides: list[str], why: str, composed: Compose, few_faces: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv(VARIABLE, __name__)
     with pytest.raises(ConfigError, match=why):
         build(composed(*networks_own(network), *overrides, f"data.path={few_faces}"))
 
@@ -368,6 +381,18 @@ def test_a_sound_network_takes_what_it_likes_and_is_tested(composed: Compose, fe
     assert again.hparams["arguments"] == {"sizes": [1, 2], "weights_path": "its_own"}
     scales = build(cfg).model.lr_scales
     assert [(type(part), scale) for part, scale in scales] == [(nn.Linear, 3), (nn.Conv2d, 0.5)]
+
+
+def test_a_network_that_takes_nothing_comes_back(
+    composed: Compose, few_faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, __name__)
+    experiment = build(composed(*networks_own("own_anything"), f"data.path={few_faces}"))
+    experiment.trainer.fit(experiment.model, experiment.datamodule)
+    experiment.trainer.save_checkpoint(tmp_path / "run" / "model.ckpt")
+    again = load_model(tmp_path / "run" / "model.ckpt")
+    assert again.hparams["arguments"] == {}
+    assert torch.equal(again.net.stem.weight, experiment.model.net.stem.weight)  # type: ignore[union-attr, arg-type]
 
 
 def test_a_network_starts_from_a_state_dict(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 Rule = Literal["majority", "probability"]
 
-EMOTIONS = len(FERPLUS_EMOTIONS)
+EMOTION_COUNT = len(FERPLUS_EMOTIONS)
 
 
 @dataclass(frozen=True)
@@ -154,10 +154,10 @@ def _labelled(faces: Faces, table: VotesTable, rule: Rule) -> Faces:
     for part, name in enumerate(faces.part_names):
         here = faces.parts.numpy() == part
         rule_here: Rule = rule if name == "Training" else "majority"
-        kept |= (left := here & table.has_face & (leader < EMOTIONS) & agreed[rule_here])
+        kept |= (left := here & table.has_face & (leader < EMOTION_COUNT) & agreed[rule_here])
         if here.any():
             no_face = here & ~table.has_face
-            no_emotion = here & table.has_face & (leader >= EMOTIONS)
+            no_emotion = here & table.has_face & (leader >= EMOTION_COUNT)
             log.info(
                 "FER+ %s, rule %s: %s of %s rows kept; dropped: %s without a face, %s with most votes for unknown or "
                 "NF, %s without enough agreement",
@@ -187,12 +187,12 @@ def _labelled(faces: Faces, table: VotesTable, rule: Rule) -> Faces:
 def _strongest(votes: NDArray[np.int64]) -> NDArray[np.int64]:
     """Returns the votes of the emotions that "probability" takes, 0 for the others: (N, 10) → (N, 8)."""
     enough = 0.75 * votes.sum(axis=1)
-    left, taken = votes.copy(), np.zeros((len(votes), EMOTIONS), np.int64)
+    left, taken = votes.copy(), np.zeros((len(votes), EMOTION_COUNT), np.int64)
     more = np.ones(len(votes), np.bool_)
     for _ in range(3):  # each time at least one more emotion, and three are enough
         more &= (taken.sum(axis=1) < enough) & (np.count_nonzero(taken, axis=1) < 3)
         highest = (left == left.max(axis=1, keepdims=True)) & more[:, None]
-        taken += np.where(highest, left, 0)[:, :EMOTIONS]
+        taken += np.where(highest, left, 0)[:, :EMOTION_COUNT]
         left[highest] = 0
-        more &= ~highest[:, EMOTIONS:].any(axis=1)
+        more &= ~highest[:, EMOTION_COUNT:].any(axis=1)
     return taken

@@ -106,6 +106,8 @@ def lists_of_lists(depth: int) -> list[Any]:
             r"'os\.system' is not the name of a network; there are .*deep_emotion",
         ),
         (hyper_parameter("class_names", lists_of_lists(100)), "hyper_parameters.class_names is no plain value"),
+        (hyper_parameter("network", "x" * 1_000_000), "hyper_parameters.network is no plain value"),
+        (argument("dropout", {"a": 1}), "hyper_parameters.arguments.dropout is no plain value"),
         (argument("dropout", 10**12), "dropout is 1000000000000, but no weight in it is as large"),
         (argument("dropout", "much"), "dropout is 'much'"),
         (lambda content: content["FERDataModule"].pop("image_size"), "has no FERDataModule.image_size"),
