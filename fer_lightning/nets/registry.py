@@ -76,7 +76,7 @@ def create_network(name: str, num_classes: int, arguments: Mapping[str, Any]) ->
     """Makes a network with random weights.
 
     Raises:
-        ValueError: there is no such network, or it does not take these arguments.
+        ValueError: there is no such network, it does not take these arguments, or its image_size is no number.
     """
     maker = network_maker(name)
     if problem := argument_error(maker, arguments):
@@ -85,7 +85,10 @@ def create_network(name: str, num_classes: int, arguments: Mapping[str, Any]) ->
         inspect.signature(maker).bind(num_classes=num_classes, **arguments)
     except TypeError as error:
         raise ValueError(f"{name}: {error}") from error
-    return maker(num_classes=num_classes, **arguments)
+    net = maker(num_classes=num_classes, **arguments)
+    if not isinstance(size := getattr(net, "image_size", 1), int):
+        raise ValueError(f"image_size of {type(net).__name__} is {size!r}; it must be a whole number")
+    return net
 
 
 def is_built_in(name: str) -> bool:

@@ -81,7 +81,7 @@ class EmotionClassifier(L.LightningModule):
         channels_last = channels_last and getattr(net, "allows_channels_last", True)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.net = net.to(memory_format=self.memory_format)
-        self.image_size = _image_size(net)
+        self.image_size = getattr(net, "image_size", SIDE)
         self.class_weights: Tensor
         self.register_buffer("class_weights", torch.ones(len(class_names)))
         self.loss, self.optimizer, self.schedule = loss or CrossEntropy(), optimizer, schedule
@@ -248,10 +248,3 @@ class EmotionClassifier(L.LightningModule):
         if not isinstance(datamodule, FERDataModule):
             raise ValueError("class weights and the steps of a schedule come from a FERDataModule: fit with one")
         return datamodule
-
-
-def _image_size(net: nn.Module) -> int:
-    size = getattr(net, "image_size", SIDE)
-    if not isinstance(size, int):
-        raise ValueError(f"image_size of {type(net).__name__} is {size!r}; it must be a whole number")
-    return size

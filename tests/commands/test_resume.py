@@ -146,17 +146,6 @@ def killing_at(number: int, call: Callable[..., None]) -> Callable[..., None]:
     return killed
 
 
-def test_run_from_before_there_was_ckpt_ends_with_its_best(composed: Compose, tmp_path: Path, few_faces: Path) -> None:
-    cfg = run_folder(composed, tmp_path, "run", *BASE, f"data.path={few_faces}")
-    with pytest.raises(Killed):
-        fitted(cfg, KilledAt("on_train_epoch_end", 1))
-    file = tmp_path / "run/.hydra/config.yaml"
-    text = file.read_text()
-    assert "ckpt: best\n" in text
-    file.write_text(text.replace("ckpt: best\n", ""))
-    assert StoppedRun.of(resuming(cfg, tmp_path / "run"), []).config.ckpt == "best"
-
-
 def test_run_whose_folder_was_moved_keeps_its_best_checkpoint(
     composed: Compose, tmp_path: Path, few_faces: Path
 ) -> None:

@@ -52,7 +52,7 @@ def test_a_run_folder_is_complete_by_itself(trained: tuple[Path, str]) -> None:
     ):
         assert (run / name).is_file(), name
     content = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
-    assert content["hyper_parameters"]["dropout"] == 0.5
+    assert content["hyper_parameters"]["arguments"] == {"dropout": 0.5}
     rows = list(csv.DictReader((run / "metrics.csv").read_text().splitlines()))
     columns = {"train/loss", "train/accuracy", "val/loss", "val/accuracy", "val/f1", "train/images_per_second"}
     assert columns < set(rows[0])

@@ -373,7 +373,10 @@ def networks_own(network: str) -> tuple[str, ...]:
     return (*ONE_EPOCH[2:], "model=deep_emotion", f"model.name={network}", *(f"~model.{k}" for k in keys))
 
 
-def test_a_sound_network_takes_what_it_likes_and_is_tested(composed: Compose, few_faces: Path, tmp_path: Path) -> None:
+def test_a_sound_network_takes_what_it_likes_and_is_tested(
+    composed: Compose, few_faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, __name__)
     own = ("+model.sizes=[1,2]", "+model.weights_path=its_own", "finetune.head_lr_scale=3", "+model.stem_lr_scale=0.5")
     cfg = run_folder(composed, tmp_path, "run", *networks_own("own_base"), *own, f"data.path={few_faces}")
     fitted(cfg)
