@@ -137,7 +137,7 @@ def _sentence(name: str, hint: Any, value: Any, error: ValidationError) -> str:
         bound = problem.get("ctx") or {}
         limits = next((limits for limits in _ranges(hint) if bound and bound.items() <= limits.items()), None)
         if problem["type"] in ("missing", "too_long"):  # of a tuple
-            expected = [f"{bound.get('max_length') or problem['loc'][-1] + 1} values"]
+            expected = [f"{bound.get('max_length') or int(problem['loc'][-1]) + 1} values"]
             continue
         if limits is None:
             expected.append(problem["msg"].removeprefix("Input should be ").partition(", unable to parse")[0])

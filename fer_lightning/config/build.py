@@ -159,7 +159,7 @@ def _model(cfg: DictConfig, datamodule: FERDataModule, **training: Any) -> Emoti
             **described.trained,
             **training,
         )
-        arch = model.net.arch if is_built_in(described.network) and hasattr(model.net, "arch") else ""
+        arch = str(model.net.arch) if is_built_in(described.network) and hasattr(model.net, "arch") else ""
         if load_initial_weights(model.net, arch, initial):
             model.image_size = colour_size(arch)
     except (ValueError, TypeError) as error:
