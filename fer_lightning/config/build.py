@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Experiment:
-    """What a config describes, ready to run."""
+    """The objects that a config describes, ready to run."""
 
     datamodule: FERDataModule
     model: EmotionClassifier
@@ -122,7 +122,7 @@ def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experimen
     except ValueError as error:
         raise ConfigError(str(error)) from error
     if not isinstance(run.data.path, DictConfig):  # of demo faces: they are drawn again if they are gone
-        run.data.path = data_state.source  # wherever this is called from, and whatever $FER2013 is by now
+        run.data.path = data_state.source  # wherever this is called from, and whatever $FER2013 is now
     if run.data.get("votes"):  # other faces have other votes
         run.data.votes.path = None if changes.data.path else data_state.votes
     for group in ("data", "trainer"):

@@ -22,7 +22,7 @@ _PLAIN: TypeAdapter[Any] = TypeAdapter(Plain, config=ConfigDict(strict=True))
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """What conf/model/ says: `name`, and keys that are the network's own unless they are one of the following.
+    """A file of conf/model/: `name`, and keys that are the network's own unless they are one of the following.
 
     pretrained, weights_path: see `nets.weights.InitialWeights`.
     channels_last, decay_norms_and_biases: see `training.classifier.EmotionClassifier`.

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class InitialWeights:
-    """Where the weights of a network come from; neither means random ones.
+    """The weights that a network starts from; without any of them they are random.
 
     pretrained: torchvision's ImageNet weights, through torch's hub cache.
     weights_path: a state dict (.pth or .safetensors) with the names of that network's layers.

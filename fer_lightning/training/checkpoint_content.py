@@ -46,7 +46,7 @@ Digests = Annotated[Tensor, AfterValidator(_whole_digests)]
 
 
 class DataState(BaseModel):
-    """What `FERDataModule.state_dict` gives."""
+    """The state that `FERDataModule.state_dict` returns."""
 
     model_config = ConfigDict(strict=True, arbitrary_types_allowed=True, allow_inf_nan=False)
 
@@ -65,7 +65,7 @@ class DataState(BaseModel):
 
 
 class HyperParameters(BaseModel):
-    """What rebuilds a network: arguments of `EmotionClassifier`."""
+    """The arguments of `EmotionClassifier` that rebuild a network."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -83,7 +83,7 @@ class Described(Protocol):
 
 
 class CheckpointContent(BaseModel):
-    """What is not listed here (the optimizer's state, Lightning's counters) is not looked at."""
+    """A checkpoint. Keys that are not listed (the optimizer's state, Lightning's counters) are not looked at."""
 
     model_config = ConfigDict(strict=True, arbitrary_types_allowed=True, protected_namespaces=())
 

@@ -212,7 +212,9 @@ class EmotionClassifier(L.LightningModule):
         if self.schedule is None:
             return optimizer
         self._scheduled_steps = self._steps_of_schedule()
-        scheduler = self.schedule.of(optimizer, self._scheduled_steps, self.trainer.check_val_every_n_epoch or 1)
+        scheduler = self.schedule.lr_scheduler_config(
+            optimizer, self._scheduled_steps, self.trainer.check_val_every_n_epoch or 1
+        )
         return {"optimizer": optimizer, "lr_scheduler": scheduler}  # type: ignore[return-value]
 
     def _measure(

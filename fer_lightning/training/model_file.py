@@ -35,7 +35,7 @@ LONGEST = 100_000
 
 
 class ModelContent(BaseModel):
-    """What rebuilds a network: the JSON in the metadata, and the weights as `EmotionClassifier.state_dict` has them."""
+    """The JSON in the metadata that rebuilds a network, and its weights as `EmotionClassifier.state_dict` has them."""
 
     model_config = ConfigDict(strict=True, arbitrary_types_allowed=True, protected_namespaces=(), allow_inf_nan=False)
 

@@ -30,7 +30,7 @@ class Schedule:
     rates_as: str | None = None
 
     def made(self, optimizer: Optimizer, steps: int) -> Any:
-        """Returns the scheduler of an optimizer in a run of so many steps."""
+        """Returns the scheduler of an optimizer in a run of this many steps."""
         filled_in: dict[str, Any] = {}
         if self.steps_as:
             filled_in[self.steps_as] = steps
@@ -38,8 +38,8 @@ class Schedule:
             filled_in[self.rates_as] = [group["lr"] for group in optimizer.param_groups]
         return self.build(optimizer, **filled_in)
 
-    def of(self, optimizer: Optimizer, steps: int, val_every: int = 1) -> dict[str, Any]:
-        """Returns what `configure_optimizers` returns, in a run of so many steps, validated every so many epochs."""
+    def lr_scheduler_config(self, optimizer: Optimizer, steps: int, val_every: int = 1) -> dict[str, Any]:
+        """Returns what `configure_optimizers` returns, in a run of `steps` steps, validated every `val_every` epochs."""
         scheduler = self.made(optimizer, steps)
         waits = isinstance(scheduler, ReduceLROnPlateau) and str(self.monitor).startswith("val/")
         timing = {"interval": self.interval, "monitor": self.monitor, "frequency": val_every if waits else 1}
@@ -102,7 +102,7 @@ def catch_up(optimizer: Optimizer, scheduler: LRScheduler, steps: int) -> None:
 
 
 def steps_of_epoch(trainer: L.Trainer, batches: int) -> int:
-    """Returns the optimizer's steps in an epoch of so many batches."""
+    """Returns the optimizer's steps in an epoch of this many batches."""
     return math.ceil(batches_of_epoch(trainer, batches) / trainer.accumulate_grad_batches)
 
 
@@ -123,7 +123,7 @@ def steps_of_run(trainer: L.Trainer, batches: int) -> int:
 
 
 def is_validated(trainer: L.Trainer, batches: int) -> bool:
-    """Checks whether a run of so many batches in an epoch comes to its first validation.
+    """Checks whether a run of this many batches in an epoch comes to its first validation.
 
     True where nobody knows: val_check_interval may be a time.
     """

@@ -11,7 +11,7 @@ from fer_lightning.training.checkpoint_names import LAST, ONE_BEFORE, name_in
 
 
 class LastState(BaseModel):
-    """What `LastCheckpoint.state_dict` gives."""
+    """The state that `LastCheckpoint.state_dict` returns."""
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
@@ -21,14 +21,14 @@ class LastState(BaseModel):
     score: float | None
 
 
-def _of_a_checkpoint(path: str) -> str:
+def _best_checkpoint_path(path: str) -> str:
     """Refuses what is no best checkpoint: a run removes it once it has a better one."""
     if path and (not path.endswith(".ckpt") or name_in(path) in (LAST, ONE_BEFORE)):
         raise ValueError("no best checkpoint")
     return path
 
 
-CheckpointPath = Annotated[str, AfterValidator(_of_a_checkpoint)]
+CheckpointPath = Annotated[str, AfterValidator(_best_checkpoint_path)]
 
 
 def _one_number(score: Tensor) -> Tensor:
@@ -41,7 +41,7 @@ Score = Annotated[Tensor, AfterValidator(_one_number)]
 
 
 class BestState(BaseModel):
-    """What `BestCheckpoint.state_dict` gives."""
+    """The state that `BestCheckpoint.state_dict` returns."""
 
     model_config = ConfigDict(strict=True, arbitrary_types_allowed=True, protected_namespaces=())
 
@@ -76,7 +76,7 @@ class CallbackStates(BaseModel):
 
 
 class StoppedState(BaseModel):
-    """Of a last.ckpt, what its run goes on with beside what Lightning takes from it."""
+    """A last.ckpt, as far as this program, and not Lightning, goes on from it."""
 
     model_config = ConfigDict(strict=True, arbitrary_types_allowed=True)
 
