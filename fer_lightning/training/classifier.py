@@ -165,8 +165,7 @@ class EmotionClassifier(L.LightningModule):
         if self.schedule and self.schedule.steps_as and self._steps_of_schedule() != checkpoint["schedule_steps"]:
             checkpoint["lr_schedulers"] = []  # for a run of another length; the new one is to catch up
             self._steps_behind = checkpoint["global_step"]
-        states = checkpoint.get("train_metrics", {})
-        restore_metric_states(self._metrics_of_train(), states, *self._processes)
+        restore_metric_states(self._metrics_of_train(), checkpoint.get("train_metrics", {}), *self._processes)
 
     def on_train_start(self) -> None:
         if self._steps_behind:
@@ -212,9 +211,8 @@ class EmotionClassifier(L.LightningModule):
         if self.schedule is None:
             return optimizer
         self._scheduled_steps = self._steps_of_schedule()
-        scheduler = self.schedule.lr_scheduler_config(
-            optimizer, self._scheduled_steps, self.trainer.check_val_every_n_epoch or 1
-        )
+        val_every = self.trainer.check_val_every_n_epoch or 1
+        scheduler = self.schedule.lr_scheduler_config(optimizer, self._scheduled_steps, val_every)
         return {"optimizer": optimizer, "lr_scheduler": scheduler}  # type: ignore[return-value]
 
     def _measure(

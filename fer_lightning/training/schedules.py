@@ -39,7 +39,7 @@ class Schedule:
         return self.build(optimizer, **filled_in)
 
     def lr_scheduler_config(self, optimizer: Optimizer, steps: int, val_every: int = 1) -> dict[str, Any]:
-        """Returns what `configure_optimizers` returns, in a run of `steps` steps, validated every `val_every` epochs."""
+        """Returns what Lightning wants, for a run of `steps` steps that is validated every `val_every` epochs."""
         scheduler = self.made(optimizer, steps)
         waits = isinstance(scheduler, ReduceLROnPlateau) and str(self.monitor).startswith("val/")
         timing = {"interval": self.interval, "monitor": self.monitor, "frequency": val_every if waits else 1}
