@@ -50,7 +50,7 @@ def argument_error(target: Callable[..., Any], arguments: Mapping[str, Any]) -> 
         if name not in hints or (_is_for(Tensor, hints[name]) and _is_list_of_numbers(value)):
             continue
         try:
-            _adapter(hints[name]).validate_json(json.dumps(value), strict=True)
+            _adapter(hints[name]).validate_json(json.dumps(value, default=str), strict=True)
         except ValidationError as error:
             return _sentence(name, hints[name], value, error)
     return None

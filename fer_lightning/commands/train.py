@@ -18,7 +18,7 @@ from fer_lightning.callbacks.stop_signals import Stopped, log_why_stopped, stopp
 from fer_lightning.commands.failures import in_one_message
 from fer_lightning.commands.resume import StoppedRun
 from fer_lightning.commands.run_folder import gone_if_refused
-from fer_lightning.commands.run_record import log_hyperparameters, log_what_is_where, repeating_command
+from fer_lightning.commands.run_record import log_hyperparameters, log_what_is_where, repeating_command, with_trust
 from fer_lightning.commands.sweep_job import train_as_job
 from fer_lightning.commands.wandb_runs import begin_wandb_run
 from fer_lightning.config.build import Experiment, build
@@ -59,7 +59,7 @@ def _going_on(run_dir: Path, multirun: bool) -> str:
     if multirun:
         folder = override("hydra.sweep.dir", as_typed(Path(HydraConfig.get().sweep.dir)))
         return f"the same command, with {shlex.quote(folder)}"
-    return command("train.py", override("resume", as_typed(run_dir)))
+    return with_trust(command("train.py", override("resume", as_typed(run_dir))))
 
 
 def _train(cfg: DictConfig, run_dir: Path) -> float:

@@ -71,10 +71,11 @@ def build(cfg: DictConfig) -> Experiment:
         datamodule.image_size = model.image_size
     for key, sizes in (("image_size", [datamodule.image_size]), ("progressive_sizes", datamodule.progressive_sizes)):
         for size in sizes:
-            if input_size_error(model, size):
+            if why := input_size_error(model, size):
+                made_for = f"it is made for {model.image_size}×{model.image_size}" if size != model.image_size else why
                 raise ConfigError(
                     f"data.{key} is {size}, and {type(model.net).__name__} does not run on images of {size}×{size}: "
-                    f"it is made for {model.image_size}×{model.image_size}"
+                    f"{made_for}"
                 )
     if not is_built_in(cfg.model.name):
         try:

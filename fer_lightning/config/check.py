@@ -79,6 +79,8 @@ def check(cfg: DictConfig) -> None:
         _check_node(group, cfg[group])
     for group in ("callbacks", "logger"):
         for key, node in (cfg[group] or {}).items():
+            if node is not None and "_target_" not in (node if isinstance(node, DictConfig) else ()):
+                raise ConfigError(f"{group}.{key!s} is {node}; it is null, or has a _target_ as in conf/{group}/")
             _check_node(f"{group}.{key}", node)
     refuse_too_much(cfg)
 

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +13,7 @@ from hydra.utils import get_object, instantiate
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from fer_lightning.config.check import keys_apart
 from fer_lightning.config.hydra_files import literal
@@ -53,7 +54,7 @@ def _refused_by(name: str) -> Iterator[None]:
         raise ConfigError(text if text.startswith(name) else f"{name}.{text}") from error
     except ConfigError:
         raise
-    except (ValueError, TypeError, ModuleNotFoundError, MisconfigurationException) as error:
+    except (ValueError, TypeError, ArithmeticError, ModuleNotFoundError, MisconfigurationException) as error:
         raise ConfigError(f"{name}: {error}") from error
 
 
@@ -115,9 +116,13 @@ def made_schedule(cfg: DictConfig, optimizer: Callable[..., Optimizer]) -> Sched
         return made("scheduler", node, optimizer=optimizer, **filled_in)
 
     schedule = Schedule(make, **when)
-    scheduler = schedule.made(optimizer([torch.zeros(1, requires_grad=True)]), 100)  # its own checks, before any work
+    with _refused_by("scheduler"):  # its own checks, before any work
+        scheduler = schedule.made(optimizer([torch.zeros(1, requires_grad=True)]), 100)
     if not isinstance(scheduler, LRScheduler):
         raise ConfigError(f"scheduler: {type(scheduler).__name__} is not a scheduler of torch")
     if problem := unsavable(scheduler.state_dict(), "its state"):
         raise ConfigError(f"scheduler: {type(scheduler).__name__} could not be resumed: {problem}")
+    with _refused_by("scheduler"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it comes after a step of the optimizer, which there is none of
+        scheduler.step(*([0.0] if isinstance(scheduler, ReduceLROnPlateau) else []))
     return schedule

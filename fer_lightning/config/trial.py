@@ -1,5 +1,6 @@
 """What is of somebody's own is tried out before the first step: else it fails when all training is done."""
 
+import copy
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -72,14 +73,18 @@ def refuse_unrebuildable(model: EmotionClassifier, data: FERDataModule) -> None:
     except IndexError as error:
         raise ValueError(f"{name} has no nn.Linear or nn.Conv2d, the last of which is its head") from error
     assert isinstance(data.image_size, int)
+    if not any(parameter.requires_grad for parameter in model.net.parameters()):
+        raise ValueError(f"{name} has no weights that learn")
     images = torch.rand(2, 1, data.image_size, data.image_size)
     with torch.random.fork_rng(devices=[]):
-        logits = _logits(model, images)
+        trained = copy.deepcopy(model).train()
+        _called(trained, images)  # a step of training may change more than its weights
+        logits = _logits(trained, images)
         if logits.shape != (2, len(data.class_names)):
             raise ValueError(
                 f"{name} gives {tuple(logits.shape)} for two faces; expected are logits, (2, {len(data.class_names)})"
             )
-        for again in _saved_and_loaded(model, data):
+        for again in _saved_and_loaded(trained, data):
             if not torch.allclose(_logits(again, images), logits, rtol=1e-3, atol=1e-4, equal_nan=True):
                 raise ValueError(
                     f"{name} comes back from its checkpoint as another function: what it computes must follow from "
@@ -101,7 +106,7 @@ def _saved_and_loaded(model: EmotionClassifier, data: FERDataModule) -> list[Emo
         try:
             save_model(model, data.preprocessing, Path(folder))
             return [load_model(file), load_model(folder)]
-        except (ValueError, TypeError, RuntimeError) as error:  # the latter two of JSON and of safetensors
+        except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:  # of JSON and of safetensors too
             reason = str(error).rpartition("is not a checkpoint of this program: ")[2]
             raise ValueError(
                 f"{type(model.net).__name__} could not be rebuilt from its checkpoint: {reason}"
@@ -109,12 +114,20 @@ def _saved_and_loaded(model: EmotionClassifier, data: FERDataModule) -> list[Emo
 
 
 def _logits(model: EmotionClassifier, images: Tensor) -> Tensor:
-    training = model.training
     model.eval()
     torch.manual_seed(0)  # of what may be drawn in testing too
-    with torch.no_grad():
-        logits: Tensor = model(images)
-    model.train(training)
+    return _called(model, images)
+
+
+def _called(model: EmotionClassifier, images: Tensor) -> Tensor:
+    name = type(model.net).__name__
+    try:
+        with torch.no_grad():
+            logits = model(images)
+    except Exception as error:  # of a network of somebody's own, any
+        raise ValueError(f"{name} fails on two faces: {_first_line(error)}") from error
+    if not isinstance(logits, Tensor):
+        raise ValueError(f"{name} gives a {type(logits).__name__}; expected are logits, a tensor")
     return logits
 
 

@@ -7,6 +7,7 @@ A network of somebody's own needs no more than this, in a module that they trust
         def __init__(self, num_classes: int, width: int = 8) -> None: ...
 """
 
+import difflib
 import importlib
 import inspect
 import os
@@ -19,6 +20,7 @@ from torch import nn
 
 from fer_lightning import nets
 from fer_lightning.signature import argument_error
+from fer_lightning.transforms.preprocessing import LARGEST
 
 VARIABLE, ENTRY_POINTS = "FER_LIGHTNING_TRUST", "fer_lightning.trusted"
 
@@ -63,7 +65,8 @@ def network_maker(name: str) -> NetworkMaker:
         unimportable = [problem for module in trusted_modules() if (problem := _import_problem(module))]
     if name not in _makers:
         known = ", ".join(sorted(_makers))
-        why = f"; {'; '.join(unimportable)}" if unimportable else ""
+        near = difflib.get_close_matches(name, _makers, n=1)
+        why = "".join(f"; {problem}" for problem in unimportable) + (f". Did you mean {near[0]}?" if near else "")
         raise ValueError(
             f"{name!r} is not the name of a network; there are {known}{why}. One of your own is registered by a module "
             f"that you trust: set {VARIABLE}=mynets in the environment, for train.py and for whatever uses the run "
@@ -85,9 +88,17 @@ def create_network(name: str, num_classes: int, arguments: Mapping[str, Any]) ->
         inspect.signature(maker).bind(num_classes=num_classes, **arguments)
     except TypeError as error:
         raise ValueError(f"{name}: {error}") from error
-    net = maker(num_classes=num_classes, **arguments)
-    if not isinstance(size := getattr(net, "image_size", 1), int):
-        raise ValueError(f"image_size of {type(net).__name__} is {size!r}; it must be a whole number")
+    if is_built_in(name):
+        return maker(num_classes=num_classes, **arguments)
+    try:
+        net = maker(num_classes=num_classes, **arguments)
+    except (Exception, SystemExit) as error:  # of somebody's own, any
+        raise ValueError(f"{name} cannot be made: {type(error).__name__}: {error}") from error
+    if not isinstance(net, nn.Module):
+        raise ValueError(f"{name} gives a {type(net).__name__}, which is no nn.Module")
+    size = getattr(net, "image_size", 1)
+    if type(size) is not int or not 1 <= size <= LARGEST:
+        raise ValueError(f"image_size of {type(net).__name__} is {size!r}; it must be from 1 to {LARGEST}")
     return net
 
 
@@ -123,6 +134,6 @@ def _import_problem(name: str) -> str | None:
         if package and error.name == name:  # the name of something in a module
             return _import_problem(package)
         return f"{name} cannot be imported: {error}"
-    except Exception as error:  # of a module of somebody's own, any
+    except (Exception, SystemExit) as error:  # of a module of somebody's own, any
         return f"{name} cannot be imported: {type(error).__name__}: {error}"
     return None

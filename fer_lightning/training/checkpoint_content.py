@@ -138,7 +138,7 @@ def refuse_sizes_without_weights(path: Path, content: "Described") -> None:
         if not is_built_in(description.network):
             return
     except ValueError as error:
-        raise ValueError(f"{_no_checkpoint(path)}: hyper_parameters.network: {error}") from error
+        raise ValueError(f"{path}: the network in it cannot be rebuilt: {error}") from error
     sizes = [size for value in content.state_dict.values() for size in value.shape]
     for name, size in description.arguments.items():
         if isinstance(size, list | tuple) and len(size) > MOST_CLASSES:

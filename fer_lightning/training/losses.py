@@ -24,8 +24,8 @@ class CrossEntropy:
     With class weights, a mean is the sum of the faces' losses over the sum of what their classes weigh, in a batch as
     in an epoch, however that is cut into batches. With soft targets the mean is over the faces.
 
-    A loss of one's own derives from this class and defines `__call__`; if its mean is over something else than the
-    faces, `face_weights` too.
+    A loss of one's own that takes more than logits and labels derives from this class and defines `__call__`; if its
+    mean is over something else than the faces, `face_weights` too. `PlainLoss` is for all others.
 
     Args:
         label_smoothing: share of the target that is spread over all classes.

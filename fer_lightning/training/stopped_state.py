@@ -75,6 +75,12 @@ class CallbackStates(BaseModel):
         return states | {"best": [one for key, one in states.items() if str(key).startswith("BestCheckpoint")]}
 
 
+def _whole_sums(values: Tensor) -> Tensor:
+    if not is_plain(values) or values.ndim == 0:
+        raise ValueError("not a sum of each process")
+    return values
+
+
 class StoppedState(BaseModel):
     """A last.ckpt, as far as this program, and not Lightning, goes on from it."""
 
@@ -83,4 +89,5 @@ class StoppedState(BaseModel):
     epoch: Annotated[int, Field(ge=0)]
     global_step: Annotated[int, Field(ge=0)]
     callbacks: CallbackStates
+    train_metrics: dict[str, dict[str, Annotated[Tensor, AfterValidator(_whole_sums)]]]
     data: Annotated[DataState, Field(alias="FERDataModule")]

@@ -148,6 +148,9 @@ TWO = "trainer=ddp trainer.accelerator=cpu trainer.devices=2"
         ("ckpt=newest", r"^ckpt is newest; it is one of best, last$"),
         ("ckpt=last callbacks.last_checkpoint=null", r"^ckpt is last, but callbacks keep no last_checkpoint"),
         ("ckpt=last ~callbacks.last_checkpoint", r"^ckpt is last, but callbacks keep no last_checkpoint"),
+        ("callbacks.pictures=true", r"^callbacks\.pictures is True; it is null, or has a _target_"),
+        ("scheduler=step scheduler.step_size=0", r"^scheduler: "),
+        ("seed={a:1}", r"^seed is \{'a': 1\}: it should be a valid integer"),
         ("finetune.head_lr_scale=0", r"^finetune.head_lr_scale is 0"),
         ("model=deep_emotion model.transformer_lr_scale=0", r"^model.transformer_lr_scale is 0"),
         (

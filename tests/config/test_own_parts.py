@@ -322,6 +322,41 @@ def own_anything(num_classes: int, **options: Any) -> nn.Module:
     return Base(num_classes)
 
 
+@register("own_counting")
+class CountsSteps(Base):
+    """What it computes depends on how often it was trained."""
+
+    steps = 0
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.steps += self.training
+        return super().forward(images) * (1 + self.steps)
+
+
+@register("own_frozen")
+class Frozen(Base):
+    def __init__(self, num_classes: int) -> None:
+        super().__init__(num_classes)
+        self.requires_grad_(False)
+
+
+@register("own_none")
+def own_none(num_classes: int) -> Any:
+    return None
+
+
+@register("own_raising")
+class Raising(Base):
+    def __init__(self, num_classes: int) -> None:
+        raise KeyError("a layer")
+
+
+@register("own_tuple")
+class GivesTuple(Base):
+    def forward(self, images: torch.Tensor) -> Any:
+        return super().forward(images), images
+
+
 @register("own_odd_size")
 class OddSize(Base):
     image_size = (48, 48)
@@ -383,7 +418,7 @@ def test_a_sound_network_takes_what_it_likes_and_is_tested(
     again = rebuild(run_config(tmp_path / "run"), changes(), tmp_path / "run" / "checkpoints" / "best.ckpt").model
     assert again.hparams["arguments"] == {"sizes": [1, 2], "weights_path": "its_own"}
     scales = build(cfg).model.lr_scales
-    assert [(type(part), scale) for part, scale in scales] == [(nn.Linear, 3), (nn.Conv2d, 0.5)]
+    assert [(type(part), scale) for part, scale in scales] == [(nn.Conv2d, 0.5), (nn.Linear, 3)]
 
 
 def test_a_network_that_takes_nothing_comes_back(
