@@ -124,5 +124,8 @@ def made_schedule(cfg: DictConfig, optimizer: Callable[..., Optimizer]) -> Sched
         raise ConfigError(f"scheduler: {type(scheduler).__name__} could not be resumed: {problem}")
     with _refused_by("scheduler"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it comes after a step of the optimizer, which there is none of
-        scheduler.step(*([0.0] if isinstance(scheduler, ReduceLROnPlateau) else []))
+        if isinstance(scheduler, ReduceLROnPlateau):
+            scheduler.step(0.0)
+        else:
+            scheduler.step()
     return schedule
