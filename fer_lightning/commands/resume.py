@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+import lightning as L
 import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -11,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from fer_lightning.callbacks.checkpoints import newest_whole
+from fer_lightning.callbacks.finite_loss import NonFiniteLossError
 from fer_lightning.callbacks.metrics_csv import MetricsCsv
 from fer_lightning.config.build import Experiment
 from fer_lightning.config.hydra_files import literal_text
@@ -134,6 +136,34 @@ class StoppedRun:
         for logger in experiment.trainer.loggers:
             if isinstance(logger, MetricsCsv) and process_rank() == 0:
                 logger.keep_before(self.state.global_step)
+
+    def go_on(self, experiment: Experiment) -> None:
+        """Trains from where the run was stopped.
+
+        Raises:
+            ConfigError: Lightning or torch cannot use what the checkpoint holds of its loops, callbacks or optimizer.
+        """
+        trainer = experiment.trainer
+        try:
+            trainer.fit(experiment.model, experiment.datamodule, ckpt_path=self.checkpoint, weights_only=True)
+        except (AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
+            if self.state is None or isinstance(error, ConfigError | NonFiniteLossError | torch.OutOfMemoryError):
+                raise
+            if _steps(trainer) > self.state.global_step:
+                raise
+            why = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
+            raise ConfigError(
+                f"the run cannot go on from {self.checkpoint}: {why}. Either that file was changed, or a part of the "
+                f"run fails at its first step: HYDRA_FULL_ERROR=1 shows where"
+            ) from error
+
+
+def _steps(trainer: L.Trainer) -> int:
+    """Returns how many steps were made; -1 where that cannot be said, since the loops' counts are not numbers."""
+    try:
+        return int(trainer.global_step)
+    except (AttributeError, TypeError, ValueError):
+        return -1
 
 
 def _differing(was: DataState, data: FERDataModule) -> str:

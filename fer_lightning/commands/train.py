@@ -123,8 +123,10 @@ def _ready(cfg: DictConfig, run_dir: Path, stopped: StoppedRun | None) -> Experi
 def _fit(experiment: Experiment, stopped: StoppedRun | None) -> float:
     """Trains; returns the minutes that it took, those before a stop included."""
     started = time.perf_counter() - (stopped.seconds if stopped else 0)
-    checkpoint = stopped.checkpoint if stopped else None
-    experiment.trainer.fit(experiment.model, experiment.datamodule, ckpt_path=checkpoint, weights_only=True)
+    if stopped:
+        stopped.go_on(experiment)
+    else:
+        experiment.trainer.fit(experiment.model, experiment.datamodule)
     minutes = (time.perf_counter() - started) / 60
     log_why_stopped(experiment.trainer)
     return minutes

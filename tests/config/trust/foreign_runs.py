@@ -46,7 +46,7 @@ def went_on(folder: Path, epochs: int) -> None:
     stopped = StoppedRun.of(cfg, ["resume=x", "trainer.max_epochs=y"])
     experiment = build(stopped.config)
     stopped.take_up(experiment)
-    experiment.trainer.fit(experiment.model, experiment.datamodule, ckpt_path=stopped.checkpoint, weights_only=True)
+    stopped.go_on(experiment)
 
 
 def rewritten(checkpoint: Path, change: Callable[[dict[str, Any]], object]) -> None:

@@ -13,7 +13,7 @@ from fer_lightning.commands import test as test_command
 from fer_lightning.errors import ConfigError
 from fer_lightning.files import plain_values
 from fer_lightning.training.models import load_model
-from tests.config.trust.foreign_runs import Malicious, changes, rebuilt, resumed, rewritten
+from tests.config.trust.foreign_runs import Malicious, changes, rebuilt, resumed, rewritten, went_on
 
 
 def in_hyper_parameters(content: dict[str, Any], witness: Path) -> None:
@@ -144,6 +144,27 @@ def test_sums_of_an_epoch_that_are_none_are_refused(value: object, foreign: Path
     rewritten(foreign / "checkpoints" / "last.ckpt", lambda content: content["train_metrics"].update(loss=value))
     with pytest.raises(ConfigError, match=r"last\.ckpt is not a checkpoint of this program: train_metrics\.loss"):
         resumed(foreign)
+
+
+def first_of_optimizer(value: object) -> Callable[[dict[str, Any]], None]:
+    return lambda content: content["optimizer_states"][0]["state"].update({0: value})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        first_of_optimizer("x"),
+        first_of_optimizer([1]),
+        lambda content: content["loops"]["fit_loop"]["epoch_progress"].update(current="x"),
+        lambda content: content["loops"]["fit_loop"]["epoch_progress"]["current"].update(ready="x"),
+    ],
+    ids=["text", "list", "no progress", "no number"],
+)
+def test_a_state_that_cannot_be_used_is_told(change: Callable[[dict[str, Any]], None], foreign: Path) -> None:
+    rewritten(foreign / "checkpoints" / "last.ckpt", change)
+    with pytest.raises(ConfigError, match=r"the run cannot go on from .*last\.ckpt: \w+Error: ") as refused:
+        went_on(foreign, 2)
+    assert len(str(refused.value)) < 600
 
 
 def test_a_damaged_weight_is_noticed_by_its_checksum(foreign: Path) -> None:
