@@ -12,8 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from fer_lightning.callbacks.checkpoints import newest_whole
-from fer_lightning.callbacks.finite_loss import NonFiniteLossError
 from fer_lightning.callbacks.metrics_csv import MetricsCsv
+from fer_lightning.commands.failures import in_one_message
 from fer_lightning.config.build import Experiment
 from fer_lightning.config.hydra_files import literal_text
 from fer_lightning.config.model import model_config
@@ -147,9 +147,9 @@ class StoppedRun:
         try:
             trainer.fit(experiment.model, experiment.datamodule, ckpt_path=self.checkpoint, weights_only=True)
         except (AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
-            if self.state is None or isinstance(error, ConfigError | NonFiniteLossError | torch.OutOfMemoryError):
+            if self.checkpoint is None or self.state is None or _steps(trainer) > self.state.global_step:
                 raise
-            if _steps(trainer) > self.state.global_step:
+            if in_one_message(error, self.checkpoint.parents[1]):  # a full disk, too little memory, NaN
                 raise
             why = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
             raise ConfigError(
