@@ -135,7 +135,7 @@ def bare_loop(run: Experiment, steps: int) -> float:
     device = run.trainer.strategy.root_device
     data, model = run.datamodule, run.model.to(device).train()
     pixels, labels = next(iter(data.train_dataloader()))
-    images = ((pixels.unsqueeze(1).float() / 255 - data.mean) / data.std).to(device)
+    images = ((pixels.float() / 255 - data.mean[0]) / data.std[0]).to(device)
     labels = labels.to(device)
     assert model.optimizer is not None
     optimizer = model.optimizer(model.net.parameters())

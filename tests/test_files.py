@@ -79,7 +79,7 @@ def test_weights_that_a_full_disk_has_no_room_for_end_in_the_usual_message(tmp_p
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
     try:
         with pytest.raises(OSError, match="File too large") as full:
-            save_model(model, Preprocessing(48, 0.5, 0.25), tmp_path)
+            save_model(model, Preprocessing(48, (0.5,), (0.25,)), tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert str(in_one_message(full.value, tmp_path)) == f"cannot go on writing to {tmp_path}: File too large"

@@ -194,9 +194,11 @@ def checkpoint_bytes() -> bytes:
         data: dict[str, Any] = {
             "source": "x",
             "votes": None,
-            "mean": 0.5,
-            "std": 0.25,
+            "mean": (0.5,),
+            "std": (0.25,),
             "image_size": 48,
+            "size": 48,
+            "fit": "crop",
             "labelled": {},
         }
         content = {

@@ -117,8 +117,12 @@ def test_internals_are_used_in_few_files() -> None:
         ("training/losses.py", "def f():\n    from fer_lightning.config import trust", "fer_lightning.config"),
         ("training/losses.py", "def f():\n    import omegaconf", "omegaconf"),
         ("callbacks/progress.py", "if x:\n    from hydra.utils import instantiate", "hydra"),
-        ("data/faces.py", "from fer_lightning.nets.grey import first_convolution", "fer_lightning.nets.grey"),
-        ("nets/grey.py", "import lightning as L", "lightning"),
+        (
+            "data/faces.py",
+            "from fer_lightning.nets.first_layer import first_convolution",
+            "fer_lightning.nets.first_layer",
+        ),
+        ("nets/first_layer.py", "import lightning as L", "lightning"),
         ("transforms/views.py", "from lightning.pytorch import Trainer", "lightning"),
         ("files.py", "from fer_lightning.data.faces import Faces", "fer_lightning.data.faces"),
         ("data/faces.py", "from .splits import digests", ".splits"),
@@ -138,7 +142,7 @@ def test_an_import_against_the_rules_is_found(file: str, source: str, wrong: str
         ("commands/train.py", "import hydra\nfrom fer_lightning.sweep.jobs import job"),
         ("callbacks/progress.py", "from fer_lightning.report.page import Key\nimport lightning"),
         ("errors.py", "from fer_lightning.files import text_in"),
-        ("nets/grey.py", "from fer_lightning.nets.weights import head_of\nimport torch"),
+        ("nets/first_layer.py", "from fer_lightning.nets.weights import head_of\nimport torch"),
     ],
 )
 def test_an_import_by_the_rules_is_not(file: str, source: str) -> None:

@@ -11,13 +11,14 @@ from pydantic import Field
 from torch import Tensor
 from torchvision.utils import make_grid
 
-from fer_lightning.nets.grey import first_convolution
+from fer_lightning.nets.first_layer import first_convolution
 from fer_lightning.report.attention import transformed, transformer_of
 from fer_lightning.report.charts import WRONG, confusion_chart
 from fer_lightning.report.face_charts import kernels_chart, transformer_chart
 from fer_lightning.report.page import attempted
 from fer_lightning.signature import checked
 from fer_lightning.training.classifier import EmotionClassifier
+from fer_lightning.transforms.pixels import as_picture
 
 TRANSFORMED = 14
 """Faces of val that are shown before and after a spatial transformer."""
@@ -60,7 +61,7 @@ class TensorBoardPictures(Callback):
 
     def _add_augmented_faces(self, trainer: L.Trainer, batch: Any) -> None:
         data = trainer.datamodule  # type: ignore[attr-defined]
-        faces = batch[0][: self.faces].float().cpu() * data.std + data.mean
+        faces = data.preprocessing.pixels(batch[0][: self.faces].float().cpu())
         for board in _boards(trainer):
             board.add_image("train/augmented_faces", make_grid(faces.clamp(0, 1), nrow=8), trainer.global_step)
 
@@ -108,7 +109,7 @@ def prediction_chart(pixels: Tensor, labels: Tensor, probabilities: Tensor, clas
     """Draws each face with its predicted emotion and that one's probability; the true one below where it is another.
 
     Args:
-        pixels: uint8 (N, 48, 48).
+        pixels: uint8 (N, C, H, W).
         labels: int64 (N,).
         probabilities: float (N, C).
         class_names: of the C classes.
@@ -120,7 +121,7 @@ def prediction_chart(pixels: Tensor, labels: Tensor, probabilities: Tensor, clas
         axes.axis("off")
         if place >= len(labels):
             continue
-        axes.imshow(pixels[place].numpy(), cmap="gray", vmin=0, vmax=255)
+        axes.imshow(as_picture(pixels[place]), cmap="gray", vmin=0, vmax=255)
         predicted, label = int(probabilities[place].argmax()), int(labels[place])
         title = f"{class_names[predicted]} {probabilities[place, predicted]:.0%}"
         right = predicted == label

@@ -220,7 +220,11 @@ def _refuse_other_network(run: DictConfig, content: CheckpointContent | None) ->
     class_names = content.hyper_parameters.class_names if content else EMOTIONS
     try:
         description = HyperParameters(
-            network=described.network, class_names=class_names, arguments=described.arguments, channels_last=False
+            network=described.network,
+            class_names=class_names,
+            arguments=described.arguments,
+            in_channels=content.hyper_parameters.in_channels if content else 1,
+            channels_last=False,
         )
         refuse_misfit(description, content.state_dict if content else None)
     except (ValueError, TypeError, RuntimeError) as error:

@@ -37,6 +37,9 @@ from fer_lightning.training.models import load_model
 
 log = logging.getLogger(__name__)
 
+WHOLE = ("classes",)
+"""Keys whose mapping is one value: of two of them, one replaces the other."""
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -68,11 +71,12 @@ def build(cfg: DictConfig) -> Experiment:
     L.seed_everything(cfg.seed, verbose=False)
     model = _model(cfg, datamodule, loss=loss, optimizer=optimizer, schedule=schedule, **head_options)
     if datamodule.image_size == "auto":
-        datamodule.image_size = model.image_size
+        datamodule.image_size = model.image_size or datamodule.size
     for key, sizes in (("image_size", [datamodule.image_size]), ("progressive_sizes", datamodule.progressive_sizes)):
         for size in sizes:
-            if why := input_size_error(model, size):
-                made_for = f"it is made for {model.image_size}×{model.image_size}" if size != model.image_size else why
+            if why := input_size_error(model, size, datamodule.preprocessing.channels):
+                made_for = f"it is made for {model.image_size}×{model.image_size}"
+                made_for = made_for if model.image_size not in (None, size) else why
                 raise ConfigError(
                     f"data.{key} is {size}, and {type(model.net).__name__} does not run on images of {size}×{size}: "
                     f"{made_for}"
@@ -126,6 +130,8 @@ def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experimen
         run.data.path = data_state.source  # wherever this is called from, and whatever $FER2013 is now
     if run.data.get("votes"):  # other faces have other votes
         run.data.votes.path = None if changes.data.path else data_state.votes
+    if changes.data.path:
+        run.data.numbering = None  # other faces have other numbers
     for group in ("data", "trainer"):
         _replace(run[group], changes[group], group)
     run.seed = 0 if run.seed is None else run.seed  # which testing does not use
@@ -139,10 +145,8 @@ def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experimen
         raise ConfigError(str(error)) from error
     datamodule = made("data", run.data)
     datamodule.load_state_dict(dict(data_state))
+    datamodule.known_classes = model.class_names
     _read(datamodule, "test")
-    if datamodule.class_names != model.class_names:
-        known, found = ", ".join(model.class_names), ", ".join(datamodule.class_names)
-        raise ConfigError(f"the network of {checkpoint} knows the classes {known}; the data has {found}")
     check_batches(trainer, {"test": len(datamodule.test_dataloader())})
     return Experiment(datamodule, model, trainer)
 
@@ -156,6 +160,7 @@ def _model(cfg: DictConfig, datamodule: FERDataModule, **training: Any) -> Emoti
             described.network,
             datamodule.class_names,
             described.arguments,
+            datamodule.preprocessing.channels,
             lr_scales=described.lr_scales,
             **described.trained,
             **training,
@@ -181,7 +186,9 @@ def _read(datamodule: FERDataModule, stage: str) -> None:
 def _replace(node: DictConfig, other: DictConfig, name: str) -> None:
     """Sets in node what is not null in other; `name` is what messages call the node."""
     for key, value in other.items():
-        if isinstance(value, DictConfig) and node.get(key) is not None:
+        if isinstance(value, DictConfig) and key in WHOLE:
+            OmegaConf.update(node, str(key), value, merge=False, force_add=True)
+        elif isinstance(value, DictConfig) and node.get(key) is not None:
             _replace(node[key], value, f"{name}.{key!s}")
         elif isinstance(value, DictConfig):
             if given := [f"{name}.{key!s}.{inner!s}" for inner, one in value.items() if one is not None]:

@@ -53,8 +53,9 @@ def model_config(node: DictConfig) -> ModelConfig:
     except ValueError as error:
         raise ConfigError(f"model.name: {error}") from error
     own = set(inspect.signature(maker).parameters)
-    if "num_classes" in keys:
-        raise ConfigError("model.num_classes is given: the data says how many classes there are, leave it out")
+    for key, what in (("num_classes", "classes"), ("in_channels", "channels (data.channels)")):
+        if key in keys:
+            raise ConfigError(f"model.{key} is given: the data says how many {what} there are, leave it out")
     if "head_lr_scale" in keys.keys() - own:
         raise ConfigError("model.head_lr_scale is given: it is finetune.head_lr_scale")
     initial = {key: keys.pop(key) for key in INITIAL if key in keys and key not in own}

@@ -75,7 +75,7 @@ def refuse_unrebuildable(model: EmotionClassifier, data: FERDataModule) -> None:
     assert isinstance(data.image_size, int)
     if not any(parameter.requires_grad for parameter in model.net.parameters()):
         raise ValueError(f"{name} has no weights that learn")
-    images = torch.rand(2, 1, data.image_size, data.image_size)
+    images = torch.rand(2, data.preprocessing.channels, data.image_size, data.image_size)
     with torch.random.fork_rng(devices=[]):
         trained = copy.deepcopy(model).train()
         _called(trained, images)  # a step of training may change more than its weights

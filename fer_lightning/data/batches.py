@@ -10,14 +10,16 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
+from fer_lightning.transforms.pixels import ImageStore
+
 Batch = tuple[Tensor, Tensor]
-"""Images uint8 (B, 48, 48) and targets: labels int64 (B,), or soft labels float32 (B, C)."""
+"""Images uint8 (B, C, H, W) and targets: labels int64 (B,), or soft labels float32 (B, C)."""
 
 
 class FacesDataset(Dataset[Batch]):
     """Some rows of a table of faces; `DataLoader` calls `__getitems__` with the positions of a whole batch."""
 
-    def __init__(self, images: Tensor, targets: Tensor, rows: Tensor) -> None:
+    def __init__(self, images: ImageStore, targets: Tensor, rows: Tensor) -> None:
         self.images, self.targets, self.rows = images, targets, rows
 
     def __len__(self) -> int:

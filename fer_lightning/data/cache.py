@@ -17,17 +17,17 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from fer_lightning.data.faces import SIDE, Faces, Reading
+from fer_lightning.data.faces import Faces, Reading
 from fer_lightning.files import written_whole
 
 log = logging.getLogger(__name__)
 
-SCHEMA = "5"
+SCHEMA = "6"
 """To be raised whenever a reader would make other faces of the same source, or the file's layout changes."""
 
 TENSORS = ("images", "labels", "parts", "numbers")
-SOFT = "soft_labels"
-"""Kept only where the faces have them."""
+OPTIONAL = ("soft_labels", "persons")
+"""Saved only where the faces have them."""
 
 
 class _UnusableError(Exception):
@@ -90,7 +90,7 @@ def _load(file: Path, identity: str) -> Reading:
             raise _UnusableError(f"of schema {metadata.get('schema')}, not {SCHEMA}")
         if metadata.get("identity") != identity:
             raise _UnusableError("its source has changed")
-        tensors = {name: opened.get_tensor(name) for name in (*TENSORS, *({SOFT} & set(opened.keys())))}
+        tensors = {name: opened.get_tensor(name) for name in (*TENSORS, *({*OPTIONAL} & set(opened.keys())))}
     if metadata.pop("checksum", None) != _checksum(tensors, metadata):
         raise _UnusableError("damaged (its checksum differs)")
     faces = Faces(
@@ -107,19 +107,20 @@ def _load(file: Path, identity: str) -> Reading:
         bad_rows=int(metadata["bad_rows"]),
         first_bad=tuple(json.loads(metadata["first_bad"])),
         member=metadata["member"],
+        numbering=metadata["numbering"],
     )
 
 
 def _save(file: Path, reading: Reading, identity: str, mode: int) -> None:
     faces = reading.faces
     tensors = {name: getattr(faces, name) for name in TENSORS}
-    if faces.soft_labels is not None:
-        tensors[SOFT] = faces.soft_labels
+    tensors |= {name: tensor for name in OPTIONAL if (tensor := getattr(faces, name)) is not None}
     metadata = {
         "schema": SCHEMA,
         "identity": identity,
         "form": reading.form,
         "member": reading.member,
+        "numbering": reading.numbering,
         "bad_rows": str(reading.bad_rows),
         "first_bad": json.dumps(reading.first_bad),
         "part_names": json.dumps(faces.part_names),
@@ -132,17 +133,23 @@ def _save(file: Path, reading: Reading, identity: str, mode: int) -> None:
 
 def _are_faces(faces: Faces) -> bool:
     count, classes = len(faces.images), len(faces.class_names)
-    expected = [
-        (faces.images, torch.uint8, (count, SIDE, SIDE)),
+    expected: list[tuple[Tensor, torch.dtype, tuple[int, ...]]] = [
         (faces.labels, torch.int64, (count,)),
         (faces.parts, torch.uint8, (count,)),
         (faces.numbers, torch.int64, (count,)),
     ]
     if faces.soft_labels is not None:
         expected.append((faces.soft_labels, torch.float32, (count, classes)))
+    if faces.persons is not None:
+        expected.append((faces.persons, torch.int64, (count,)))
     return (
         all(isinstance(name, str) for name in (*faces.part_names, *faces.class_names, *faces.files))
         and len(faces.files) in (0, count)
+        and isinstance(faces.images, Tensor)
+        and faces.images.dtype == torch.uint8
+        and faces.images.ndim == 4
+        and faces.images.shape[1] in (1, 3)
+        and faces.images.shape[2] == faces.images.shape[3]
         and all(tensor.dtype == dtype and tensor.shape == shape for tensor, dtype, shape in expected)
         and bool(((faces.labels >= 0) & (faces.labels < classes)).all())
         and bool((faces.parts < len(faces.part_names)).all())

@@ -1,16 +1,13 @@
 """Faces: the one table that every source makes and everything downstream takes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
+from fer_lightning.data.emotions import EMOTIONS as EMOTIONS
+from fer_lightning.data.emotions import FERPLUS_EMOTIONS as FERPLUS_EMOTIONS
+from fer_lightning.transforms.pixels import ImageStore
 from fer_lightning.transforms.preprocessing import SIDE as SIDE
-
-EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-"""FER2013's seven classes, in the order of its labels 0 to 6."""
-
-FERPLUS_EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
-"""FER+'s eight classes, by its own names and in its own order."""
 
 SPLITS = ("train", "val", "test")
 
@@ -23,24 +20,39 @@ SHOWN = 5
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """Grey faces with one emotion each, in the order of their source.
+    """Labelled faces, in the order of their source.
 
     `parts` says which part of its source a face belongs to, as an index into `part_names`: FER2013's Usage
     ("Training", "PublicTest", "PrivateTest"), a folder's top level ("train", "val", "test"), or one part
     named "all" where the source makes no difference.
     """
 
-    images: Tensor  # uint8 (N, 48, 48)
+    images: ImageStore  # uint8 (N, C, H, W), C being 1 (grey) or 3 (RGB)
     labels: Tensor  # int64 (N,), indices into class_names
     parts: Tensor  # uint8 (N,), indices into part_names
     numbers: Tensor  # int64 (N,), of its row (or image, in order) in the source: from 1, and bad ones count
     part_names: tuple[str, ...]
     class_names: tuple[str, ...] = EMOTIONS
     files: tuple[str, ...] = ()  # of a folder of images: each one's path, below what data.path names; else empty
-    soft_labels: Tensor | None = None  # float32 (N, C), rows sum to 1: what is trained on instead of `labels`
+    soft_labels: Tensor | None = None  # float32 (N, classes), rows sum to 1: what is trained on instead of `labels`
+    persons: Tensor | None = None  # int64 (N,): equal where two faces are the same person's; None if unknown
 
     def __len__(self) -> int:
         return len(self.labels)
+
+
+def rows_of(faces: Faces, rows: Tensor) -> Faces:
+    """Returns some rows of faces, int64 (n,)."""
+    return replace(
+        faces,
+        images=faces.images[rows],
+        labels=faces.labels[rows],
+        parts=faces.parts[rows],
+        numbers=faces.numbers[rows],
+        files=tuple(faces.files[row] for row in rows.tolist()) if faces.files else (),
+        soft_labels=None if faces.soft_labels is None else faces.soft_labels[rows],
+        persons=None if faces.persons is None else faces.persons[rows],
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +62,9 @@ class Reading:
     `bad_rows` counts the rows (or image files) that could not be used; `first_bad` describes the first five.
     """
 
-    faces: Faces
+    faces: Faces  # by the source's own classes, perhaps numbers: `ClassOptions.named` gives them names
     form: str  # what the source turned out to be, for the log: "CSV (emotion,pixels,Usage)"
     bad_rows: int
     first_bad: tuple[str, ...]
     member: str = ""  # the file within the archive that was read, where the source is one
-    other_labels: frozenset[int] = frozenset()  # of bad rows: numbers that are no label of FER2013; not cached
+    numbering: str = ""  # the order of the numbers that are its classes, where its form has one: see `emotions`

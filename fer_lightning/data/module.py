@@ -22,48 +22,56 @@ from fer_lightning.data.batches import (
     size_of_epoch,
     training_loader,
 )
-from fer_lightning.data.digests import digests, labelled_digests, warn_of_known
-from fer_lightning.data.faces import SPLITS, Faces
+from fer_lightning.data.classes import ClassOptions, Known, matched
+from fer_lightning.data.faces import Faces
 from fer_lightning.data.readers.ferplus import VotesOptions
+from fer_lightning.data.readers.image_list import PixelOptions
 from fer_lightning.data.readers.source import find_fer2013, read_faces
-from fer_lightning.data.splits import Folds, SplitOptions, split_rows, split_table, warn_of_absent_classes
+from fer_lightning.data.split_faces import faces_to_test, split_faces
+from fer_lightning.data.splits import Folds, SplitOptions
 from fer_lightning.errors import DataError
 from fer_lightning.signature import Fraction, checked
 from fer_lightning.transforms.augment import Augmentation
 from fer_lightning.transforms.pixels import mean_and_std, resized
-from fer_lightning.transforms.preprocessing import SIDE, Deviation, Mean, Preprocessing, Side, scaled
+from fer_lightning.transforms.preprocessing import (
+    SIDE,
+    Channels,
+    Deviation,
+    Fit,
+    Mean,
+    Preprocessing,
+    Side,
+    per_channel,
+    scaled,
+)
 
 log = logging.getLogger(__name__)
 
 
 class FERDataModule(L.LightningDataModule):
-    """Facial-emotion data in any of its forms, as batches of normalised grey images.
+    """Facial-emotion data in any of its forms, as batches of normalised images.
 
     The faces stay in memory as uint8; what makes them float is done to whole batches on the device they train on.
     Of several devices, each has its own share of the faces, as long as the trainer does not share them out again: give
     it `use_distributed_sampler=False`. A training epoch repeats some first faces where it does not divide evenly; val
     and test have each face once.
 
+    The arguments `splits` to `fold` are those of `splits.SplitOptions`, `numbering` and `classes` those of
+    `classes.ClassOptions`, `size`, `channels` and `fit` those of `readers.image_list.PixelOptions`.
+
     Args:
         path: a pixel CSV, an archive of one, or an image folder; None looks in $FER2013 and then in data/.
         augmentation: applied to training batches only.
-        votes: FER+'s votes on these faces, which become their labels; None keeps the source's own.
-        splits: which parts of the source train, val and test take, or "auto": see `splits.SplitOptions`.
-        val_fraction: share of the training part that becomes val where the source has no part for it.
-        test_fraction: share of the training part that becomes test where the source has no part for it.
-        split_seed: decides which faces these are, and those of each fold, apart from `seed`.
-        folds: number of parts that the training part is cut into: val is one of them, train the others.
-        fold: number of the part that val is, from 0 to folds - 1.
+        votes: FER+'s votes on these faces, which become their labels.
         drop_copies: leave out of training what is byte-identical with a face of val or test.
         on_bad_rows: refuse a source with rows that cannot be read ("error"), or leave these rows out ("drop").
         normalize: by the mean and deviation of the training split's own pixels ("dataset"), or by `mean` and `std`.
-        mean: of pixel / 255, for normalize="fixed".
+        mean: of pixel / 255, for normalize="fixed"; one number, or one for each channel.
         std: likewise.
         image_size: height and width that batches are resized to, in pixels; "auto" is what the network does best with,
-            where one is trained by train.py, and otherwise 48.
+            where one is trained by train.py, and otherwise the faces' own.
         progressive_sizes: height and width of training batches instead of image_size, each for an equal share of the
             run's epochs: a network learns most from small images, which cost less, before it sees the large ones.
-            Empty is image_size all along.
         batch_size: faces in a training batch, on each device.
         seed: decides the order of the faces in each epoch and what augmentation draws for them.
 
@@ -85,10 +93,15 @@ class FERDataModule(L.LightningDataModule):
         folds: Folds | None = None,
         fold: NonNegativeInt | None = None,
         drop_copies: bool = False,
+        numbering: Known | Sequence[str] | None = None,
+        classes: Sequence[str] | Mapping[str, str | Sequence[str]] | None = None,
+        size: Side | Literal["auto"] = "auto",
+        channels: Channels = 1,
+        fit: Fit = "crop",
         on_bad_rows: Literal["error", "drop"] = "error",
         normalize: Literal["dataset", "fixed"] = "dataset",
-        mean: Mean = 0.508,
-        std: Deviation = 0.255,
+        mean: Mean | Sequence[Mean] = 0.508,
+        std: Deviation | Sequence[Deviation] = 0.255,
         image_size: Side | Literal["auto"] = "auto",
         progressive_sizes: Sequence[Side] = (),
         batch_size: Annotated[int, Field(ge=1, le=1 << 18)] = 128,
@@ -97,8 +110,13 @@ class FERDataModule(L.LightningDataModule):
         super().__init__()
         self.path, self.augmentation, self.votes = path, augmentation, votes
         self.splits = SplitOptions(splits or {}, val_fraction, test_fraction, split_seed, folds, fold)
+        self.class_options = ClassOptions(numbering, classes)
+        self.pixel_options = PixelOptions(size, channels, fit)
         self.drop_copies, self.on_bad_rows = drop_copies, on_bad_rows
-        self.normalize, self.mean, self.std = normalize, mean, std
+        self.normalize = normalize
+        self.mean, self.std = per_channel("mean", mean, channels), per_channel("std", std, channels)
+        self.known_classes: tuple[str, ...] = ()  # of a network that is only measured: the data is matched with them
+        self.size = SIDE  # that the faces are kept in
         self.image_size: int | Literal["auto"] = image_size
         self.progressive_sizes, self.batch_size, self.seed = tuple(progressive_sizes), batch_size, seed
         self.source = Path()  # where the faces were read
@@ -118,35 +136,22 @@ class FERDataModule(L.LightningDataModule):
         if self.faces is not None:
             return
         self.source = Path(find_fer2013() if self.path is None else self.path).expanduser().absolute()
-        faces = read_faces(self.source, self.on_bad_rows, self.votes)
-        needed = ("test",) if stage == "test" else SPLITS
-        rows, self.origins = split_rows(faces, self.splits, needed)
-        known = digests(faces.images)
+        faces = self._faces()
+        self.size = faces.images.shape[-1]
         if stage == "test":
-            rows = {"test": rows["test"]}
+            split = faces_to_test(faces, self.splits, self.trained_on, self.chosen_on)
         else:
-            self.trained_on, self.chosen_on = known[rows["train"]], known[rows["val"]]
-        copies = self._copies(known, rows)
-        counts = {split: int(copied.sum()) for split, copied in copies.items()}
-        log.info("faces in each split:\n%s", split_table(faces, rows, self.origins, counts))
-        if stage != "test":
-            if self.drop_copies:
-                kept = ~torch.isin(self.trained_on, known[torch.cat([rows["val"], rows["test"]])])
-                log.info("data.drop_copies took %s faces out of train", f"{int((~kept).sum()):,}")
-                rows["train"], self.trained_on = rows["train"][kept], self.trained_on[kept]
-                copies = self._copies(known, rows)
+            split = split_faces(faces, self.splits, self.drop_copies)
             if self.normalize == "dataset":
-                self.mean, self.std = mean_and_std(faces.images, rows["train"])
-        warn_of_absent_classes(faces.labels, rows, faces.class_names)
-        warn_of_known(known[rows["test"]], self.trained_on, self.chosen_on)
-        if stage != "test":
-            self.labelled = {split: labelled_digests(faces, known, r) for split, r in rows.items()}
-        self.faces, self.rows, self.also_in_train = faces, rows, copies
+                self.mean, self.std = mean_and_std(faces.images, split.rows["train"])
+        self.faces, self.rows, self.origins, self.also_in_train = faces, split.rows, split.origins, split.also_in_train
+        self.trained_on, self.chosen_on, self.labelled = split.trained_on, split.chosen_on, split.labelled
 
     @property
     def preprocessing(self) -> Preprocessing:
         """Returns how faces, and any pictures, become what the network takes outside of training."""
-        return Preprocessing(SIDE if self.image_size == "auto" else self.image_size, self.mean, self.std)
+        image_size = self.size if self.image_size == "auto" else self.image_size
+        return Preprocessing(image_size, self.mean, self.std, self.size, self.pixel_options.fit)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -180,7 +185,7 @@ class FERDataModule(L.LightningDataModule):
         return evaluation_batches(len(self.rows[split]), self.batch_size, *self._processes)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Augments (in training), resizes, normalises and mixes (in training): uint8 (B, 48, 48) → float (B, 1, S, S).
+        """Augments (in training), resizes, normalises and mixes (in training): uint8 (B, C, H, W) → float (B, C, S, S).
 
         Targets are labels, int64 (B,), or the share of each class, float (B, C), where faces are mixed.
         """
@@ -216,6 +221,8 @@ class FERDataModule(L.LightningDataModule):
             "mean": self.mean,
             "std": self.std,
             "image_size": self.preprocessing.image_size,
+            "size": self.size,
+            "fit": self.pixel_options.fit,
             "trained_on": self.trained_on,
             "chosen_on": self.chosen_on,
             "labelled": self.labelled,
@@ -223,7 +230,17 @@ class FERDataModule(L.LightningDataModule):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.mean, self.std, self.image_size = state_dict["mean"], state_dict["std"], state_dict["image_size"]
+        channels: Channels = 1 if len(self.mean) == 1 else 3
+        self.pixel_options = PixelOptions(state_dict["size"], channels, state_dict["fit"])
         self.trained_on, self.chosen_on = state_dict["trained_on"], state_dict["chosen_on"]
+
+    def _faces(self) -> Faces:
+        """Reads the source; for a network that is only measured, by its classes."""
+        may_lack = bool(self.known_classes)
+        faces = read_faces(
+            self.source, self.on_bad_rows, self.votes, self.pixel_options, self.class_options, may_lack=may_lack
+        )
+        return matched(faces, self.known_classes, self.source) if self.known_classes else faces
 
     @property
     def _processes(self) -> tuple[int, int]:
@@ -233,9 +250,6 @@ class FERDataModule(L.LightningDataModule):
     def _evaluated(self, split: str) -> DataLoader[Batch]:
         faces = self._read()
         return evaluation_loader(FacesDataset(faces.images, faces.labels, self.rows[split]), self.measured(split))
-
-    def _copies(self, known: Tensor, rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {split: torch.isin(known[r], self.trained_on) for split, r in rows.items() if split != "train"}
 
     def _read(self) -> Faces:
         if self.faces is None:

@@ -25,6 +25,7 @@ from fer_lightning.data.readers.labels_table import COLUMNS, NAME
 from fer_lightning.data.readers.source import read_faces
 from fer_lightning.data.tables import safe_text
 from fer_lightning.errors import DataError
+from fer_lightning.transforms.pixels import as_picture
 
 log = logging.getLogger(__name__)
 
@@ -47,13 +48,14 @@ def _write(faces: Faces, folder: Path) -> None:
     has_parts = faces.part_names != ("all",)
     soft_names = () if faces.soft_labels is None else faces.class_names
     lines: list[Sequence[object]] = []
-    rows = zip(faces.images, faces.parts.tolist(), faces.labels.tolist(), strict=True)
+    images = (faces.images[row] for row in range(len(faces)))
+    rows = zip(images, faces.parts.tolist(), faces.labels.tolist(), strict=True)
     shown_rows = tqdm(rows, "writing", len(faces), unit=" faces", mininterval=0.5, disable=None)  # None: on terminals
     for row, (image, part_index, label) in enumerate(shown_rows, start=1):
         part, emotion = faces.part_names[part_index], faces.class_names[label]
         file = folder / (part if has_parts else "") / emotion / f"{row:0{width}}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image.numpy()).save(file)
+        Image.fromarray(as_picture(image)).save(file)
         # Nine digits are enough for every float32 to come back as it was.
         soft = [] if faces.soft_labels is None else [f"{share:.9g}" for share in faces.soft_labels[row - 1].tolist()]
         texts = map(safe_text, (file.relative_to(folder).as_posix(), part, emotion))

@@ -25,10 +25,10 @@ class SpatialTransformer(nn.Module):
     Jaderberg et al.: Spatial Transformer Networks, NeurIPS 2015.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, in_channels: int = 1) -> None:
         super().__init__()
         self.localization = nn.Sequential(
-            nn.Conv2d(1, 8, 7),  # (B, 8, 42, 42)
+            nn.Conv2d(in_channels, 8, 7),  # (B, 8, 42, 42)
             nn.MaxPool2d(2),
             nn.ReLU(),
             nn.Conv2d(8, 10, 5),  # (B, 10, 17, 17)
@@ -56,16 +56,22 @@ class DeepEmotion(nn.Module):
 
     Args:
         num_classes: how many logits come out.
+        in_channels: 1 for grey images, 3 for RGB.
         dropout: probability that a feature is dropped before the linear layers, in training only (the public code
             drops at evaluation too).
     """
 
+    image_size = 48
+    """Height and width of its images: without padding, no other fits its linear layers."""
+
     @checked
-    def __init__(self, num_classes: int = 7, dropout: Annotated[float, Field(ge=0, le=1)] = 0.5) -> None:
+    def __init__(
+        self, num_classes: int = 7, in_channels: int = 1, dropout: Annotated[float, Field(ge=0, le=1)] = 0.5
+    ) -> None:
         super().__init__()
-        self.transformer = SpatialTransformer()
+        self.transformer = SpatialTransformer(in_channels)
         self.features = nn.Sequential(
-            nn.Conv2d(1, 10, 3),  # (B, 10, 46, 46)
+            nn.Conv2d(in_channels, 10, 3),  # (B, 10, 46, 46)
             nn.ReLU(),
             nn.Conv2d(10, 10, 3),
             nn.MaxPool2d(2),  # (B, 10, 22, 22)
@@ -86,5 +92,5 @@ class DeepEmotion(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """images: float (B, 1, 48, 48) → logits (B, num_classes)."""
+        """images: float (B, in_channels, 48, 48) → logits (B, num_classes)."""
         return self.classifier(self.features(self.transformer(images)))  # type: ignore[no-any-return]

@@ -34,9 +34,10 @@ def register(name: str) -> Callable[[Maker], Maker]:
     """Makes a network known by a name.
 
     What is decorated is a class derived from `nn.Module`, or a function that returns one. It takes `num_classes` and
-    plain values; the network takes float (B, 1, S, S) and returns logits (B, num_classes). A network may have two
-    attributes that count: `image_size`, the height and width of the images that it does best with (else 48), and
-    `allows_channels_last`, False where it must not be laid out as NHWC.
+    plain values, and `in_channels` if it can do with colour images; the network takes float (B, in_channels, S, S), 1
+    channel unless it says otherwise, and returns logits (B, num_classes). A network may have two attributes that count:
+    `image_size`, the height and width of its images if it does not take any, and `allows_channels_last`, False where it
+    must not be laid out as NHWC.
 
     Raises:
         ValueError: another network has this name.
@@ -75,13 +76,18 @@ def network_maker(name: str) -> NetworkMaker:
     return _makers[name]
 
 
-def create_network(name: str, num_classes: int, arguments: Mapping[str, Any]) -> nn.Module:
+def create_network(name: str, num_classes: int, arguments: Mapping[str, Any], in_channels: int = 1) -> nn.Module:
     """Makes a network with random weights.
 
     Raises:
-        ValueError: there is no such network, it does not take these arguments, or its image_size is no number.
+        ValueError: there is no such network, it does not take these arguments or so many channels, or its image_size is
+            no number.
     """
     maker = network_maker(name)
+    if "in_channels" in inspect.signature(maker).parameters:
+        arguments = {**arguments, "in_channels": in_channels}
+    elif in_channels != 1:
+        raise ValueError(f"{name} takes grey images only, since it has no argument in_channels: give data.channels=1")
     if problem := argument_error(maker, arguments):
         raise ValueError(problem)
     try:

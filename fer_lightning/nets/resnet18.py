@@ -1,4 +1,4 @@
-"""ResNet18 for grey faces: torchvision's network with one input channel, and stems for small images.
+"""ResNet18 for faces: torchvision's network, for grey images too, and with stems for small ones.
 
 He et al.: Deep Residual Learning for Image Recognition, CVPR 2016.
 """
@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import nn
 from torchvision.models.resnet import BasicBlock, ResNet
 
-from fer_lightning.nets.grey import GreyConv2d
+from fer_lightning.nets.first_layer import FirstConv2d
 from fer_lightning.nets.registry import register
 from fer_lightning.signature import Fraction, checked
 
@@ -26,6 +26,7 @@ class ResNet18(ResNet):
 
     Args:
         num_classes: how many logits come out.
+        in_channels: 1 for grey images, 3 for RGB.
         stem: "imagenet" is 7×7 stride 2, then max-pool (a 48×48 face leaves it as 12×12); "pooled" is 3×3 stride 1,
             then max-pool (24×24); "small" is 3×3 stride 1 alone (48×48). Each is four times the work of the one before.
         width: channels of the first stage, which the others double: 64 in the paper.
@@ -42,15 +43,16 @@ class ResNet18(ResNet):
     def __init__(
         self,
         num_classes: int = 7,
+        in_channels: int = 1,
         stem: Stem = "imagenet",
         width: Annotated[int, Field(ge=1)] = 64,
         dropout: Fraction = 0.0,
     ) -> None:
         super().__init__(BasicBlock, [2, 2, 2, 2], num_classes=num_classes)
         if stem == "imagenet":
-            self.conv1 = GreyConv2d(1, width, 7, stride=2, padding=3, bias=False)
+            self.conv1 = FirstConv2d(in_channels, width, 7, stride=2, padding=3, bias=False)
         else:
-            self.conv1 = GreyConv2d(1, width, 3, padding=1, bias=False)
+            self.conv1 = FirstConv2d(in_channels, width, 3, padding=1, bias=False)
         if stem == "small":
             self.maxpool = nn.Identity()
         if width != 64:

@@ -1,4 +1,4 @@
-"""Any classification network of torchvision, for grey faces."""
+"""Any classification network of torchvision, for grey faces or colour ones."""
 
 import difflib
 from typing import Any
@@ -8,18 +8,18 @@ import torchvision.models
 from torch import nn
 from torchvision.models import MNASNet, get_model, get_model_weights, list_models
 
-from fer_lightning.nets.grey import make_grey
+from fer_lightning.nets.first_layer import set_in_channels
 from fer_lightning.nets.registry import register
 from fer_lightning.transforms.preprocessing import SIDE
 
 
 @register("torchvision")
-def torchvision_net(arch: str, num_classes: int = 7) -> nn.Module:
-    """Makes torchvision's arch with random weights: float (B, 1, S, S) in, logits (B, num_classes) out.
+def torchvision_net(arch: str, num_classes: int = 7, in_channels: int = 1) -> nn.Module:
+    """Makes torchvision's arch with random weights: float (B, in_channels, S, S) in, logits (B, num_classes) out.
 
-    One grey channel instead of three; without the auxiliary heads that Inception and GoogLeNet have in training.
-    Its attribute `image_size` is 48 where it runs on that, and else what its ImageNet weights were trained on; `arch`
-    is its name.
+    One grey channel, or three as in torchvision; without the auxiliary heads of Inception and GoogLeNet in training.
+    Where it does not run on images of 48×48, its attribute `image_size` is what its ImageNet weights were trained on;
+    `arch` is its name.
 
     Raises:
         ValueError: torchvision has no such classification network; the message lists near names.
@@ -39,9 +39,10 @@ def torchvision_net(arch: str, num_classes: int = 7) -> nn.Module:
         net = PlainMNASNet(float(arch.removeprefix("mnasnet").replace("_", ".")), num_classes=num_classes)
     else:
         net = get_model(arch, weights=None, num_classes=num_classes, **options)
-    make_grey(net)
+    set_in_channels(net, in_channels)
     net.arch = arch
-    net.image_size = colour_size(arch) if input_size_error(net, SIDE) else SIDE
+    if input_size_error(net, SIDE, in_channels):
+        net.image_size = colour_size(arch)
     return net
 
 
@@ -59,13 +60,13 @@ def colour_size(arch: str) -> int:
     return int(get_model_weights(arch).DEFAULT.transforms().crop_size[0])
 
 
-def input_size_error(net: nn.Module, size: int) -> str | None:
-    """Returns why a network does not run on grey images of this height and width, tried with a black one; else None."""
+def input_size_error(net: nn.Module, size: int, in_channels: int = 1) -> str | None:
+    """Returns why a network does not run on images of this height and width, tried with a black one; else None."""
     training = net.training
     net.eval()
     try:
         with torch.no_grad():
-            net(torch.zeros(1, 1, size, size))
+            net(torch.zeros(1, in_channels, size, size))
     except Exception as error:  # of a network of somebody's own, any
         return str(error).partition("\n")[0] or type(error).__name__
     finally:

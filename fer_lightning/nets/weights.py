@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from torchvision.models import get_model_weights
 
 from fer_lightning.files import REFUSED
-from fer_lightning.nets.grey import GreyConv2d, first_convolution, fold_colours
+from fer_lightning.nets.first_layer import FirstConv2d, first_convolution, fold_colours
 from fer_lightning.nets.weight_files import likely_archs, misfits, read_weights, state_dict_in, with_names_of
 
 log = logging.getLogger(__name__)
@@ -22,13 +23,13 @@ class InitialWeights:
 
     pretrained: torchvision's ImageNet weights, through torch's hub cache.
     weights_path: a state dict (.pth or .safetensors) with the names of that network's layers.
-    mean, std: what the network's grey images are normalised by, of pixel / 255; colour kernels are folded for it.
+    mean, std: what the network's images are normalised by, of pixel / 255; colour kernels are folded for it.
     """
 
     pretrained: bool = False
     weights_path: str | None = None
-    mean: float = 0.508
-    std: float = 0.255
+    mean: Sequence[float] = (0.508,)
+    std: Sequence[float] = (0.255,)
 
     def __post_init__(self) -> None:
         if self.pretrained and self.weights_path:
@@ -38,9 +39,10 @@ class InitialWeights:
 def load_initial_weights(net: nn.Module, arch: str, initial: InitialWeights) -> bool:
     """Gives net its first weights; returns whether they were learnt in colour.
 
-    It is a grey version of torchvision's arch; or, where arch is empty, a network of another kind.
+    It is torchvision's arch, for grey or colour images; or, where arch is empty, a network of another kind.
 
-    Kernels over three colours are folded into grey ones; a run that began with such kernels has them folded already.
+    Kernels over three colours are folded for the images' channels and normalisation; a run that began with such kernels
+    has them folded already.
     A classifier for another number of classes stays as it was initialised.
 
     Raises:
@@ -89,8 +91,10 @@ def _fold(net: nn.Module, state: dict[str, Tensor], arch: str, initial: InitialW
         return False
     name, layer = first_convolution(net)
     kernels = state.get(f"{name}.weight")
-    if not isinstance(layer, GreyConv2d) or kernels is None or kernels.ndim != 4 or kernels.shape[1] != 3:
+    if f"{name}.offset" in state or not isinstance(layer, FirstConv2d):
         return f"{name}.offset" in state
+    if kernels is None or kernels.ndim != 4 or kernels.shape[1] != 3:
+        return False
     preset = get_model_weights(arch).DEFAULT.transforms()
     mean, std = preset.mean, preset.std
     if arch in ("googlenet", "inception_v3"):  # whose pretrained networks bring pixels to −1…1 themselves

@@ -10,6 +10,8 @@ from fer_lightning.data import FERDataModule
 from fer_lightning.report.charts import ORANGE, WRONG
 from fer_lightning.report.page import Chart, Sample, face_address
 from fer_lightning.report.predictions import Predictions
+from fer_lightning.transforms.pixels import as_picture
+from fer_lightning.transforms.preprocessing import scaled
 
 FED = 12
 """Training faces that are shown before and after augmentation."""
@@ -22,7 +24,7 @@ def transformer_chart(images: Tensor, warped: Tensor, boxes: Tensor, names: Sequ
     """Draws images above what a spatial transformer hands on.
 
     Args:
-        images: float (B, 1, S, S).
+        images: float (B, C, S, S).
         warped: the same.
         boxes: float (B, 5, 2), closed lines in pixels.
         names: what stands above the images.
@@ -33,10 +35,11 @@ def transformer_chart(images: Tensor, warped: Tensor, boxes: Tensor, names: Sequ
     panels = figure.subplots(2, count, squeeze=False)
     for place, name in enumerate(names):
         above, below = panels[:, place]
-        shades = {"cmap": "gray", "vmin": float(images[place].min()), "vmax": float(images[place].max())}
-        for axes, image in ((above, images[place, 0]), (below, warped[place, 0])):
+        darkest, lightest = float(images[place].min()), float(images[place].max())
+        for axes, image in ((above, images[place]), (below, warped[place])):
             axes.axis("off")
-            axes.imshow(image.numpy(), **shades)
+            shade = ((image - darkest) / max(lightest - darkest, 1e-6)).clamp(0, 1)
+            axes.imshow(as_picture(shade), cmap="gray", vmin=0, vmax=1)
         above.plot(boxes[place, :, 0], boxes[place, :, 1], color=ORANGE, linewidth=1.5)
         above.set(xlim=(-size * 0.15, size * 1.15), ylim=(size * 1.15, -size * 0.15))
         above.set_title(name, fontsize=9)
@@ -44,15 +47,17 @@ def transformer_chart(images: Tensor, warped: Tensor, boxes: Tensor, names: Sequ
 
 
 def kernels_chart(kernels: Tensor, shown: int = 64) -> Figure:
-    """Draws the first kernels, float (out, in, k, k), each stretched to its own range."""
-    kernels = kernels[:shown].mean(1)
+    """Draws the first kernels, float (out, in, k, k), each stretched to its own range: in colour where they are."""
+    kernels = kernels[:shown]
+    kernels = kernels if kernels.shape[1] == 3 else kernels.mean(1, keepdim=True)
     columns = min(16, len(kernels))
     rows = -(-len(kernels) // columns)
     figure = Figure(figsize=(0.55 * columns, 0.55 * rows), layout="constrained")
     for place, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
         axes.axis("off")
         if place < len(kernels):
-            axes.imshow(kernels[place].numpy(), cmap="gray")
+            least, most = kernels[place].min(), kernels[place].max()
+            axes.imshow(as_picture((kernels[place] - least) / (most - least).clamp(min=1e-12)), cmap="gray")
     return figure
 
 
@@ -92,7 +97,7 @@ def _fed_chart(data: FERDataModule) -> Figure:
     assert data.augmentation is not None
     rows = data.rows["train"]
     rows = rows[torch.linspace(0, len(rows) - 1, min(FED, len(rows))).long()]
-    images = data.faces.images[rows].unsqueeze(1).float() / 255
+    images = scaled(data.faces.images[rows])
     targets = data.faces.labels[rows]
     generator = Generator().manual_seed(data.seed)
     batches = [images]
@@ -102,9 +107,9 @@ def _fed_chart(data: FERDataModule) -> Figure:
     figure = Figure(figsize=(0.95 * len(rows), 0.98 * len(batches) + 0.2), layout="constrained")
     panels = figure.subplots(len(batches), len(rows), squeeze=False)
     for line, shown in zip(panels, batches, strict=True):
-        for axes, image in zip(line, shown[:, 0], strict=True):
+        for axes, image in zip(line, shown, strict=True):
             axes.axis("off")
-            axes.imshow(image.numpy(), cmap="gray", vmin=0, vmax=1)
+            axes.imshow(as_picture(image), cmap="gray", vmin=0, vmax=1)
     for axes, row in zip(panels[0], rows.tolist(), strict=True):
         axes.set_title(data.class_names[int(data.faces.labels[row])], fontsize=9)
     return figure
@@ -122,7 +127,7 @@ def grad_cam_chart(predictions: Predictions, rows: Sequence[int], maps: Tensor) 
         right = label == predicted
         above, below = panels[0 if right else 2 :, label][:2]
         for axes in (above, below):
-            axes.imshow(predictions.images[row].numpy(), cmap="gray", vmin=0, vmax=255, extent=(0, 1, 1, 0))
+            axes.imshow(as_picture(predictions.images[row]), cmap="gray", vmin=0, vmax=255, extent=(0, 1, 1, 0))
         below.imshow(heat.numpy(), cmap="inferno", alpha=0.55, vmin=0, vmax=1, extent=(0, 1, 1, 0))
         title = names[predicted] if right else f"{names[predicted]},\nlabelled {names[label]}"
         above.set_title(title, fontsize=10, color="black" if right else WRONG)

@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from fer_lightning.files import written_whole
+from fer_lightning.transforms.pixels import as_picture
 
 log = logging.getLogger(__name__)
 
@@ -134,9 +135,9 @@ def write_page(file: Path, title: str, sections: Sequence[Section]) -> None:
 
 
 def face_address(pixels: Tensor) -> str:
-    """Returns a face, uint8 (48, 48), as the address of a PNG."""
+    """Returns a face, uint8 (C, H, W), as the address of a PNG."""
     stream = io.BytesIO()
-    Image.fromarray(pixels.numpy()).save(stream, "png")
+    Image.fromarray(as_picture(pixels)).save(stream, "png")
     return _address(stream.getvalue())
 
 

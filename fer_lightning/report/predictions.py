@@ -20,7 +20,7 @@ BINS = 15
 class Predictions:
     """Of N faces and C classes, in the order of the test split."""
 
-    images: Tensor  # uint8 (N, 48, 48)
+    images: Tensor  # uint8 (N, C, H, W)
     labels: Tensor  # int64 (N,)
     probabilities: Tensor  # float32 (N, C)
     numbers: Tensor  # int64 (N,), of the face's row in its source, from 1

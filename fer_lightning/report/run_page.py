@@ -8,7 +8,7 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from fer_lightning.nets.grey import first_convolution
+from fer_lightning.nets.first_layer import first_convolution
 from fer_lightning.report import charts, face_charts
 from fer_lightning.report.attention import grad_cam, transformed, transformer_of
 from fer_lightning.report.curves import curves_chart

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fer_lightning.files import is_plain, plain_values
 from fer_lightning.nets.registry import is_built_in
-from fer_lightning.transforms.preprocessing import LARGEST, Preprocessing
+from fer_lightning.transforms.preprocessing import Channels, Fit, Preprocessing, Side
 
 FORMAT_VERSION = 2
 """Of checkpoints and model.safetensors, which is raised when what they hold changes; 1 was that of version 0.1."""
@@ -52,16 +52,18 @@ class DataState(BaseModel):
 
     source: Literally
     votes: Literally | None
-    mean: float
-    std: Annotated[float, Field(gt=0)]
-    image_size: Annotated[int, Field(ge=1, le=LARGEST)]
+    mean: Annotated[tuple[float, ...], Field(min_length=1, max_length=3)]
+    std: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1, max_length=3)]
+    image_size: Side
+    size: Side
+    fit: Fit
     trained_on: Digests
     labelled: dict[str, Digests]
     chosen_on: Digests
 
     @property
     def preprocessing(self) -> Preprocessing:
-        return Preprocessing(self.image_size, self.mean, self.std)
+        return Preprocessing(self.image_size, self.mean, self.std, self.size, self.fit)
 
 
 class HyperParameters(BaseModel):
@@ -72,6 +74,7 @@ class HyperParameters(BaseModel):
     network: Annotated[str, Field(max_length=LONGEST)]
     class_names: tuple[str, ...] | list[str]
     arguments: dict[str, Plain]
+    in_channels: Channels
     channels_last: bool
 
 

@@ -16,7 +16,6 @@ from torchmetrics.utilities.distributed import gather_all_tensors
 
 from fer_lightning.data import EMOTIONS, FERDataModule
 from fer_lightning.data.batches import seeds_of_step
-from fer_lightning.data.faces import SIDE
 from fer_lightning.nets.registry import create_network
 from fer_lightning.nets.weights import head_of
 from fer_lightning.signature import Positive, checked
@@ -24,14 +23,14 @@ from fer_lightning.training.checkpoint_content import FORMAT_VERSION
 from fer_lightning.training.losses import CrossEntropy, EpochLoss, warn_of_weightless
 from fer_lightning.training.schedules import Schedule, catch_up, parameter_groups, steps_of_run
 from fer_lightning.training.stage_metrics import metric_states, restore_metric_states, stage_metrics
-from fer_lightning.transforms.preprocessing import Preprocessing
+from fer_lightning.transforms.preprocessing import Channels, Preprocessing
 from fer_lightning.transforms.views import Tta, views
 
 log = logging.getLogger(__name__)
 
 
 class EmotionClassifier(L.LightningModule):
-    """Trains and measures a network that takes float (B, 1, S, S) and returns logits (B, C).
+    """Trains and measures a network that takes float images (B, in_channels, S, S) and returns logits (B, C).
 
     Its hyperparameters are plain values, so that a checkpoint loads with weights_only=True and rebuilds its network.
 
@@ -39,6 +38,7 @@ class EmotionClassifier(L.LightningModule):
         network: the name that it is registered by, see `nets.registry`.
         class_names: names of the C classes.
         arguments: what the network takes beside their number: plain values.
+        in_channels: of the images: 1 for grey, 3 for RGB.
         channels_last: lay out images and kernels as NHWC, which convolutions in bfloat16 are fastest with, if the
             network allows it.
         loss: takes logits, labels and class weights.
@@ -53,8 +53,8 @@ class EmotionClassifier(L.LightningModule):
             network does not have.
     """
 
-    image_size: int
-    """Height and width of the images that the network does best with: what `data.image_size=auto` takes."""
+    image_size: int | None
+    """Height and width of the network's images, which `data.image_size=auto` takes; None if it takes any."""
 
     preprocessing: Preprocessing
     """How any picture becomes what the network takes, once `load_model` has loaded it."""
@@ -65,6 +65,7 @@ class EmotionClassifier(L.LightningModule):
         network: str,
         class_names: Sequence[str] = EMOTIONS,
         arguments: Mapping[str, Any] | None = None,
+        in_channels: Channels = 1,
         channels_last: bool = False,
         loss: CrossEntropy | None = None,
         optimizer: Callable[..., Optimizer] | None = None,
@@ -75,13 +76,13 @@ class EmotionClassifier(L.LightningModule):
     ) -> None:
         super().__init__()
         class_names, arguments = tuple(class_names), dict(arguments or {})
-        self.save_hyperparameters("network", "class_names", "arguments", "channels_last", logger=False)
+        self.save_hyperparameters("network", "class_names", "arguments", "in_channels", "channels_last", logger=False)
         self.class_names = class_names
-        net = create_network(network, len(class_names), arguments)
+        net = create_network(network, len(class_names), arguments, in_channels)
         channels_last = channels_last and getattr(net, "allows_channels_last", True)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.net = net.to(memory_format=self.memory_format)
-        self.image_size = getattr(net, "image_size", SIDE)
+        self.image_size = getattr(net, "image_size", None)
         self.class_weights: Tensor
         self.register_buffer("class_weights", torch.ones(len(class_names)))
         self.loss, self.optimizer, self.schedule = loss or CrossEntropy(), optimizer, schedule
@@ -152,7 +153,7 @@ class EmotionClassifier(L.LightningModule):
         self._measure(log_p, labels, self.loss.summed(log_p, labels, self.class_weights), "test", batch_idx)
 
     def log_probabilities(self, images: Tensor, tta: Tta = "none") -> Tensor:
-        """Returns float (B, C) for normalised images (B, 1, S, S); probabilities are the mean over views."""
+        """Returns float (B, C) for normalised images (B, in_channels, S, S); probabilities are the mean over views."""
         view_log_probs = torch.stack([self(view).float().log_softmax(1) for view in views(images, tta)])
         return view_log_probs.logsumexp(0) - math.log(len(view_log_probs))
 

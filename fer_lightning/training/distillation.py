@@ -70,6 +70,12 @@ class Distillation(CrossEntropy):
         if self.teacher.class_names != data.class_names:
             names = (", ".join(names) for names in (self.teacher.class_names, data.class_names))
             raise ValueError("teacher {} knows the classes {}; the data has {}".format(self.path, *names))
+        channels = known.preprocessing.channels
+        if channels != data.preprocessing.channels:
+            raise ValueError(
+                f"teacher {self.path} takes images of {channels} channels, and data.channels is "
+                f"{data.preprocessing.channels}: give the same"
+            )
         size = data.preprocessing.image_size
         if known.image_size != size:
             raise ValueError(
@@ -77,7 +83,7 @@ class Distillation(CrossEntropy):
                 f"{size}: give the same"
             )
         for size in data.progressive_sizes:
-            if input_size_error(self.teacher, size):
+            if input_size_error(self.teacher, size, channels):
                 raise ValueError(f"teacher {self.path} does not run on images of {size}×{size}: data.progressive_sizes")
         assert data.faces is not None
         leaks = []
@@ -101,7 +107,7 @@ class Distillation(CrossEntropy):
     def training_loss(self, logits: Tensor, targets: Tensor, weights: Tensor, images: Tensor) -> Tensor:
         with torch.no_grad():
             self.teacher.to(images.device)
-            teacher_logits = self.teacher(images * self._scale + self._shift).float()
+            teacher_logits = self.teacher(images * self._scale.to(images) + self._shift.to(images)).float()
         teacher_log_probs = (teacher_logits / self.temperature).log_softmax(1)
         student_log_probs = (logits.float() / self.temperature).log_softmax(1)
         # Times the temperature's square, since its gradients shrink by that.

@@ -1,23 +1,49 @@
 """Changes the size of whole batches of pixels; computes their mean and deviation."""
 
+from collections.abc import Sequence
+from typing import Any, Protocol
+
 import numpy as np
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 
+class ImageStore(Protocol):
+    """Images uint8 (N, C, H, W), of which some are taken at a time. A tensor is one."""
+
+    @property
+    def shape(self) -> Sequence[int]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any, /) -> Tensor:
+        """Returns the images of some rows, int64 (B,), as uint8 (B, C, H, W); of one row, uint8 (C, H, W)."""
+
+
 def resized(images: Tensor, size: int) -> Tensor:
-    """Returns images, float (B, 1, H, W), at this height and width, antialiased."""
+    """Returns images, float (B, C, H, W), at this height and width, antialiased."""
     if size == images.shape[-1] == images.shape[-2]:
         return images
     return F.interpolate(images, size, mode="bilinear", antialias=True)
 
 
-def mean_and_std(images: Tensor, rows: Tensor) -> tuple[float, float]:
-    """Returns mean and deviation of pixel / 255 over all pixels of these rows, from exact integer sums."""
-    histogram = np.zeros(256, np.int64)
+def as_picture(image: Tensor) -> NDArray[Any]:
+    """Returns an image (C, H, W) as matplotlib and Pillow take it: (H, W) for grey, (H, W, 3) for RGB."""
+    return np.asarray(image[0] if len(image) == 1 else image.permute(1, 2, 0))
+
+
+def mean_and_std(images: ImageStore, rows: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Returns mean and deviation of pixel / 255 of each channel over these rows, from exact integer sums."""
+    histograms = np.zeros((images.shape[1], 256), np.int64)
     for chunk in rows.split(1024):
-        histogram += np.bincount(images[chunk].numpy().ravel(), minlength=256)
-    value = np.arange(256) / 255
-    mean = float((histogram * value).sum() / histogram.sum())
-    variance = float((histogram * (value - mean) ** 2).sum() / histogram.sum())
-    return mean, max(variance**0.5, 1 / 255)
+        pixels = images[chunk].numpy()
+        for channel, histogram in enumerate(histograms):
+            histogram += np.bincount(pixels[:, channel].ravel(), minlength=256)
+    value, counts = np.arange(256) / 255, histograms.sum(1)
+    means = [float((histogram * value).sum() / count) for histogram, count in zip(histograms, counts, strict=True)]
+    variances = [
+        float((histogram * (value - mean) ** 2).sum() / count)
+        for histogram, mean, count in zip(histograms, means, counts, strict=True)
+    ]
+    return tuple(means), tuple(max(variance**0.5, 1 / 255) for variance in variances)

@@ -360,7 +360,15 @@ def test_votes_for_a_run_that_was_not_trained_on_votes_are_refused(
     composed: Compose, few_faces: Path, tmp_path: Path
 ) -> None:
     cfg = composed("data=fer2013", f"data.path={few_faces}", "model=deep_emotion")
-    data: dict[str, object] = {"source": str(few_faces), "votes": None, "mean": 0.5, "std": 0.2, "image_size": 48}
+    data: dict[str, object] = {
+        "source": str(few_faces),
+        "votes": None,
+        "mean": (0.5,),
+        "std": (0.2,),
+        "image_size": 48,
+        "size": 48,
+        "fit": "crop",
+    }
     data |= {"labelled": {}, **dict.fromkeys(("trained_on", "chosen_on"), torch.zeros(1, dtype=torch.int64))}
     network = {"network": "deep_emotion", "class_names": [], "arguments": {}, "channels_last": False}
     content = {"format_version": 2, "FERDataModule": data, "hyper_parameters": network, "state_dict": {}}

@@ -82,7 +82,7 @@ def test_an_experiment_without_its_weights_says_what_to_do(
 def test_deep_emotion_50_is_the_network_as_published(composed: Compose) -> None:
     experiment = built(composed, "deep_emotion_50")
     assert isinstance(experiment.model.net, DeepEmotion)
-    assert (experiment.datamodule.mean, experiment.datamodule.std) == (0.5, 0.5)
+    assert (experiment.datamodule.mean, experiment.datamodule.std) == ((0.5,), (0.5,))
     optimizer = experiment.model.configure_optimizers()
     assert isinstance(optimizer, torch.optim.Adam)
     assert optimizer.defaults["lr"] == 0.005

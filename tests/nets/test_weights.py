@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torchvision.models import get_model, get_model_weights, resnet18, resnet34
 
-from fer_lightning.nets.grey import first_convolution
+from fer_lightning.nets.first_layer import first_convolution
 from fer_lightning.nets.resnet18 import ResNet18
 from fer_lightning.nets.torchvision import torchvision_net
 from fer_lightning.nets.weight_files import with_names_of

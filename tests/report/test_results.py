@@ -139,7 +139,7 @@ def tested(few_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[R
     data.also_in_train["test"] = known
     model = EmotionClassifier("deep_emotion")
     assert data.faces is not None
-    images = (data.faces.images[data.rows["test"]].unsqueeze(1) / 255 - data.mean) / data.std
+    images = (data.faces.images[data.rows["test"]] / 255 - data.mean[0]) / data.std[0]
     with torch.no_grad():  # else it takes all faces for one class
         list(model.net.parameters())[-1].sub_(model.net.eval()(images).mean(0))
     lightning = trainer(tmp_path_factory.mktemp("tested"), use_distributed_sampler=False)

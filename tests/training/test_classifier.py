@@ -147,11 +147,11 @@ def test_train_loss_is_the_weighted_mean_over_all_faces(batch_size: int, few_fac
     fitting.fit(model, data)
     assert data.faces is not None
     rows = data.rows["train"]
-    images, labels = data.faces.images[rows].unsqueeze(1).float() / 255, data.faces.labels[rows]
+    images, labels = data.faces.images[rows].float() / 255, data.faces.labels[rows]
     counts = labels.bincount(minlength=7)
     weights = len(labels) / (7 * counts)
     with torch.no_grad():
-        logits = model((images - data.mean) / data.std)
+        logits = model((images - data.mean[0]) / data.std[0])
     expected = torch.nn.functional.cross_entropy(logits, labels, weights, label_smoothing=0.1)
     assert float(fitting.callback_metrics["train/loss"]) == pytest.approx(float(expected), rel=1e-5)
 

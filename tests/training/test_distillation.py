@@ -58,7 +58,7 @@ def test_the_loss_is_that_of_its_paper(few_faces: Path, teacher: Path) -> None:
     loss.prepare(data)
     images, labels = faces_of(data)
     logits = torch.randn(len(images), 7, requires_grad=True)
-    told = (loss.teacher(images * data.std / 0.2 + (data.mean - 0.4) / 0.2).detach() / 3).softmax(1)
+    told = (loss.teacher(images * data.std[0] / 0.2 + (data.mean[0] - 0.4) / 0.2).detach() / 3).softmax(1)
     kl = (told * (told.log() - (logits / 3).log_softmax(1))).sum(1).mean()
     of_batch = loss.training_loss(logits, labels, weights, images)
     torch.testing.assert_close(of_batch, 0.4 * F.cross_entropy(logits, labels) + 0.6 * 9 * kl)

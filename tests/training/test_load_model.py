@@ -106,7 +106,7 @@ def test_folder_checkpoint_and_weights_give_the_same_network(run: Path) -> None:
     ],
 )
 def test_a_model_file_rebuilds_its_network(make: Callable[[], Any], tmp_path: Path) -> None:
-    model, preprocessing = make().eval(), Preprocessing(48, 0.1 + 0.2, 1 / 3)
+    model, preprocessing = make().eval(), Preprocessing(48, (0.1 + 0.2,), (1 / 3,))
     save_model(model, preprocessing, tmp_path)
     again = load_model(tmp_path)
     images = torch.randn(3, 1, 48, 48)
@@ -136,7 +136,7 @@ def test_a_checkpoint_of_the_python_api_is_loaded(few_faces: Path, tmp_path: Pat
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """A model.safetensors."""
-    save_model(EmotionClassifier("resnet18", arguments={"width": 4}), Preprocessing(48, 0.5, 0.25), tmp_path)
+    save_model(EmotionClassifier("resnet18", arguments={"width": 4}), Preprocessing(48, (0.5,), (0.25,)), tmp_path)
     return tmp_path / "model.safetensors"
 
 
@@ -164,10 +164,10 @@ def changed(file: Path, **changes: object) -> None:
         ({"hyper_parameters": {"arguments": {"width": 10**9}}}, "width is 1000000000, but no weight in it is as large"),
         ({"hyper_parameters": {"arguments": {"width": 8}}}, "size mismatch"),
         ({"hyper_parameters": {"class_names": [[1]]}}, r"metadata is wrong at hyper_parameters\.class_names"),
-        ({"preprocessing": {"image_size": 10**9, "mean": 0.5, "std": 0.25}}, "metadata is wrong at preprocessing"),
-        ({"preprocessing": {"image_size": 48, "mean": 0.5, "std": 0.0}}, "metadata is wrong at preprocessing"),
-        ({"preprocessing": {"image_size": 48, "mean": float("nan"), "std": 1.0}}, r"wrong at preprocessing\.mean"),
-        ({"preprocessing": {"image_size": 48, "mean": "0.5", "std": 1.0}}, r"wrong at preprocessing\.mean"),
+        ({"preprocessing": {"image_size": 10**9, "mean": [0.5], "std": [0.25]}}, "metadata is wrong at preprocessing"),
+        ({"preprocessing": {"image_size": 48, "mean": [0.5], "std": [0.0]}}, "metadata is wrong at preprocessing"),
+        ({"preprocessing": {"image_size": 48, "mean": [float("nan")], "std": [1.0]}}, r"wrong at preprocessing\.mean"),
+        ({"preprocessing": {"image_size": 48, "mean": ["0.5"], "std": [1.0]}}, r"wrong at preprocessing\.mean"),
         ({"format_version": 3}, "its format_version is above 2: it was made by a newer version"),
         ({"format_version": 1}, "its format_version is not 2: it was made by an older version"),
         ({"state_dict": {"conv1.weight": [1]}}, "metadata is wrong at state_dict"),

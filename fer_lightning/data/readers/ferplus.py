@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fer_lightning.data.faces import FERPLUS_EMOTIONS, USAGES, Faces, Reading
+from fer_lightning.data.faces import FERPLUS_EMOTIONS, USAGES, Faces, Reading, rows_of
 from fer_lightning.data.readers.labelled_images import is_labelled
 from fer_lightning.data.readers.pixel_text import shown
 from fer_lightning.data.readers.votes_file import NAME, WHERE_FROM, VotesTable, read_votes
@@ -173,13 +173,9 @@ def _labelled(faces: Faces, table: VotesTable, rule: Rule) -> Faces:
     rows = torch.from_numpy(np.flatnonzero(kept))
     soft = (strongest[kept] / strongest[kept].sum(axis=1, keepdims=True)).astype(np.float32)
     return replace(
-        faces,
-        images=faces.images[rows],
+        rows_of(faces, rows),
         labels=torch.from_numpy(leader[kept]),
-        parts=faces.parts[rows],
-        numbers=faces.numbers[rows],
         class_names=FERPLUS_EMOTIONS,
-        files=tuple(faces.files[row] for row in rows.tolist()) if faces.files else (),
         soft_labels=torch.from_numpy(soft) if rule == "probability" else None,
     )
 

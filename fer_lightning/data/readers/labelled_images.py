@@ -3,7 +3,7 @@
 This is what `export` writes. The order of the faces, their parts, labels and class names are those of the file,
 whatever the folders are called. Its columns: `file` (below the folder, with /), `part`, `emotion`, `label` (the
 emotion's place among the class names), `row` (the face's place among those exported, from 1; not used in reading),
-and, where the faces have soft labels, one column per class name. The class names are FER2013's seven or FER+'s eight.
+and, where the faces have soft labels, one column per class name.
 """
 
 import logging
@@ -19,7 +19,7 @@ from fer_lightning.data.faces import SHOWN, SPLITS, USAGES
 from fer_lightning.data.identity import Stamp, images_identity, mode_for_all, stamp
 from fer_lightning.data.readers.archive import is_visible
 from fer_lightning.data.readers.bounded import MOST_BAD_ROWS, MOST_IMAGES, too_many_files
-from fer_lightning.data.readers.image_folder import ImageList
+from fer_lightning.data.readers.image_list import ImageList, ListedImage
 from fer_lightning.data.readers.labels_table import (
     COLUMNS,
     KNOWN_CLASSES,
@@ -41,7 +41,7 @@ KNOWN_PARTS: tuple[tuple[str, ...], ...] = (USAGES, SPLITS, ("all",))
 def is_labelled(folder: Path) -> bool:
     """Checks for a labels.csv of ours, in whatever dialect; raises OSError if there is one that cannot be read."""
     file = folder / NAME
-    return (file.is_file() or file.is_symlink()) and is_ours(file)
+    return folder.is_dir() and (file.is_file() or file.is_symlink()) and is_ours(file)
 
 
 def warn_of_foreign_table(folder: Path) -> None:
@@ -60,7 +60,7 @@ def list_labelled(folder: Path) -> ImageList:
     table = LabelsTable.read(folder / NAME)
     part_names, class_names = _names(table)
     images, shares, bad = _images(table, part_names, class_names)
-    stamps = {path: _stamp(folder / path) for place, (_, _, path) in enumerate(images) if place not in bad}
+    stamps = {path: _stamp(folder / path) for place, (_, _, path, *_) in enumerate(images) if place not in bad}
     files = {*islice(_files_below(folder), MOST_IMAGES + 1)}
     if len(files) > MOST_IMAGES:
         raise too_many_files(folder)
@@ -68,7 +68,7 @@ def list_labelled(folder: Path) -> ImageList:
         root=folder,
         part_names=part_names,
         images=tuple(images),
-        ignored=tuple(sorted(files - {path for _, _, path in images} - {NAME})),
+        ignored=tuple(sorted(files - {image.path for image in images} - {NAME})),
         digest=images_identity(folder, stamps, table.content),
         mode=mode_for_all([*stamps.values(), _stamp(table.file)]),
         form=f"image folder with {NAME}",
@@ -81,10 +81,10 @@ def list_labelled(folder: Path) -> ImageList:
 
 def _images(
     table: LabelsTable, part_names: tuple[str, ...], class_names: tuple[str, ...]
-) -> tuple[list[tuple[int, int, str]], list[tuple[float, ...]], dict[int, str]]:
+) -> tuple[list[ListedImage], list[tuple[float, ...]], dict[int, str]]:
     """Returns the images of all lines, their soft labels, and the places of the bad ones with the reasons."""
     parts = {name.lower(): part for part, name in enumerate(part_names)}
-    images: list[tuple[int, int, str]] = []
+    images: list[ListedImage] = []
     shares: list[tuple[float, ...]] = []
     bad: dict[int, str] = {}
     listed: dict[str, tuple[int, int]] = {}  # place and line of each image
@@ -94,7 +94,7 @@ def _images(
             if isinstance(line, BadLineError):
                 raise line
             path = _path(line)
-            images.append((_part(line, parts, part_names), _label(line, class_names), path))
+            images.append(ListedImage(_part(line, parts, part_names), _class_name(line, class_names), path))
             shares.append(line.shares)
             first, first_number = listed.setdefault(path, (place, number))
             if first != place:
@@ -104,7 +104,7 @@ def _images(
         except BadLineError as why:
             bad[place] = f"{NAME}, line {number}: {why}"
             if place == len(images):
-                images.append((0, 0, path))
+                images.append(ListedImage(0, class_names[0], path))
                 shares.append((0.0,) * len(table.soft_names))
         if len(images) > MOST_IMAGES:
             raise DataError(
@@ -122,22 +122,34 @@ def _images(
 
 
 def _names(table: LabelsTable) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Returns the known parts and the known classes that most lines have.
+    """Returns the known parts that most lines have, and the classes, in the order of their labels.
 
-    FER2013's three parts even where one has no face; of train, val and test those that there are.
+    FER2013's three parts even where one has no face; of train, val and test those that there are. Likewise all classes
+    of FER2013 or FER+, where the labels found are theirs.
     """
     parts: Counter[str] = Counter()
-    classes: Counter[tuple[str, str]] = Counter()
+    classes: Counter[tuple[int, str]] = Counter()
     for _, line in table.lines():
         if isinstance(line, Line):
             parts[line.part] += 1
-            classes[line.emotion, line.label] += 1
+            if line.label.isdecimal() and len(line.label) < 5:
+                classes[int(line.label), line.emotion] += 1
     part_names = max(KNOWN_PARTS, key=lambda names: sum(parts[name.lower()] for name in names))
     if part_names is SPLITS:
         part_names = tuple(name for name in SPLITS if parts[name])
-    pairs = {names: [(name, str(label)) for label, name in enumerate(names)] for names in KNOWN_CLASSES}
-    most = max(KNOWN_CLASSES, key=lambda names: sum(classes[pair] for pair in pairs[names]))
-    return part_names, table.soft_names or most
+    if table.soft_names:
+        return part_names, table.soft_names
+    most = dict(pair for pair, _ in reversed(classes.most_common()))
+    pairs = {names: sum(classes[pair] for pair in enumerate(names)) for names in KNOWN_CLASSES}
+    known = max(pairs, key=lambda names: pairs[names])
+    if pairs[known] > classes.total() / 2:
+        return part_names, known
+    if sorted(most) != list(range(len(most))):
+        raise DataError(
+            f"{table.file}: its labels are {', '.join(map(str, sorted(most)))}, expected 0, 1, 2, … without a gap. "
+            "Export the faces again."
+        )
+    return part_names, tuple(most[label] for label in sorted(most))
 
 
 def _path(line: Line) -> str:
@@ -153,8 +165,8 @@ def _part(line: Line, parts: dict[str, int], part_names: tuple[str, ...]) -> int
     return parts[line.part]
 
 
-def _label(line: Line, class_names: tuple[str, ...]) -> int:
-    """Returns the label; raises BadLineError if label, emotion and shares contradict each other."""
+def _class_name(line: Line, class_names: tuple[str, ...]) -> str:
+    """Returns the class; raises BadLineError if label, emotion and shares contradict each other."""
     labels = {str(label): name for label, name in enumerate(class_names)}
     if labels.get(line.label) == line.emotion:
         label = int(line.label)
@@ -163,7 +175,7 @@ def _label(line: Line, class_names: tuple[str, ...]) -> int:
             raise BadLineError(
                 f"found the emotion {line.emotion} and the greatest share for {strongest}, expected one opinion"
             )
-        return label
+        return line.emotion
     expected = ", ".join(f"{name} {label}" for label, name in labels.items())
     if line.emotion in class_names and line.label in labels:
         right = class_names.index(line.emotion)

@@ -10,11 +10,11 @@ import logging
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from fer_lightning.data.faces import EMOTIONS, FERPLUS_EMOTIONS
+from fer_lightning.data.emotions import EMOTIONS, FERPLUS_EMOTIONS, canonical, is_emotion
 from fer_lightning.data.readers.bounded import MAX_LINE, MOST_TABLE
 from fer_lightning.data.readers.pixel_text import short, shown, some
 from fer_lightning.data.tables import plain_text
@@ -31,7 +31,7 @@ INDEX = re.compile(r"(index|unnamed: ?\d+)?")
 
 
 class Line(NamedTuple):
-    """The fields of a line, without the blanks around them; part, emotion and label in small letters."""
+    """The fields of a line, without the blanks around them; the part in small letters, emotions by canonical words."""
 
     file: str
     part: str
@@ -64,15 +64,21 @@ class LabelsTable:
         text = _text(content, file)
         header = _header(text)
         delimiter = max(DELIMITERS, key=lambda delimiter: len({*COLUMNS} & {*_fields(header, delimiter)}))
-        names = _fields(header, delimiter)
+        names = tuple(canonical(name) for name in _fields(header, delimiter))
         while names and not names[-1]:  # a spreadsheet's empty columns
             names = names[:-1]
         _refuse_columns(file, names)
-        complete = [known for known in KNOWN_CLASSES if {*known} <= {*names}]
-        soft_names = complete[0] if complete else ()
-        if unread := [name for name in names if name not in (*COLUMNS, *soft_names) and not INDEX.fullmatch(name)]:
+        table = cls(file, content, text, delimiter, names, _soft_names(names))
+        others = [name for name in names if name not in COLUMNS and not INDEX.fullmatch(name)]
+        if not table.soft_names and len(others) > 1 and table.classes() <= {*others}:
+            table = replace(table, soft_names=tuple(others))
+        if unread := [name for name in others if name not in table.soft_names]:
             log.warning("%s: these columns are not read: %s", file, some(unread))
-        return cls(file, content, text, delimiter, names, soft_names)
+        return table
+
+    def classes(self) -> set[str]:
+        """Returns the classes that lines name."""
+        return {line.emotion for _, line in self.lines() if isinstance(line, Line)}
 
     def lines(self) -> Iterator[tuple[int, Line | BadLineError]]:
         """Yields the lines that are not blank, each with its number in the file."""
@@ -100,7 +106,7 @@ class LabelsTable:
             shares = self._shares([fields[place] for place in soft_places])
         except BadLineError as bad:
             return bad
-        return Line(file, part.lower(), emotion.lower(), _whole_number(label), shares)
+        return Line(file, part.lower(), canonical(emotion), _whole_number(label), shares)
 
     def _shares(self, fields: list[str]) -> tuple[float, ...]:
         if self.delimiter != ",":  # so that a comma may stand for the point
@@ -174,15 +180,20 @@ def _refuse_columns(file: Path, names: tuple[str, ...]) -> None:
                 f"{file}: no column {column!r}: {found}, expected {','.join(COLUMNS)} between commas, semicolons or "
                 f"tabs. Save it as a CSV with these columns, or rename it if it does not list these images."
             )
-    for column in (*COLUMNS, *dict.fromkeys((*EMOTIONS, *FERPLUS_EMOTIONS))):
-        if names.count(column) > 1:
+    for column in names:
+        if names.count(column) > 1 and (column in COLUMNS or is_emotion(column)):
             raise DataError(f"{file}: names the column {column!r} twice ({found}). Remove or rename one of them.")
-    complete = any({*known} <= {*names} for known in KNOWN_CLASSES)
-    if not complete and (some_classes := {*names} & {*EMOTIONS, *FERPLUS_EMOTIONS}):
+    if not _soft_names(names) and (some_classes := sorted(filter(is_emotion, names))):
         raise DataError(
-            f"{file}: has the column {min(some_classes)!r}, but not one of each class: {found}, expected none, or one "
+            f"{file}: has the column {some_classes[0]!r}, but not one of each class: {found}, expected none, or one "
             f"each of {', '.join(EMOTIONS)}, or of {', '.join(FERPLUS_EMOTIONS)}. Add or remove columns."
         )
+
+
+def _soft_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns FER2013's seven or FER+'s eight emotions, in that order, if the columns are exactly these and others."""
+    emotions = set(filter(is_emotion, names))
+    return next((known for known in KNOWN_CLASSES if {*known} == emotions), ())
 
 
 def _whole_number(text: str) -> str:

@@ -1,7 +1,8 @@
 """FER2013's CSV form: one face per row, its 2,304 grey values as decimal numbers between spaces.
 
-The columns are found by name (`emotion`, `pixels`, and `Usage` if there is one), whatever their order. The
-file is parsed in blocks of rows on threads, which pays since numpy gives up the interpreter's lock.
+The columns are found by name (`emotion`, `pixels`, and `Usage` if there is one), whatever their order. Emotions are
+numbers or words; what a number means is not decided here. The file is parsed in blocks of rows on threads, which pays
+since numpy gives up the interpreter's lock.
 """
 
 import csv
@@ -16,7 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fer_lightning.data.faces import EMOTIONS, SHOWN, SIDE, USAGES, Faces, Reading
+from fer_lightning.data.emotions import canonical, in_order, is_emotion
+from fer_lightning.data.faces import SHOWN, SIDE, USAGES, Faces, Reading
 from fer_lightning.data.readers.bounded import MAX_LINE, MOST_BAD_ROWS, MOST_BLANK_LINES
 from fer_lightning.data.readers.pixel_header import Header, read_header
 from fer_lightning.data.readers.pixel_text import PIXELS, BadRowError, pixel_values, short, shown, values_one_by_one
@@ -24,7 +26,9 @@ from fer_lightning.errors import DataError
 
 ROWS_PER_BLOCK = 64  # half a megabyte of text: its intermediate arrays stay in the processor's cache
 
-LABELS = {str(label).encode(): label for label in range(len(EMOTIONS))}
+NUMBERS = {str(number).encode(): str(number) for number in range(100)}
+"""The numbers that a class may have, each as a class's name."""
+
 PARTS = {usage.encode(): part for part, usage in enumerate(USAGES)}
 
 
@@ -36,19 +40,10 @@ class _Row(NamedTuple):
 
 class _Block(NamedTuple):
     images: NDArray[np.uint8]  # (n, 2304)
-    labels: list[int]
+    classes: list[str]
     parts: list[int]
     numbers: list[int]
     bad: list[str]
-    other_labels: set[int]
-
-
-class _BadLabelError(BadRowError):
-    """Why a label cannot be used, and the number that it is, if it is one."""
-
-    def __init__(self, found: bytes) -> None:
-        self.number = int(found) if found.isdigit() and len(found) < 10 else None
-        super().__init__(f"column emotion: found {shown(found)}, expected a whole number from 0 to {len(EMOTIONS) - 1}")
 
 
 def parse_pixel_csv(stream: BinaryIO, name: str) -> Reading:
@@ -62,7 +57,7 @@ def parse_pixel_csv(stream: BinaryIO, name: str) -> Reading:
     first_bad: list[str] = []
     with closing(_parsed_blocks(header, _blocks_of_rows(stream, name))) as parsed:
         for block in parsed:
-            rows += len(block.labels) + len(block.bad)
+            rows += len(block.classes) + len(block.bad)
             bad_rows += len(block.bad)
             first_bad += block.bad[: SHOWN - len(first_bad)]
             if bad_rows > MOST_BAD_ROWS + rows - bad_rows:
@@ -74,22 +69,25 @@ def parse_pixel_csv(stream: BinaryIO, name: str) -> Reading:
             blocks.append(block._replace(bad=[]))
     if not blocks:
         raise DataError(f"{name}: the file ends after its header; expected one row per face. Get a complete copy.")
-    labels = [label for block in blocks for label in block.labels]
+    classes = [name for block in blocks for name in block.classes]
+    class_names = in_order(classes)
+    places = {name: place for place, name in enumerate(class_names)}
     parts = [part for block in blocks for part in block.parts]
     numbers = [number for block in blocks for number in block.numbers]
     faces = Faces(
-        images=torch.from_numpy(np.concatenate([block.images for block in blocks])).view(-1, SIDE, SIDE),
-        labels=torch.tensor(labels, dtype=torch.int64),
+        images=torch.from_numpy(np.concatenate([block.images for block in blocks])).view(-1, 1, SIDE, SIDE),
+        labels=torch.tensor([places[name] for name in classes], dtype=torch.int64),
         parts=torch.tensor(parts, dtype=torch.uint8),
         numbers=torch.tensor(numbers, dtype=torch.int64),
         part_names=("all",) if header.usage is None else USAGES,
+        class_names=class_names,
     )
     return Reading(
         faces,
         form=f"CSV ({short(','.join(header.names))})",
         bad_rows=bad_rows,
         first_bad=tuple(first_bad),
-        other_labels=frozenset(label for block in blocks for label in block.other_labels),
+        numbering="fer2013" if header.label_name == "emotion" else "",
     )
 
 
@@ -131,59 +129,59 @@ def _parsed_blocks(header: Header, blocks: Iterator[list[_Row]]) -> Generator[_B
 
 def _parse_block(header: Header, rows: list[_Row]) -> _Block:
     texts: list[bytes] = []
-    labels: list[int] = []
+    classes: list[str] = []
     parts: list[int] = []
     with suppress(BadRowError):
         for row in rows:
-            text, label, part = _fields_used(header, row.line)
+            text, name, part = _fields_used(header, row.line)
             texts.append(text)
-            labels.append(label)
+            classes.append(name)
             parts.append(part)
         images = pixel_values(texts)
         if images is not None:
-            return _Block(images, labels, parts, [row.number for row in rows], bad=[], other_labels=set())
+            return _Block(images, classes, parts, [row.number for row in rows], bad=[])
 
     # Something is odd in this block: row by row, each is either taken after all or diagnosed.
-    good: list[tuple[NDArray[np.uint8], int, int, int]] = []
+    good: list[tuple[NDArray[np.uint8], str, int, int]] = []
     bad: list[str] = []
-    other_labels: set[int] = set()
     for row in rows:
         try:
-            text, label, part = _fields_used(header, row.line)
+            text, name, part = _fields_used(header, row.line)
             values = pixel_values([text])
             image = values_one_by_one(text) if values is None else values[0]
-            good.append((image, label, part, row.number))
+            good.append((image, name, part, row.number))
         except BadRowError as why:
             bad.append(f"row {row.number} (line {row.line_number}), {why}")
-            if isinstance(why, _BadLabelError) and why.number is not None:
-                other_labels.add(why.number)
     return _Block(
         images=np.array([image for image, _, _, _ in good], dtype=np.uint8).reshape(-1, PIXELS),
-        labels=[label for _, label, _, _ in good],
+        classes=[name for _, name, _, _ in good],
         parts=[part for _, _, part, _ in good],
         numbers=[number for _, _, _, number in good],
         bad=bad,
-        other_labels=other_labels,
     )
 
 
-def _fields_used(header: Header, line: bytes) -> tuple[bytes, int, int]:
-    """Returns the pixels' text, the label and the part of one line."""
+def _fields_used(header: Header, line: bytes) -> tuple[bytes, str, int]:
+    """Returns the pixels' text, the class and the part of one line."""
     fields = _split(line)
     if len(fields) != len(header.names):
         count = f"{len(fields)} field{'s' * (len(fields) != 1)}"
         names = short(",".join(header.names))
         raise BadRowError(f"all columns: found {count}, expected {len(header.names)} ({names})")
-    emotion = fields[header.emotion]
-    label = LABELS.get(emotion)
-    if label is None:
-        raise _BadLabelError(emotion)
+    name = NUMBERS.get(fields[header.label]) or _emotion(fields[header.label], header.label_name)
     if header.usage is None:
-        return fields[header.pixels], label, 0
+        return fields[header.pixels], name, 0
     part = PARTS.get(fields[header.usage])
     if part is None:
         raise BadRowError(f"column Usage: found {shown(fields[header.usage])}, expected one of {', '.join(USAGES)}")
-    return fields[header.pixels], label, part
+    return fields[header.pixels], name, part
+
+
+def _emotion(field: bytes, column: str) -> str:
+    word = field.decode()
+    if not is_emotion(word):
+        raise BadRowError(f"column {column}: found {shown(field)}, expected a whole number from 0 to 99 or an emotion")
+    return canonical(word)
 
 
 def _split(line: bytes) -> list[bytes]:

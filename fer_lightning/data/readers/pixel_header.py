@@ -8,11 +8,15 @@ from fer_lightning.data.readers.bounded import MAX_LINE, MOST_COLUMNS
 from fer_lightning.data.readers.pixel_text import shown
 from fer_lightning.errors import DataError
 
+LABEL_COLUMNS = ("emotion", "label", "labels", "class", "expression")
+"""Names of the column that says which class a face is of: the first of them that there is. FER2013's is `emotion`."""
+
 
 @dataclass(frozen=True)
 class Header:
     names: tuple[str, ...]
-    emotion: int
+    label: int
+    label_name: str  # one of LABEL_COLUMNS
     pixels: int
     usage: int | None
 
@@ -39,25 +43,27 @@ def read_header(stream: BinaryIO, name: str) -> Header:
         )
     columns = [field.strip().lower() for field in fields]
     found = f"found the columns {shown(','.join(field.strip() for field in fields), 80)}"
-    for column in ("emotion", "pixels", "usage"):
+    label_name = next((name for name in LABEL_COLUMNS if name in columns), None)
+    for column in filter(None, (label_name, "pixels", "usage")):
         if columns.count(column) > 1:
             raise DataError(
                 f"{name}: line 1 names the column {column!r} twice ({found}). Remove or rename one of them."
             )
-    if "pixels" in columns and "emotion" not in columns:
+    if "pixels" in columns and label_name is None:
         raise DataError(
             f"{name}: no column 'emotion': {found}. Kaggle's test.csv has pixels but no labels, so there is "
             "nothing to train on or to score; give train.csv, icml_face_data.csv or fer2013.csv as data.path."
         )
-    for column in ("emotion", "pixels"):
-        if column not in columns:
-            raise DataError(
-                f"{name}: no column {column!r}: {found}, expected emotion,pixels and perhaps Usage between "
-                "commas. Give a FER2013 CSV as data.path."
-            )
+    if label_name is None or "pixels" not in columns:
+        missing = "emotion" if label_name is None else "pixels"
+        raise DataError(
+            f"{name}: no column {missing!r}: {found}, expected emotion,pixels and perhaps Usage between "
+            "commas. Give a FER2013 CSV as data.path."
+        )
     return Header(
         names=tuple(field.strip() for field in fields),
-        emotion=columns.index("emotion"),
+        label=columns.index(label_name),
+        label_name=label_name,
         pixels=columns.index("pixels"),
         usage=columns.index("usage") if "usage" in columns else None,
     )

@@ -3,12 +3,18 @@
 import logging
 import os
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+import torch
+from PIL import Image
+
 from fer_lightning.data.cache import cached_reading, save_reading
-from fer_lightning.data.faces import EMOTIONS, Faces, Reading
+from fer_lightning.data.classes import ClassOptions
+from fer_lightning.data.faces import Faces, Reading
 from fer_lightning.data.identity import file_identity
 from fer_lightning.data.readers.archive import (
     FORMS,
@@ -19,7 +25,8 @@ from fer_lightning.data.readers.archive import (
     titled,
 )
 from fer_lightning.data.readers.ferplus import VotesOptions
-from fer_lightning.data.readers.image_folder import NUMBERED, ImageList, is_image_folder, list_images, read_images
+from fer_lightning.data.readers.image_folder import is_image_folder, list_images
+from fer_lightning.data.readers.image_list import ImageList, PixelOptions, own_size, read_images
 from fer_lightning.data.readers.labelled_images import is_labelled, list_labelled, warn_of_foreign_table
 from fer_lightning.data.readers.pixel_csv import parse_pixel_csv
 from fer_lightning.data.readers.pixel_header import read_header
@@ -27,48 +34,83 @@ from fer_lightning.data.readers.pixel_text import short, some
 from fer_lightning.data.readers.votes_file import NAME as VOTES_NAME
 from fer_lightning.errors import DataError
 from fer_lightning.signature import checked
+from fer_lightning.transforms.preprocessing import PixelFormat
 
 log = logging.getLogger(__name__)
+
+Recognises = Callable[[Path], bool]
+Lists = Callable[[Path], ImageList]
+
+IMAGE_FORMS: tuple[tuple[Recognises, Lists], ...] = (
+    (is_labelled, list_labelled),
+    (is_image_folder, list_images),
+)
+"""Forms of images, the most certain first: what recognises a file or folder as one, and what lists its images."""
+
+WRAPPINGS = 4
+"""Folders with nothing but one folder in them, as archives unpack, that may lie around a data set."""
 
 
 @checked
 def read_faces(
-    path: Path | str, on_bad_rows: Literal["error", "drop"] = "error", votes: VotesOptions | None = None
+    path: Path | str,
+    on_bad_rows: Literal["error", "drop"] = "error",
+    votes: VotesOptions | None = None,
+    pixels: PixelOptions | None = None,
+    classes: ClassOptions | None = None,
+    may_lack: bool = False,
 ) -> Faces:
-    """Returns the faces of a CSV, an archive or a folder, memory-mapped from the cache if it has been read before.
+    """Returns the faces of a file or folder, memory-mapped from the cache if it has been read before.
 
-    In a folder the order of preference is: fer2013.csv (or .csv.gz, …), icml_face_data.csv, an image folder,
-    train.csv, any other CSV or archive whose header fits, and then the same in the one subfolder with any. With
-    `votes`, the labels are made of these.
+    In a folder the order of preference is: fer2013.csv (or .csv.gz, …), icml_face_data.csv, a form of images,
+    train.csv, any other CSV or archive whose header fits, and then the same in the one subfolder with any.
+
+    Args:
+        path: a pixel CSV, an archive of one, or images in one of the forms of docs/data.md.
+        on_bad_rows: refuse bad rows or images ("error"), or leave them out ("drop").
+        votes: FER+'s votes, of which the labels are made; None keeps the source's own.
+        pixels: the pixels to make of images; None: grey, in their own size.
+        classes: the classes to use; None takes all.
+        may_lack: the source may be without some of the classes.
 
     Raises:
         ValueError: another word for `on_bad_rows`.
-        DataError: nothing is usable, or bad rows (or images) unless `on_bad_rows` is "drop".
+        DataError: nothing is usable, bad rows, or classes that are not known.
     """
     started = time.perf_counter()
-    named = Path(os.path.expanduser(path))
+    named, pixels, classes = Path(os.path.expanduser(path)), pixels or PixelOptions(), classes or ClassOptions()
     try:
-        source = _recognised(named)
-        images = _listed(source) if source.is_dir() else None
+        source, lists = _recognised(named)
+        if lists is list_images:
+            warn_of_foreign_table(source)
+        images = lists(source) if lists else None
         identity = file_identity(source) if images is None else images.digest
     except OSError as error:
         where = f"{short(str(path))}: cannot be read ({short(str(error))})"
         raise DataError(f"{where}. Give a readable file or folder as data.path.") from error
 
+    to_pixels = PixelFormat()
+    if images is not None:
+        classes.refuse_unnamed(images.class_counts, source, images.numbering)
+        to_pixels = pixels.pixel_format(own_size(images))
+        identity = f"{identity}, {to_pixels}"
     reading = cached_reading(source, identity)
     if reading is not None and (reading.bad_rows == 0 or on_bad_rows == "drop"):
         came_from = "from the cache"
         _judge_bad_rows(reading, source, on_bad_rows)
     else:
         came_from = "parsed"
-        reading = _parsed(source) if images is None else read_images(images)
+        reading = _parsed(source) if images is None else read_images(images, to_pixels)
         _judge_bad_rows(reading, source, on_bad_rows)
         save_reading(reading, source, identity, 0o777 if images is None else images.mode)
     seconds = time.perf_counter() - started
     what = f"{titled(source, reading.member)}, {reading.form}, {came_from}"
     log.info("%s faces of %s in %.2f s", f"{len(reading.faces):,}", what, seconds)
-    faces = reading.faces if votes is None else votes.applied_to(reading, source, named)
-    if not faces.files or source == named:
+    faces = classes.named(reading.faces, titled(source, reading.member), reading.numbering)
+    if votes is not None:
+        faces = votes.applied_to(replace(reading, faces=faces), source, named)
+    faces = _in_format(classes.chosen(faces, source, may_lack), pixels.pixel_format(faces.images.shape[-1]))
+    if not faces.files or source == named or not source.is_dir():
         return faces
     below = source.relative_to(named).as_posix()
     return replace(faces, files=tuple(f"{below}/{file}" for file in faces.files))
@@ -88,16 +130,21 @@ def find_fer2013() -> Path:
     return path
 
 
-def _recognised(path: Path) -> Path:
-    """Returns the file or the image folder to read: `path` itself, or what lies in it."""
+def _recognised(path: Path) -> tuple[Path, Lists | None]:
+    """Returns the file or folder to read, `path` itself or what lies in it, and what lists its images if it has any."""
     if path.is_file():
-        return path
+        return path, _lists(path)
     if not path.is_dir():
         what = "neither a file nor a folder" if path.exists() else "there is no such file or folder"
         raise DataError(f"{path}: {what}. Give as data.path one of:\n{FORMS}")
-    found = _source_in(path)
-    if found is not None:
-        return found
+    for _ in range(WRAPPINGS):
+        found = _source_in(path)
+        if found is not None:
+            return found, _lists(found)
+        inner = [entry for entry in path.iterdir() if is_visible(entry.name)]
+        if len(inner) != 1 or not inner[0].is_dir():
+            break
+        path = inner[0]
     sources, errors = [], []
     for folder in sorted(path.iterdir()):
         if folder.is_dir() and is_visible(folder.name):
@@ -112,7 +159,7 @@ def _recognised(path: Path) -> Path:
         raise errors[0]
     if not sources:
         raise DataError(f"{path}: this folder holds nothing to read. Give as data.path one of:\n{FORMS}")
-    return sources[0]
+    return sources[0], _lists(sources[0])
 
 
 def _source_in(folder: Path) -> Path | None:
@@ -127,22 +174,27 @@ def _source_in(folder: Path) -> Path | None:
     files = (entry.name for entry in folder.iterdir() if entry.is_file())
     names = sorted(name for name in files if is_visible(name) and name != VOTES_NAME)
     name = table_named_fer2013(names, folder)
-    if name is None and (is_labelled(folder) or is_image_folder(folder)):
+    if name is None and _lists(folder):
         return folder
     name = name or table_with_fitting_header(names, header_error, folder)
     return None if name is None else folder / name
 
 
-def _listed(folder: Path) -> ImageList:
-    if is_labelled(folder):
-        return list_labelled(folder)
-    warn_of_foreign_table(folder)
-    return list_images(folder)
+def _lists(path: Path) -> Lists | None:
+    return next((lists for recognises, lists in IMAGE_FORMS if recognises(path)), None)
 
 
 def _parsed(file: Path) -> Reading:
     with open_csv(file) as (stream, member):
         return replace(parse_pixel_csv(stream, titled(file, member)), member=member)
+
+
+def _in_format(faces: Faces, to_pixels: PixelFormat) -> Faces:
+    """Returns faces in another size, or in three channels."""
+    if tuple(faces.images.shape[1:]) == (to_pixels.channels, to_pixels.size, to_pixels.size):
+        return faces
+    pictures = (Image.fromarray(image[0].numpy()) for image in faces.images[torch.arange(len(faces))])
+    return replace(faces, images=torch.from_numpy(np.stack([to_pixels(picture) for picture in pictures])))
 
 
 def _judge_bad_rows(reading: Reading, source: Path, on_bad_rows: Literal["error", "drop"]) -> None:
@@ -159,17 +211,9 @@ def _judge_bad_rows(reading: Reading, source: Path, on_bad_rows: Literal["error"
         raise DataError(
             f"{title}: all {total:,} {things} are bad, so none is left:{listed}\nGive a correct source as data.path."
         )
-    if reading.other_labels == {len(EMOTIONS)} and not (reading.faces.labels == 0).any():
-        raise DataError(
-            f"{title}: its labels are of 1 to 7, and FER2013's are {NUMBERED}: these may be another data set's, in "
-            "another order (RAF-DB's begin with 1, for surprise), so that all faces would have a wrong one. Give a "
-            "file with FER2013's labels as data.path."
-        )
     if on_bad_rows == "error":
-        drop = "leave them out with data.on_bad_rows=drop"
-        if reading.other_labels:
-            drop = f"if the other labels are FER2013's ({NUMBERED}), {drop}"
         raise DataError(
-            f"{title}: {reading.bad_rows:,} of {total:,} {things} are bad:{listed}\nCorrect them, or {drop}."
+            f"{title}: {reading.bad_rows:,} of {total:,} {things} are bad:{listed}\n"
+            "Correct them, or leave them out with data.on_bad_rows=drop."
         )
     log.warning("%s: dropped %s of %s %s:%s", title, f"{reading.bad_rows:,}", f"{total:,}", things, listed)

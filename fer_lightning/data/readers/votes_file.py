@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_lightning.data.faces import FERPLUS_EMOTIONS
 from fer_lightning.data.readers.bounded import MAX_LINE, MOST_BLANK_LINES
 from fer_lightning.data.readers.pixel_text import shown
 from fer_lightning.errors import DataError
@@ -17,7 +16,11 @@ if TYPE_CHECKING:
 
 NAME = "fer2013new.csv"
 WHERE_FROM = f"{NAME} is in https://github.com/microsoft/FERPlus"
-VOTED = (*FERPLUS_EMOTIONS, "unknown", "NF")
+VOTED = (
+    *("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"),
+    *("unknown", "NF"),
+)
+"""The columns of votes: those of the eight emotions are in the order of `FERPLUS_EMOTIONS`."""
 COLUMNS = ("Usage", "Image name", *VOTED)
 
 

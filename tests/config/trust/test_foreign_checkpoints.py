@@ -110,7 +110,7 @@ def lists_of_lists(depth: int) -> list[Any]:
         (lambda content: content["FERDataModule"].update(mean="${oc.env:HOME}"), "FERDataModule.mean is no plain"),
         (lambda content: content["FERDataModule"].update(source="${oc.create:${attack}}"), "source is no plain value"),
         (lambda content: content["FERDataModule"].update(votes={"_target_": "os.system"}), "votes is no plain value"),
-        (lambda content: content["FERDataModule"].update(std=0.0), "FERDataModule.std is no plain value"),
+        (lambda content: content["FERDataModule"].update(std=(0.0,)), "FERDataModule.std is no plain value"),
         (
             lambda content: content["FERDataModule"].update(
                 trained_on=torch.zeros(1, dtype=torch.int64).expand(10**12)

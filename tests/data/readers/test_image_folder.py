@@ -1,12 +1,16 @@
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from fer_lightning.data.faces import EMOTIONS
-from fer_lightning.data.readers.image_folder import list_images, read_images
+from fer_lightning.data.classes import ClassOptions
+from fer_lightning.data.emotions import NUMBERINGS
+from fer_lightning.data.readers.image_folder import list_images
+from fer_lightning.data.readers.image_list import PixelOptions, read_images
 from fer_lightning.data.readers.source import read_faces
 from fer_lightning.errors import DataError
 from tests.data.faces_files import random_images, write_image
@@ -25,8 +29,8 @@ def test_parts_and_emotions_are_those_of_the_folders_and_pixels_stay_identical(t
     faces = read_faces(tmp_path)
     assert faces.part_names == ("train", "val", "test")
     assert [faces.part_names[part] for part in faces.parts] == ["train", "train", "train", "val", "test"]
-    assert [EMOTIONS[label] for label in faces.labels] == ["angry", "surprise", "neutral", "disgust", "happy"]
-    assert np.array_equal(faces.images.numpy(), IMAGES[[0, 1, 2, 4, 3]])
+    assert [faces.class_names[label] for label in faces.labels] == ["angry", "surprise", "neutral", "disgust", "happy"]
+    assert np.array_equal(faces.images[:, 0].numpy(), IMAGES[[0, 1, 2, 4, 3]])
 
 
 def test_each_face_knows_its_file_below_the_path_that_was_given(tmp_path: Path) -> None:
@@ -43,18 +47,17 @@ def test_each_face_knows_its_file_below_the_path_that_was_given(tmp_path: Path) 
     [
         ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"),
         ("Anger", "Disgusted", "Fearful", "Happiness", "Sadness", "Surprised", "NEUTRAL"),
-        ("0", "1", "2", "3", "4", "5", "6"),
         ("0_angry", "1-disgust", "2. fear", "03_HAPPY", "4 sad", "5_surprise", "6_neutral"),
         ("7_angry", "6_disgust", "5_fear", "4_happy", "3_sad", "2_suprise", "1_neutral"),
     ],
-    ids=["plain", "nouns and capitals", "labels", "numbered", "numbered in another order"],
+    ids=["plain", "nouns and capitals", "numbered", "numbered in another order"],
 )
 def test_emotions_are_recognised_however_they_are_spelled(tmp_path: Path, spellings: tuple[str, ...]) -> None:
     write_folder(tmp_path, *spellings)
     faces = read_faces(tmp_path)
     assert faces.part_names == ("all",)
     assert faces.labels.tolist() == [0, 1, 2, 3, 4, 5, 6]
-    assert np.array_equal(faces.images.numpy(), IMAGES[:7])
+    assert np.array_equal(faces.images[:, 0].numpy(), IMAGES[:7])
 
 
 def test_usage_names_as_folders_give_the_usage_parts(tmp_path: Path) -> None:
@@ -62,7 +65,7 @@ def test_usage_names_as_folders_give_the_usage_parts(tmp_path: Path) -> None:
     faces = read_faces(tmp_path)
     assert faces.part_names == ("Training", "PublicTest", "PrivateTest")
     assert faces.parts.tolist() == [0, 2]
-    assert np.array_equal(faces.images.numpy(), IMAGES[[1, 0]])
+    assert np.array_equal(faces.images[:, 0].numpy(), IMAGES[[1, 0]])
 
 
 def test_training_beside_test_means_train(tmp_path: Path) -> None:
@@ -72,7 +75,8 @@ def test_training_beside_test_means_train(tmp_path: Path) -> None:
 
 def test_a_folder_around_the_image_folder_does_not_matter(tmp_path: Path) -> None:
     write_folder(tmp_path, "archive/train/sad", "archive/test/sad", "__MACOSX/train/._sad", ".hidden/train/sad")
-    assert read_faces(tmp_path).labels.tolist() == [4, 4]
+    faces = read_faces(tmp_path)
+    assert (faces.class_names, faces.labels.tolist()) == (("sad",), [0, 0])
 
 
 def test_colour_palette_transparency_and_bilevel_become_grey(tmp_path: Path) -> None:
@@ -84,22 +88,31 @@ def test_colour_palette_transparency_and_bilevel_become_grey(tmp_path: Path) -> 
     write_image(tmp_path / "happy" / "d.png", colour, "P")
     write_image(tmp_path / "happy" / "e.png", colour[:, :, 0], "1")
     write_image(tmp_path / "happy" / "f.png", colour[:, :, 0], "LA")
-    left, right = read_faces(tmp_path).images.split(24, dim=2)
+    left, right = read_faces(tmp_path).images.split(24, dim=3)
     assert left.eq(0).all()
     # ITU-R 601 luma of pure red: 0.299 of 255
     assert right.flatten(1).float().mean(1).tolist() == [76, 76, 76, 76, 255, 255]
     assert right.flatten(1).float().std(1).tolist() == [0] * 6
 
 
-def test_any_size_is_stretched_to_48_by_48(tmp_path: Path) -> None:
+def test_any_size_becomes_the_size_that_is_asked_for(tmp_path: Path) -> None:
     wide = np.zeros((100, 200), np.uint8)
     wide[:, 100:] = 200
     write_image(tmp_path / "sad" / "wide.png", wide)
     write_image(tmp_path / "sad" / "tiny.png", np.full((5, 5), 9, np.uint8))
-    tiny, stretched = read_faces(tmp_path).images
+    tiny, stretched = read_faces(tmp_path, pixels=PixelOptions(48, 1, "stretch")).images[torch.arange(2)]
     assert tiny.eq(9).all()
-    assert stretched[:, :23].eq(0).all()
-    assert stretched[:, 25:].eq(200).all()
+    assert stretched[..., :23].eq(0).all()
+    assert stretched[..., 25:].eq(200).all()
+
+
+def test_auto_size_is_the_median_of_the_shorter_sides(tmp_path: Path) -> None:
+    for number, (height, width) in enumerate(((20, 30), (64, 60), (300, 400))):
+        write_image(tmp_path / "sad" / f"{number}.png", np.zeros((height, width), np.uint8))
+    assert read_faces(tmp_path).images.shape == (3, 1, 60, 60)
+    (tmp_path / "sad" / "0.png").unlink()
+    assert read_faces(tmp_path).images.shape == (2, 1, 112, 112)
+    assert read_faces(tmp_path, pixels=PixelOptions(224, 3)).images.shape == (2, 3, 224, 224)
 
 
 def test_jpg_in_capitals_is_read_as_pillow_decodes_it(tmp_path: Path) -> None:
@@ -108,7 +121,7 @@ def test_jpg_in_capitals_is_read_as_pillow_decodes_it(tmp_path: Path) -> None:
     write_image(tmp_path / "fear" / "other.jpeg", smooth)
     with Image.open(tmp_path / "fear" / "face.JPG") as decoded:
         expected = np.asarray(decoded)
-    assert np.array_equal(read_faces(tmp_path).images.numpy(), [expected, expected])
+    assert np.array_equal(read_faces(tmp_path).images[:, 0].numpy(), [expected, expected])
     assert np.abs(expected.astype(int) - smooth).max() < 10
 
 
@@ -119,18 +132,21 @@ def test_a_turned_photograph_is_read_upright(tmp_path: Path) -> None:
     photograph[:48] = 255
     (tmp_path / "sad").mkdir()
     Image.fromarray(photograph).save(tmp_path / "sad" / "photo.jpg", exif=exif)
-    upright = read_faces(tmp_path).images[0]
+    upright = read_faces(tmp_path, pixels=PixelOptions(48)).images[0][0]
     assert upright[:20].max() < 10
     assert upright[28:].min() > 245
 
 
-def test_an_unknown_emotion_folder_is_refused_with_the_names_understood(tmp_path: Path) -> None:
-    write_folder(tmp_path, "train/happy", "train/contempt")
-    with pytest.raises(DataError, match="this folder's name is no emotion") as caught:
-        read_faces(tmp_path)
-    assert str(caught.value).startswith(str(tmp_path / "train" / "contempt"))
-    assert "angry/anger (0)" in str(caught.value)
-    assert "neutral/neutrality (6)" in str(caught.value)
+def test_folders_of_any_other_name_are_classes_as_they_are(tmp_path: Path) -> None:
+    write_folder(tmp_path, "train/bored", "train/engaged", "train/Contempt", "train/happiness")
+    faces = read_faces(tmp_path)
+    assert faces.class_names == ("happy", "contempt", "bored", "engaged")
+    assert faces.labels.tolist() == [0, 1, 2, 3]
+
+
+def test_images_deeper_within_a_class_folder_are_of_that_class(tmp_path: Path) -> None:
+    write_folder(tmp_path, "train/happy/happy", "train/sad/2/b")
+    assert read_faces(tmp_path).files == ("train/happy/happy/face.png", "train/sad/2/b/face.png")
 
 
 @pytest.mark.parametrize(
@@ -174,7 +190,7 @@ def test_unreadable_images_are_counted_and_named(tmp_path: Path) -> None:
 def test_unreadable_images_can_be_dropped_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_damaged_images(tmp_path)
     faces = read_faces(tmp_path, on_bad_rows="drop")
-    assert np.array_equal(faces.images.numpy(), IMAGES[[0, 3]])
+    assert np.array_equal(faces.images[:, 0].numpy(), IMAGES[[0, 3]])
     assert faces.labels.tolist() == [0, 4]
     assert faces.parts.tolist() == [0, 1]
     assert faces.numbers.tolist() == [1, 6]
@@ -214,12 +230,45 @@ def test_links_that_lead_nowhere_are_bad_images(tmp_path: Path) -> None:
     assert read_faces(tmp_path, "drop").labels.tolist() == [0, 3]
 
 
-@pytest.mark.parametrize("numbers", ["1234567", "123456", "01234567", "12"])
-def test_numbers_of_another_order_are_refused_without_bad_advice(numbers: str, tmp_path: Path) -> None:
-    write_folder(tmp_path, *(f"train/{number}" for number in numbers), "test/1")
-    with pytest.raises(DataError, match=rf"called {', '.join(numbers[:2])}.*0 angry, .*another order") as caught:
+@pytest.mark.parametrize("numbers", ["0123456", "1234567", "123456", "01234567", "12"])
+def test_bare_numbers_are_refused_with_what_they_may_mean(numbers: str, tmp_path: Path) -> None:
+    write_folder(tmp_path, *(f"train/{number}" for number in numbers))
+    with pytest.raises(DataError, match="its classes are numbers, and a number does not say which emotion") as caught:
         read_faces(tmp_path)
-    assert str(caught.value).endswith(
-        "Rename each folder to its emotion's name, as the description of the data set gives it."
-    )
-    assert "away" not in str(caught.value)
+    lines = str(caught.value).splitlines()
+    assert lines[1].split() == ["number", "images", *NUMBERINGS]
+    assert lines[2 + numbers.index("1")].split() == [
+        *("1", "1", "disgust", "happy", "surprise", "happy", "contempt", "angry"),
+        "contempt" if "7" in numbers else "disgust",
+    ]
+    assert len(lines) == len(numbers) + 3
+
+
+@pytest.mark.parametrize(
+    ("numbering", "folders", "expected"),
+    [
+        ("fer2013", "03", ["angry", "happy"]),
+        ("rafdb", "17", ["surprise", "neutral"]),
+        ("affectnet", "07", ["neutral", "contempt"]),
+        (["calm", "Sadness"], "12", ["calm", "sad"]),
+        (["calm", "Sadness"], "01", ["calm", "sad"]),
+    ],
+)
+def test_numbers_mean_what_the_numbering_says(
+    numbering: Any, folders: str, expected: list[str], tmp_path: Path
+) -> None:
+    write_folder(tmp_path, *folders)
+    faces = read_faces(tmp_path, classes=ClassOptions(numbering))
+    assert [faces.class_names[label] for label in faces.labels] == expected
+
+
+def test_numbers_beside_words_are_refused(tmp_path: Path) -> None:
+    write_folder(tmp_path, "train/1", "train/happy")
+    with pytest.raises(DataError, match=r"some classes are numbers \(1\), others are words \(happy\)"):
+        read_faces(tmp_path, classes=ClassOptions("rafdb"))
+
+
+def test_a_number_that_the_numbering_has_not_is_refused(tmp_path: Path) -> None:
+    write_folder(tmp_path, "1", "7")
+    with pytest.raises(DataError, match=r"7 is no number of data\.numbering=fer2013, so the others may mean"):
+        read_faces(tmp_path, classes=ClassOptions("fer2013"))

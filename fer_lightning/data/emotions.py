@@ -1,0 +1,85 @@
+"""The field's vocabulary: the emotions' canonical words, their spellings, and the numbers that data sets give them."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+
+EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+"""FER2013's seven classes, in the order of its labels 0 to 6."""
+
+FERPLUS_EMOTIONS = ("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear", "contempt")
+"""FER+'s eight classes, in its own order."""
+
+SPELLINGS: Mapping[str, tuple[str, ...]] = {
+    "angry": ("anger",),
+    "disgust": ("disgusted",),
+    "fear": ("fearful", "afraid", "scared"),
+    "happy": ("happiness", "joy"),
+    "sad": ("sadness",),
+    "surprise": ("surprised", "suprise"),
+    "neutral": ("neutrality", "natural"),
+    "contempt": ("contemptuous",),
+}
+"""The eight emotions and their other spellings."""
+
+_CANONICAL = {spelling: word for word, others in SPELLINGS.items() for spelling in (word, *others)}
+
+_SEVEN = dict(enumerate(sorted(EMOTIONS)))
+_EIGHT = dict(enumerate(("angry", "contempt", "disgust", "fear", "happy", "neutral", "sad", "surprise")))
+
+NUMBERINGS: Mapping[str, Mapping[int, str]] = {
+    "fer2013": dict(enumerate(EMOTIONS)),
+    "ferplus": dict(enumerate(FERPLUS_EMOTIONS)),
+    "rafdb": dict(enumerate(("surprise", "fear", "disgust", "happy", "sad", "angry", "neutral"), start=1)),
+    "affectnet": dict(enumerate(("neutral", "happy", "sad", "surprise", "fear", "disgust", "angry", "contempt"))),
+    "affectnet_yolo": _EIGHT,
+    "ckplus": dict(enumerate(("neutral", "angry", "contempt", "disgust", "fear", "happy", "sad", "surprise"))),
+    "alphabetical": _SEVEN,
+}
+"""What each number means, by the data set whose order it is; folders sorted by name are "alphabetical"."""
+
+WITHOUT_EMOTION: Mapping[str, Mapping[int, str]] = {
+    "affectnet": {8: "none", 9: "uncertain", 10: "no face"},
+    "ferplus": {8: "unknown", 9: "not a face"},
+}
+"""Numbers of a numbering that stand for no emotion: their faces are left out, and counted."""
+
+
+def canonical(name: str) -> str:
+    """Returns the canonical word for a known spelling of an emotion; any other name as it is, without outer blanks."""
+    name = unicodedata.normalize("NFC", name).strip()
+    return _CANONICAL.get(name.lower(), name)
+
+
+def folder_class(name: str) -> str:
+    """Returns the class that a folder's name stands for: of "Anger", "0_angry" and "3. happy" the emotion.
+
+    A number before a word is only a place in some order; a number alone stays one.
+    """
+    word = re.sub(r"^\d+[\W_]+", "", name.strip())
+    return canonical(word) if word and not word.isdigit() else canonical(name)
+
+
+def is_emotion(name: str) -> bool:
+    return canonical(name) in SPELLINGS
+
+
+def is_number(name: str) -> bool:
+    return re.fullmatch(r"[0-9]{1,4}", name) is not None
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Returns class names without repetitions: emotions in FER2013's order, then contempt, then others by alphabet."""
+    found = set(names)
+    emotions = [word for word in SPELLINGS if word in found]
+    others = found - SPELLINGS.keys()
+    if all(map(is_number, others)):
+        return (*emotions, *sorted(others, key=int))
+    return (*emotions, *sorted(others))
+
+
+def numbering_of(numbering: str, numbers: Iterable[int]) -> Mapping[int, str]:
+    """Returns what numbers mean by a numbering's name; if alphabetical, that depends on there being seven or eight."""
+    if numbering == "alphabetical" and max(numbers, default=0) > max(_SEVEN):
+        return _EIGHT
+    return NUMBERINGS[numbering]

@@ -1,0 +1,98 @@
+"""Finds out what numbers mean that a source has for classes; they are never guessed."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from fer_lightning.data.emotions import NUMBERINGS, WITHOUT_EMOTION, canonical, is_number, numbering_of
+from fer_lightning.errors import DataError
+
+
+def numbers_found(counts: Mapping[str, int], source: Path | str) -> dict[int, int]:
+    """Returns the faces of each number, if numbers are what the classes are called.
+
+    Raises:
+        DataError: numbers and words side by side.
+    """
+    found = [name for name, count in counts.items() if count]
+    numbers, words = [name for name in found if is_number(name)], [name for name in found if not is_number(name)]
+    if numbers and words:
+        raise DataError(
+            f"{source}: some classes are numbers ({', '.join(numbers[:10])}), others are words "
+            f"({', '.join(words[:10])}). Name all of them by words, as the description of the data set has them."
+        )
+    return {int(name): counts[name] for name in numbers}
+
+
+def meanings_of(
+    found: Mapping[int, int], numbering: str | Sequence[str] | None, own: str, source: Path | str
+) -> tuple[dict[int, str], dict[int, str]]:
+    """Returns the class of each number, and the numbers found that stand for none.
+
+    Args:
+        found: the number of faces of each number.
+        numbering: a name of NUMBERINGS, or the names of the numbers in their order; None takes `own`.
+        own: the numbering that the source's form has; "" if it has none.
+        source: for messages.
+
+    Raises:
+        DataError: neither is given, or a number is found that the numbering does not have.
+    """
+    numbering = numbering or own
+    if not numbering:
+        raise DataError(_question(found, source))
+    if isinstance(numbering, str):
+        meanings, without = dict(numbering_of(numbering, found)), WITHOUT_EMOTION.get(numbering, {})
+    else:
+        meanings, without = _listed([canonical(str(name)) for name in numbering], found, source), {}
+        numbering = f"[{','.join(map(str, numbering))}]"
+    if unknown := [number for number in found if number not in meanings and number not in without]:
+        raise DataError(_unknown_numbers(unknown, numbering, found, source))
+    return meanings, {number: without[number] for number in found if number not in meanings}
+
+
+def _listed(names: Sequence[str], found: Mapping[int, int], source: Path | str) -> dict[int, str]:
+    """Returns the names by their numbers: from 0 where there is a 0, from 1 where as many numbers end at the last."""
+    if 0 in found:
+        return dict(enumerate(names))
+    if max(found) == len(names):
+        return dict(enumerate(names, start=1))
+    raise DataError(
+        f"{source}: has the numbers {', '.join(map(str, sorted(found)))}, and data.numbering names {len(names)} "
+        "classes: that does not say whether the first of them is 0 or 1. Give one name for each number, from 0 or 1 to "
+        "the last."
+    )
+
+
+def _question(found: Mapping[int, int], source: Path | str) -> str:
+    return (
+        f"{source}: its classes are numbers, and a number does not say which emotion it is: data sets have different "
+        f"orders. What each would make of these:\n{_orders(found)}\n"
+        "Look at some faces of each number, and say which order it is with data.numbering=…, or name the classes in "
+        "the order of their numbers, as in data.numbering=[neutral,happy,…]."
+    )
+
+
+def _unknown_numbers(unknown: Sequence[int], numbering: str, found: Mapping[int, int], source: Path | str) -> str:
+    hint = ""
+    if numbering == "fer2013" and unknown == [7]:
+        hint = (
+            " In CK+ as a CSV (ckextended.csv), which has FER2013's order, 7 is contempt: if this is that, "
+            "data.numbering=[angry,disgust,fear,happy,sad,surprise,neutral,contempt] reads it."
+        )
+    return (
+        f"{source}: {', '.join(map(str, sorted(unknown)))} is no number of data.numbering={numbering}, so the others "
+        f"may mean something else too. What each order would make of these:\n{_orders(found)}\n"
+        f"Say which it is with data.numbering=….{hint}"
+    )
+
+
+def _orders(found: Mapping[int, int]) -> str:
+    """Returns a table of the numbers found, their images, and what each numbering calls them."""
+    numbers = sorted(found)
+    table = pd.DataFrame({"number": numbers, "images": [f"{found[number]:,}" for number in numbers]})
+    for name in NUMBERINGS:
+        known = {**numbering_of(name, found), **WITHOUT_EMOTION.get(name, {})}
+        table[name] = [known.get(number, "–") for number in numbers]
+    return table.to_string(index=False)

@@ -1,0 +1,94 @@
+"""Faces in their splits, and which of them are known from another split or to a network."""
+
+import logging
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fer_lightning.data.digests import digests, labelled_digests, warn_of_known
+from fer_lightning.data.faces import SPLITS, Faces
+from fer_lightning.data.splits import SplitOptions, split_rows, split_table, warn_of_absent_classes
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class SplitFaces:
+    """Faces in their splits.
+
+    Attributes:
+        faces: the whole source.
+        rows: of each split, int64, ascending.
+        origins: the part of the source that each split is, in words.
+        also_in_train: of val and test, which faces have a byte-identical one among those trained on, bool.
+        trained_on: digests of train's faces, int64.
+        chosen_on: digests of val's faces, int64.
+        labelled: of each split, digests of its faces together with their labels.
+    """
+
+    faces: Faces
+    rows: dict[str, Tensor]
+    origins: dict[str, str]
+    also_in_train: dict[str, Tensor]
+    trained_on: Tensor
+    chosen_on: Tensor
+    labelled: dict[str, Tensor]
+
+
+def split_faces(faces: Faces, options: SplitOptions, drop_copies: bool) -> SplitFaces:
+    """Splits faces to train on, choose on and report on, and logs what is in each split.
+
+    Args:
+        faces: the whole source.
+        options: how to split them.
+        drop_copies: leave out of train what is byte-identical with a face of val or test.
+
+    Raises:
+        DataError: as `split_rows`.
+    """
+    rows, origins = split_rows(faces, options, SPLITS)
+    known = digests(faces.images)
+    copies = _copies(known, rows, known[rows["train"]])
+    _log(faces, rows, origins, copies)
+    if drop_copies:
+        kept = ~torch.isin(known[rows["train"]], known[torch.cat([rows["val"], rows["test"]])])
+        log.info("data.drop_copies took %s faces out of train", f"{int((~kept).sum()):,}")
+        rows["train"] = rows["train"][kept]
+        copies = _copies(known, rows, known[rows["train"]])
+    trained_on, chosen_on = known[rows["train"]], known[rows["val"]]
+    warn_of_absent_classes(faces.labels, rows, faces.class_names)
+    warn_of_known(known[rows["test"]], trained_on, chosen_on)
+    labelled = {split: labelled_digests(faces, known, r) for split, r in rows.items()}
+    return SplitFaces(faces, rows, origins, copies, trained_on, chosen_on, labelled)
+
+
+def faces_to_test(faces: Faces, options: SplitOptions, trained_on: Tensor, chosen_on: Tensor) -> SplitFaces:
+    """Returns the test split alone: the source need not have anything to train on.
+
+    Args:
+        faces: the whole source.
+        options: how to split them.
+        trained_on: digests of the faces that the network was trained on.
+        chosen_on: digests of its run's val.
+
+    Raises:
+        DataError: as `split_rows`.
+    """
+    rows, origins = split_rows(faces, options, ("test",))
+    rows = {"test": rows["test"]}
+    known = digests(faces.images)
+    copies = _copies(known, rows, trained_on)
+    _log(faces, rows, origins, copies)
+    warn_of_absent_classes(faces.labels, rows, faces.class_names)
+    warn_of_known(known[rows["test"]], trained_on, chosen_on)
+    return SplitFaces(faces, rows, origins, copies, trained_on, chosen_on, labelled={})
+
+
+def _copies(known: Tensor, rows: dict[str, Tensor], trained_on: Tensor) -> dict[str, Tensor]:
+    return {split: torch.isin(known[r], trained_on) for split, r in rows.items() if split != "train"}
+
+
+def _log(faces: Faces, rows: dict[str, Tensor], origins: dict[str, str], copies: dict[str, Tensor]) -> None:
+    counts = {split: int(copied.sum()) for split, copied in copies.items()}
+    log.info("faces in each split:\n%s", split_table(faces, rows, origins, counts))
