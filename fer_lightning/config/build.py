@@ -160,7 +160,7 @@ def _model(cfg: DictConfig, datamodule: FERDataModule, **training: Any) -> Emoti
             described.network,
             datamodule.class_names,
             described.arguments,
-            datamodule.preprocessing.channels,
+            in_channels=datamodule.preprocessing.channels,
             lr_scales=described.lr_scales,
             **described.trained,
             **training,
