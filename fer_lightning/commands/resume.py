@@ -217,15 +217,10 @@ def _state(run_dir: Path) -> tuple[Path | None, StoppedState | None, CheckpointC
 def _refuse_other_network(run: DictConfig, content: CheckpointContent | None) -> None:
     """Before it takes memory: a config from elsewhere can ask for any network."""
     described = model_config(run.model)
-    class_names = content.hyper_parameters.class_names if content else EMOTIONS
+    known = dict(content.hyper_parameters) if content else {"class_names": EMOTIONS, "in_channels": 1}
+    typed = {"network": described.network, "arguments": described.arguments, "channels_last": False}
     try:
-        description = HyperParameters(
-            network=described.network,
-            class_names=class_names,
-            arguments=described.arguments,
-            in_channels=content.hyper_parameters.in_channels if content else 1,
-            channels_last=False,
-        )
+        description = HyperParameters(**known | typed)
         refuse_misfit(description, content.state_dict if content else None)
     except (ValueError, TypeError, RuntimeError) as error:
         where = "the run's config describes another network than its checkpoint holds" if content else "model"

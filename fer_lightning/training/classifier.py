@@ -40,7 +40,7 @@ class EmotionClassifier(L.LightningModule):
         arguments: what the network takes beside their number: plain values.
         channels_last: lay out images and kernels as NHWC, which convolutions in bfloat16 are fastest with, if the
             network allows it.
-        loss: takes logits, labels and class weights.
+        loss: of logits, labels and class weights.
         optimizer: makes the optimizer from parameter groups; None for a model that is not trained.
         schedule: of the learning rate; None keeps it constant.
         head_lr_scale: the learning rate of the head, the last layer, as a multiple of that of the rest.
@@ -49,15 +49,14 @@ class EmotionClassifier(L.LightningModule):
         in_channels: of the images: 1 for grey, 3 for RGB.
 
     Raises:
-        ValueError: no such network, arguments that it does not take, a scale that is not above 0, or of a part that the
-            network does not have.
+        ValueError: no such network, or arguments or scales that it does not take.
     """
 
     image_size: int | None
-    """Height and width of the network's images, which `data.image_size=auto` takes; None if it takes any."""
+    """Height and width of the network's images; None if it takes any."""
 
     preprocessing: Preprocessing
-    """How any picture becomes what the network takes, once `load_model` has loaded it."""
+    """How any picture becomes what the network takes: set by `load_model`."""
 
     @checked
     def __init__(
@@ -75,9 +74,9 @@ class EmotionClassifier(L.LightningModule):
         in_channels: Channels = 1,
     ) -> None:
         super().__init__()
-        class_names, arguments = tuple(class_names), dict(arguments or {})
+        self.class_names = class_names = tuple(class_names)
+        arguments = dict(arguments or {})
         self.save_hyperparameters("network", "class_names", "arguments", "channels_last", "in_channels", logger=False)
-        self.class_names = class_names
         net = create_network(network, len(class_names), arguments, in_channels)
         channels_last = channels_last and getattr(net, "allows_channels_last", True)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format

@@ -27,7 +27,7 @@ def predictions() -> Predictions:
     pairs = [(true, said) for true in range(4) for said in range(4) for _ in range(int(CONFUSION[true, said]))]
     labels, predicted = torch.tensor(pairs).T
     probabilities = torch.full((10, 4), 0.1).scatter_(1, predicted[:, None], 0.7)
-    images = torch.zeros(10, 48, 48, dtype=torch.uint8)
+    images = torch.zeros(10, 1, 48, 48, dtype=torch.uint8)
     return Predictions(images, labels, probabilities, torch.arange(101, 111), ("PublicTest",) * 10, CLASSES)
 
 
