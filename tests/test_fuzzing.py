@@ -35,7 +35,7 @@ from fer_lightning.nets.deep_emotion import DeepEmotion
 from fer_lightning.nets.weights import InitialWeights, load_initial_weights
 from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.training.models import load_model
-from tests.data.faces_files import LABELS, USAGES, csv_bytes, fer2013_rows, random_images, votes_csv
+from tests.data.faces_files import LABELS, USAGES, all_images, csv_bytes, fer2013_rows, random_images, votes_csv
 from tests.fuzz import CASES, SEED, Hang, mutated, no_hang
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="hangs are told by SIGALRM")
@@ -49,7 +49,7 @@ ROWS: dict[int, Row] = {n + 1: (LABELS[n], USAGES[n], IMAGES[n].tobytes()) for n
 
 def rows_of(faces: Faces) -> dict[int, Row]:
     parts = [faces.part_names[part] for part in faces.parts.tolist()]
-    pixels = [image.numpy().tobytes() for image in faces.images]
+    pixels = [image.numpy().tobytes() for image in all_images(faces)]
     return dict(zip(faces.numbers.tolist(), zip(faces.labels.tolist(), parts, pixels, strict=True), strict=True))
 
 

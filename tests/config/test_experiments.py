@@ -106,7 +106,7 @@ def test_resnet_60_normalises_and_jitters_as_its_authors_do(composed: Compose) -
     augmentation = experiment.datamodule.augmentation
     assert augmentation is not None
     assert (augmentation.degrees, augmentation.brightness, augmentation.contrast) == (20, 0.5, 0.5)
-    assert experiment.datamodule.mean != 0.508
+    assert experiment.datamodule.mean != (0.508,)
 
 
 def test_one_cycle_resnet18_clips_gradients_and_can_stop_early(composed: Compose) -> None:

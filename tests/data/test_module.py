@@ -59,8 +59,8 @@ def test_normalisation_by_the_training_splits_own_pixels_gives_mean_0_and_deviat
     assert abs(float(images.mean())) < 1e-4
     assert abs(float(images.std()) - 1) < 1e-4
     pixels = torch.from_numpy(random_images(60)[:40]).double() / 255
-    assert datamodule.mean == (pytest.approx(float(pixels.mean()), abs=1e-9),)
-    assert datamodule.std == (pytest.approx(float(pixels.std(correction=0)), abs=1e-9),)
+    assert datamodule.mean == pytest.approx((float(pixels.mean()),), abs=1e-9)
+    assert datamodule.std == pytest.approx((float(pixels.std(correction=0)),), abs=1e-9)
 
 
 def test_fixed_normalisation_uses_the_numbers_it_is_given(csv: Path) -> None:
