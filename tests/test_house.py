@@ -45,7 +45,7 @@ INTERNAL_ATTRIBUTES = {
     "_layer_sync": {"config/devices.py"},
     "_start_method": {"config/devices.py"},
     "_batches_that_stepped": {"callbacks/fit_loop.py"},
-    "fit_loop": {"callbacks/fit_loop.py", "data/batches.py", "data/module.py"},
+    "fit_loop": {"callbacks/fit_loop.py", "data/batches.py", "data/loaders.py"},
 }
 """What libraries have for themselves alone, and the files that use it: test_internals.py says if it is gone."""
 

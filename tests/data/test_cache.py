@@ -362,7 +362,7 @@ def test_the_cache_is_memory_mapped(tmp_path: Path) -> None:
     path.write_bytes(CSV)
     read_faces(path)
     images = read_faces(path).images
-    assert isinstance(images, Tensor)
+    assert isinstance(images, torch.Tensor)
     maps = Path("/proc/self/maps")
     if not maps.exists():
         pytest.skip("only Linux says what is mapped where")

@@ -16,6 +16,7 @@ from fer_lightning.data.write_images import export
 from fer_lightning.report.compare import runs_in
 from fer_lightning.report.predictions import Predictions
 from fer_lightning.report.results import Results
+from tests.data.faces_files import all_images
 
 FORMULA = "=cmd|' /C calc'!A0"
 
