@@ -52,7 +52,7 @@ $(INSTALLED): requirements.lock
 	$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock
 	@touch $@
 
-lock: install ## solve pyproject.toml anew into requirements.lock
+lock: install ## solve pyproject.toml again into requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade --python-version 3.11 --extra dev --extra sweeps \
 		--extra docs --no-header --no-emit-index-url pyproject.toml -o requirements.lock
 

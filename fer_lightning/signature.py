@@ -1,6 +1,6 @@
 """Checks that arguments fit the types and ranges that a signature declares, before anything is done with them.
 
-A range stands beside its parameter, as `width: Annotated[int, Field(ge=1)] = 64`.
+A range is declared with its parameter, as `width: Annotated[int, Field(ge=1)] = 64`.
 """
 
 import difflib

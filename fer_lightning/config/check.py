@@ -33,7 +33,7 @@ WHAT_IS_MISSING = {
     "loss.teacher": ", the folder of a finished run of a larger network (as experiment=quick_65 trains one), or do "
     "without by loss=cross_entropy"
 }
-"""Of keys that must be given, what they are."""
+"""Descriptions of keys that must be given."""
 
 
 def check(cfg: DictConfig) -> None:
@@ -92,9 +92,9 @@ def _check_that_it_trains(cfg: DictConfig) -> None:
 
 
 def refuse_scores_of_other_weights(cfg: DictConfig) -> None:
-    """Between two validations there is only the score of the last one, which is of other weights.
+    """Refuses a best checkpoint between two validations, where the only score is that of other weights.
 
-    Of a run that is to be trained: one that has been can be tested.
+    For a run that is to be trained: one that has been trained can be tested.
 
     Raises:
         ConfigError: names the key by which a best checkpoint would be written there.

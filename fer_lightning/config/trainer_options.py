@@ -1,4 +1,4 @@
-"""Which arguments of lightning.Trainer a config may set, and how: whatever would fail later, or be ignored, is refused.
+"""Checks which arguments of lightning.Trainer a config sets: whatever would fail later, or be ignored, is refused.
 
 Imports neither torch nor Lightning.
 """
@@ -53,7 +53,7 @@ AT_LEAST = {
     "reload_dataloaders_every_n_epochs": 0,
     "val_check_interval": 0,
 }
-"""What Lightning does not refuse itself: it would divide by it, or take it for something else."""
+"""Lower limits that Lightning does not check: it would divide by the value, or misread it."""
 
 PROFILERS = ("simple", "advanced", "pytorch")
 

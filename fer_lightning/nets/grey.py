@@ -60,7 +60,7 @@ def first_convolution(net: nn.Module) -> tuple[str, nn.Conv2d]:
 def fold_colours(
     kernels: Tensor, colour_mean: Sequence[float], colour_std: Sequence[float], mean: float, std: float
 ) -> tuple[Tensor, Tensor]:
-    """`weight` and `offset` of the `GreyConv2d` that computes what these colour kernels do.
+    """Returns `weight` and `offset` of the `GreyConv2d` that computes what these colour kernels do.
 
     Args:
         kernels: (out, 3, k, k), for images normalised channel by channel with colour_mean and colour_std.

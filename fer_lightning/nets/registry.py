@@ -35,7 +35,7 @@ def register(name: str) -> Callable[[Maker], Maker]:
 
     What is decorated is a class derived from `nn.Module`, or a function that returns one. It takes `num_classes` and
     plain values; the network takes float (B, 1, S, S) and returns logits (B, num_classes). A network may have two
-    attributes that count: `image_size`, the height and width of the images that it does best with (else 48), and
+    attributes that count: `image_size`, the height and width of the images that it does best with (48 by default), and
     `allows_channels_last`, False where it must not be laid out as NHWC.
 
     Raises:

@@ -55,12 +55,12 @@ class PlainMNASNet(MNASNet):
 
 
 def colour_size(arch: str) -> int:
-    """Height and width of the images that torchvision's weights for arch were trained on."""
+    """Returns height and width of the images that torchvision's weights for arch were trained on."""
     return int(get_model_weights(arch).DEFAULT.transforms().crop_size[0])
 
 
 def input_size_error(net: nn.Module, size: int) -> str | None:
-    """Returns why a network does not run on grey images of this height and width, tried with a black one; else None."""
+    """Returns why a network does not run on grey images of this height and width; None if it runs on a black one."""
     training = net.training
     net.eval()
     try:

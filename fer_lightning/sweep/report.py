@@ -1,4 +1,4 @@
-"""What a sweep has come to, also while it runs: python -m fer_lightning.sweep.report FOLDER
+"""Shows what a sweep has come to, also while it runs: python -m fer_lightning.sweep.report FOLDER
 
 Prints its jobs, best first, what failed and why, and the command that trains the best once more; writes sweep.csv and
 sweep.png, what each parameter does to the score, into FOLDER.
@@ -117,7 +117,7 @@ class _Hydra(BaseModel):
 
 
 class _Sweep(BaseModel):
-    """What is read of multirun.yaml."""
+    """The part of multirun.yaml that is read."""
 
     model_config = ConfigDict(strict=True)
 

@@ -23,7 +23,7 @@ LONGEST_PLAN = 1 << 24
 """Characters of the overrides of all jobs of a sweep."""
 
 NOT_OVERRIDES = ("job", *TEST_COLUMNS, "minutes", "state", "why")
-"""Columns, beside the monitored score."""
+"""Columns that are not overrides; nor is the monitored score."""
 
 
 def sweep_table(folder: Path, monitor: str) -> pd.DataFrame:

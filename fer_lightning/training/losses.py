@@ -45,14 +45,14 @@ class CrossEntropy:
         self.label_smoothing, self.class_weights, self.beta = label_smoothing, class_weights, beta
 
     def prepare(self, data: FERDataModule) -> None:
-        """Called once before training, with its data; not for testing.
+        """Takes what the loss needs of the training data: called once before training, not for testing.
 
         Raises:
             ValueError: data that the loss cannot be used with.
         """
 
     def weights(self, class_counts: Tensor) -> Tensor:
-        """float (C,) from the number of training faces of each class; a class without any weighs nothing."""
+        """Returns float (C,) from the number of training faces of each class; a class without any weighs nothing."""
         seen, counts = class_counts > 0, class_counts.clamp(min=1).double()
         if self.class_weights == "none":
             return torch.ones(len(counts))

@@ -27,7 +27,7 @@ class Muon(SGD):
 
     Args:
         params: parameters, or groups of them.
-        lr: of the kernels: by about so much each singular value of the step moves the kernel.
+        lr: of the kernels: about the size of each singular value of a step.
         weight_decay: of the kernels, times lr.
         momentum: of the kernels.
         ns_steps: of the Newton-Schulz iteration that makes a step orthogonal.
@@ -62,7 +62,7 @@ class Muon(SGD):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One step, along gradients that are there or that closure makes; returns what closure does, the loss."""
+        """Does one step, along gradients that are there or that closure makes; returns the loss that closure does."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -86,7 +86,7 @@ class Muon(SGD):
 
 
 def orthogonal(matrix: Tensor, steps: int = 5) -> Tensor:
-    """A matrix (R, C) with its singular values moved near √max(1, R/C), and its singular vectors kept.
+    """Returns a matrix (R, C) with its singular values moved near √max(1, R/C), and its singular vectors kept.
 
     By a Newton-Schulz iteration in bfloat16, with the coefficients of Jordan et al., which end between 0.7 and 1.2
     soon rather than at 1 late.

@@ -1,4 +1,4 @@
-"""Which parameters learn at which rate, and how the rate changes."""
+"""Groups parameters by their learning rate, and changes the rate."""
 
 import math
 import warnings
@@ -70,7 +70,7 @@ def parameter_groups(
 
 @checked
 def warmup_cosine(optimizer: Optimizer, total_steps: int, warmup: Fraction = 0.0, eta_min: float = 0.0) -> LRScheduler:
-    """From a hundredth of the learning rate up to it in a line, then down to eta_min along half a cosine.
+    """Makes a schedule from a hundredth of the learning rate up to it in a line, then down to eta_min by half a cosine.
 
     Loshchilov and Hutter: SGDR, ICLR 2017, without restarts; the warm-up is that of Goyal et al., 2017.
 
@@ -113,7 +113,7 @@ def batches_of_epoch(trainer: L.Trainer, batches: int) -> int:
 
 
 def steps_of_run(trainer: L.Trainer, batches: int) -> int:
-    """Counted from the loader: `trainer.estimated_stepping_batches` would lose a loader's state on resume."""
+    """Counts from the loader: `trainer.estimated_stepping_batches` would lose a loader's state on resume."""
     if trainer.max_epochs is None or trainer.max_epochs < 0:
         if trainer.max_steps < 0:
             raise ValueError("this scheduler needs an end: set trainer.max_epochs or trainer.max_steps")

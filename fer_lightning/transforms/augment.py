@@ -79,7 +79,7 @@ class Augmentation:
         drawn = self.draw(len(images), generator)
         values = torch.stack(list(drawn.values()))
         if images.device.type == "cuda":
-            values = values.pin_memory()  # else the transfer waits for the device
+            values = values.pin_memory()  # otherwise the transfer waits for the device
         values = values.to(images.device, non_blocking=True)  # one transfer, not twelve
         return self.apply(images, dict(zip(drawn, values, strict=True)))
 

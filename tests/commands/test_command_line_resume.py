@@ -105,7 +105,7 @@ def test_full_disk_is_told_and_leaves_the_checkpoint_before(few_faces: Path, run
     assert not list(tmp_path.glob("run/checkpoints/.*"))
 
 
-def test_read_only_folder_is_told_and_leaves_the_checkpoint_before(few_faces: Path, tmp_path: Path) -> None:
+def test_read_only_folder_is_reported_and_leaves_the_checkpoint(few_faces: Path, tmp_path: Path) -> None:
     checkpoints = tmp_path / "run" / "checkpoints"
     kept = []
 

@@ -207,7 +207,7 @@ def test_a_wrong_value_is_refused_by_its_key(override: str, message: str, compos
         build(composed("model=deep_emotion", f"data.path={few_faces}", *override.split()))
 
 
-def test_changing_accumulation_is_refused_where_steps_are_counted(
+def test_changing_accumulation_is_refused_where_steps_count(
     composed: Compose, few_faces: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scheduler = "lightning.pytorch.callbacks.GradientAccumulationScheduler"
@@ -268,7 +268,7 @@ def test_auto_precision_reaches_the_trainer(
 
 
 @pytest.mark.parametrize(("clipped", "fused"), [("null", True), ("1.0", None)])
-def test_the_optimizers_step_is_fused_unless_gradients_are_clipped(
+def test_the_step_is_fused_unless_gradients_are_clipped(
     clipped: str, fused: bool, composed: Compose, few_faces: Path
 ) -> None:
     for name in ("sgd", "adam", "adamw"):
@@ -334,7 +334,7 @@ def changes(**data: object) -> DictConfig:
     return cfg
 
 
-def test_a_ferplus_run_is_tested_on_its_faces_and_on_others_with_votes(
+def test_a_ferplus_run_is_tested_on_its_faces_and_on_others(
     ferplus_run: tuple[DictConfig, Path], few_faces: Path, tmp_path: Path
 ) -> None:
     cfg, checkpoint = ferplus_run
@@ -356,9 +356,7 @@ def test_a_ferplus_run_is_tested_on_its_faces_and_on_others_with_votes(
         rebuild(copy.deepcopy(cfg), changes(path=str(path)), checkpoint)
 
 
-def test_votes_for_a_run_that_was_not_trained_on_votes_are_refused(
-    composed: Compose, few_faces: Path, tmp_path: Path
-) -> None:
+def test_votes_for_a_run_not_trained_on_votes_are_refused(composed: Compose, few_faces: Path, tmp_path: Path) -> None:
     cfg = composed("data=fer2013", f"data.path={few_faces}", "model=deep_emotion")
     data: dict[str, object] = {"source": str(few_faces), "votes": None, "mean": 0.5, "std": 0.2, "image_size": 48}
     data |= {"labelled": {}, **dict.fromkeys(("trained_on", "chosen_on"), torch.zeros(1, dtype=torch.int64))}

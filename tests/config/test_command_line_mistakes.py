@@ -16,7 +16,7 @@ from tests.conftest import Command
         (["optimizer=muon"], "optimizer=muon has two"),
     ],
 )
-def test_the_learning_rate_finder_refuses_what_it_would_get_wrong(
+def test_the_rate_finder_refuses_what_it_would_get_wrong(
     arguments: list[str], says: str, few_faces: Path, run_command: Command
 ) -> None:
     result = run_command(

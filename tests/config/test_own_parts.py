@@ -197,7 +197,7 @@ def test_what_a_config_holds_becomes_plain_python(convert: str) -> None:
     assert repr(made("x", node)) == "{'a': [1, [2]], 'b': {'c': [3]}, 'd': [1, [2]]}"
 
 
-def test_of_what_replaced_another_target_the_foreign_keys_are_named(composed: Compose, few_faces: Path) -> None:
+def test_keys_that_another_target_does_not_take_are_named(composed: Compose, few_faces: Path) -> None:
     cfg = composed("model=deep_emotion", "optimizer._target_=torch.optim.RAdam", f"data.path={few_faces}")
     with pytest.raises(
         ConfigError, match=r"momentum is not an argument of RAdam\. .*: ~optimizer\.momentum ~optimizer\."

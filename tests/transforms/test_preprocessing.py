@@ -15,7 +15,7 @@ from tests.data.faces_files import written_pictures
 MEAN, STD = 0.5, 0.25
 
 
-def test_a_picture_becomes_what_its_file_becomes_in_training_data(tmp_path: Path) -> None:
+def test_a_picture_becomes_what_its_file_becomes_in_training(tmp_path: Path) -> None:
     files = written_pictures(tmp_path / "train" / "happy")
     data = FERDataModule(tmp_path, image_size=60, normalize="fixed", mean=MEAN, std=STD)
     faces = read_faces(tmp_path)
@@ -83,7 +83,7 @@ def test_numbers_that_no_network_has_are_refused(arguments: tuple[int, float, fl
         Preprocessing(*arguments)
 
 
-def test_images_of_one_preprocessing_can_be_made_those_of_another() -> None:
+def test_images_of_one_preprocessing_become_those_of_another() -> None:
     student, teacher = Preprocessing(48, 0.5, 0.25), Preprocessing(48, 0.4, 0.2)
     scale, shift = teacher.scale_and_shift(student)
     pixels = torch.rand(2, 1, 48, 48)

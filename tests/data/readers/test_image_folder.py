@@ -20,7 +20,7 @@ def write_folder(root: Path, *class_folders: str) -> None:
         write_image(root / class_folder / "face.png", image)
 
 
-def test_parts_and_emotions_are_those_of_the_folders_and_pixels_stay_identical(tmp_path: Path) -> None:
+def test_parts_and_emotions_are_the_folders_and_pixels_stay(tmp_path: Path) -> None:
     write_folder(tmp_path, "train/angry", "train/surprise", "train/neutral", "test/happy", "validation/disgust")
     faces = read_faces(tmp_path)
     assert faces.part_names == ("train", "val", "test")
@@ -124,7 +124,7 @@ def test_a_turned_photograph_is_read_upright(tmp_path: Path) -> None:
     assert upright[28:].min() > 245
 
 
-def test_an_unknown_emotion_folder_is_refused_with_the_names_understood(tmp_path: Path) -> None:
+def test_an_unknown_emotion_folder_is_refused_with_known_names(tmp_path: Path) -> None:
     write_folder(tmp_path, "train/happy", "train/contempt")
     with pytest.raises(DataError, match="this folder's name is no emotion") as caught:
         read_faces(tmp_path)
