@@ -202,7 +202,7 @@ def test_a_process_knows_which_of_how_many_it_is(
     assert (process_rank(), processes_started()) == (rank, started)
 
 
-def test_a_mistake_that_only_a_later_process_meets_is_told_by_it(
+def test_a_mistake_of_a_later_process_is_reported_by_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("RANK", "1")

@@ -70,7 +70,7 @@ def check_trainer_options(options: Mapping[str, Any]) -> None:
     for name, value in options.items():
         if reason := NOT_TAKEN.get(f"trainer.{name}"):
             raise ConfigError(f"trainer.{name} cannot be set: {reason}")
-        if name in AT_LEAST and isinstance(value, int | float) and value < AT_LEAST[name]:
+        if name in AT_LEAST and isinstance(value, int | float) and not value >= AT_LEAST[name]:  # nor nan
             raise ConfigError(f"trainer.{name} is {value}; it must be at least {AT_LEAST[name]}")
     if isinstance(profiler := options.get("profiler"), str) and profiler not in PROFILERS:
         raise ConfigError(f"trainer.profiler is {profiler}; it is one of {', '.join(PROFILERS)}")

@@ -23,7 +23,7 @@ from fer_lightning.errors import ConfigError
 from fer_lightning.files import written_whole
 from fer_lightning.report.run_yaml import plain_yaml
 from fer_lightning.sweep.jobs import FAILED, continuing, job_folders
-from fer_lightning.sweep.table import TEST_COLUMNS, best_command, mean_table, repeats_in, sweep_table
+from fer_lightning.sweep.table import TEST_COLUMNS, best_command, best_ties, mean_table, repeats_in, sweep_table
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +71,8 @@ def show(folder: Path, config: DictConfig) -> pd.DataFrame:
     print(f"\n{len(table)} jobs: {', '.join(counts)}{f'; {to_come} trials to come' if to_come > 0 else ''}")
     if best := best_command(table, monitor, config_options(config.hydra)):
         print(f"best         {best}")
+        if (ties := best_ties(table, monitor)) > 1:
+            print(f"             the first of {ties} that share the best {monitor}")
     if to_come > 0 or not table["state"].isin(["done", "pruned"]).all():
         print(f"go on        {continuing(config)}")
     if figure := effects_chart(table, monitor):

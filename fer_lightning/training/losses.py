@@ -6,12 +6,11 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import NonNegativeFloat
 from torch import Tensor
 from torchmetrics import Metric
 
 from fer_lightning.data import FERDataModule
-from fer_lightning.signature import Fraction, checked
+from fer_lightning.signature import Fraction, NonNegative, checked
 
 log = logging.getLogger(__name__)
 
@@ -154,7 +153,7 @@ class Focal(CrossEntropy):
     @checked
     def __init__(
         self,
-        gamma: NonNegativeFloat = 2.0,
+        gamma: NonNegative = 2.0,
         label_smoothing: Fraction = 0.0,
         class_weights: ClassWeights = "none",
         beta: Fraction = 0.999,

@@ -10,11 +10,11 @@ from itertools import chain
 from typing import Annotated, Any
 
 import torch
-from pydantic import Field, NonNegativeFloat
+from pydantic import Field
 from torch import Tensor
 from torch.optim import SGD
 
-from fer_lightning.signature import Fraction, checked
+from fer_lightning.signature import Fraction, NonNegative, checked
 
 Group = dict[str, Any]
 
@@ -43,12 +43,12 @@ class Muon(SGD):
     def __init__(
         self,
         params: Iterable[Tensor] | Iterable[Group],
-        lr: NonNegativeFloat = 0.04,
-        weight_decay: NonNegativeFloat = 0.05,
+        lr: NonNegative = 0.04,
+        weight_decay: NonNegative = 0.05,
         momentum: Fraction = 0.95,
         ns_steps: Annotated[int, Field(ge=1)] = 5,
-        rest_lr: NonNegativeFloat = 0.1,
-        rest_weight_decay: NonNegativeFloat = 0.001,
+        rest_lr: NonNegative = 0.1,
+        rest_weight_decay: NonNegative = 0.001,
         rest_momentum: Fraction = 0.9,
     ) -> None:
         given = list(params)

@@ -67,7 +67,7 @@ def test_too_little_memory_names_the_batch_size_to_try(tmp_path: Path) -> None:
         (errno.EACCES, None, None),
     ],
 )
-def test_an_error_of_the_system_is_told_as_what_it_is(
+def test_an_error_of_the_system_is_reported_as_what_it_is(
     number: int, file: str | None, said: str | None, tmp_path: Path
 ) -> None:
     named = (file.format(run=tmp_path),) if file else ()
@@ -137,7 +137,7 @@ def test_checkpoint_is_written_by_minutes_within_an_epoch(
     assert torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)["global_step"] == step
 
 
-def test_run_folder_that_vanishes_is_not_made_anew(composed: Compose, tmp_path: Path, few_faces: Path) -> None:
+def test_run_folder_that_vanishes_is_not_made_again(composed: Compose, tmp_path: Path, few_faces: Path) -> None:
     class Removal(Callback):
         def on_train_batch_end(self, trainer: L.Trainer, *arguments: Any) -> None:
             if trainer.global_step == 8:

@@ -179,7 +179,7 @@ def unknown_key(composed: Compose, key: str) -> str:
         ("num_workers", "batches are made without worker processes"),
     ],
 )
-def test_a_key_that_conf_does_not_list_is_told_with_what_to_do(key: str, told: str, composed: Compose) -> None:
+def test_a_key_that_conf_does_not_list_says_what_to_do(key: str, told: str, composed: Compose) -> None:
     assert told in unknown_key(composed, key)
 
 

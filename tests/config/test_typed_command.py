@@ -175,7 +175,7 @@ def test_a_group_can_be_left_empty_in_the_ways_people_say_it(typed: str, read: s
         ("--cfg jobs", r"argument --cfg/-c: invalid choice: 'jobs'"),
     ],
 )
-def test_what_cannot_be_meant_is_told_in_one_message(typed: str, told: str) -> None:
+def test_what_cannot_be_meant_ends_in_one_message(typed: str, told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         for_hydra("train.py", typed.split())
 

@@ -81,7 +81,7 @@ def flipped(place: float) -> Callable[[Path, Path], None]:
         *((flipped(place), "damaged (its checksum differs)") for place in (0.1, 0.5, 0.99, 0.99999)),
     ],
 )
-def test_a_cache_that_does_not_hold_is_made_anew(
+def test_a_cache_that_does_not_hold_is_rebuilt(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, harm: Callable[[Path, Path], None], why: str
 ) -> None:
     path = tmp_path / "fer2013.csv"

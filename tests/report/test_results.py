@@ -64,7 +64,7 @@ def test_precision_and_recall_have_wilsons_interval_f1_its_own() -> None:
     assert (sad["f1_low"], sad["f1_high"]) == pytest.approx((2 * low / (1 + low), 2 * high / (1 + high)))
 
 
-def test_the_commonest_confusions_are_told_in_words() -> None:
+def test_the_commonest_confusions_are_put_in_words() -> None:
     assert RESULTS.commonest_confusions(2) == [
         "1 of 4 angry faces (25%) are taken for happy.",
         "1 of 4 sad faces (25%) are taken for happy.",
@@ -123,7 +123,7 @@ def test_intervals_are_wilsons(hits: int, count: int, low: float, high: float) -
     assert wilson_interval(hits, count) == pytest.approx((low, high), abs=1e-4)
 
 
-def test_the_copies_are_told_beside_the_accuracy_without_them() -> None:
+def test_copies_are_reported_with_the_accuracy_without_them() -> None:
     results = dataclasses.replace(RESULTS, copies=279, metrics=RESULTS.metrics | {"test/accuracy_new": 0.25})
     assert "without the 279 faces that are in train too 25.00%" in results.table()
     assert "in train too" not in RESULTS.table()

@@ -76,7 +76,7 @@ def test_two_sweeps_at_once_do_not_share_a_folder(tmp_path: Path) -> None:
         pass
 
 
-def test_a_file_system_without_locks_is_told_in_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_system_without_locks_ends_in_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_locks(*arguments: object, **options: object) -> None:
         raise NotImplementedError("FileSystem does not appear to support flock")
 
@@ -87,7 +87,7 @@ def test_a_file_system_without_locks_is_told_in_one_message(tmp_path: Path, monk
         pass
 
 
-def test_a_lock_that_cannot_be_opened_is_told_in_one_message(tmp_path: Path) -> None:
+def test_a_lock_that_cannot_be_opened_ends_in_one_message(tmp_path: Path) -> None:
     (tmp_path / ".lock").mkdir()
     with pytest.raises(ConfigError, match=r"not written into: .*\.lock"), held(tmp_path):
         pass

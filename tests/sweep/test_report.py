@@ -11,7 +11,7 @@ import pytest
 from fer_lightning.sweep.effects import effects_chart
 from fer_lightning.sweep.jobs import PLAN
 from fer_lightning.sweep.report import main
-from fer_lightning.sweep.table import best_command, mean_table, sweep_table
+from fer_lightning.sweep.table import best_command, best_ties, mean_table, sweep_table
 from tests.report.drawn import points
 
 
@@ -54,6 +54,14 @@ def test_repeats_are_averaged_and_failures_left_out(tmp_path: Path) -> None:
     assert means[["optimizer.lr", "jobs"]].to_numpy().tolist() == [["2", 1], ["1", 2]]
     assert means["val/accuracy"].tolist() == pytest.approx([0.9, 0.6])
     assert means["val/accuracy ±"].iloc[1] == pytest.approx(0.02**0.5)
+
+
+def test_of_jobs_with_the_best_score_the_first_is_named(tmp_path: Path) -> None:
+    for number, score in ((0, 0.1), (1, 0.5), (2, 0.5), (10, 0.5)):
+        job(tmp_path, number, "val/accuracy", score)
+    table = sweep_table(tmp_path, "val/accuracy")
+    assert best_ties(table, "val/accuracy") == 3
+    assert str(best_command(table, "val/accuracy")).split()[-1] == "optimizer.lr=1"
 
 
 def test_a_sweep_without_repeats_has_no_means(tmp_path: Path) -> None:
@@ -101,7 +109,7 @@ def test_a_running_sweep_shows_what_is_to_come_and_how_to_go_on(
     assert (tmp_path / "sweep.png").is_file()
 
 
-def test_a_folder_that_is_no_sweep_is_told_so(tmp_path: Path) -> None:
+def test_a_folder_that_is_no_sweep_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"is not the folder of a sweep: it has no multirun\.yaml"):
         main([str(tmp_path)])
 
@@ -135,7 +143,7 @@ def test_the_best_command_of_cross_validation_has_no_folds(tmp_path: Path) -> No
     assert best_command(table, "val/accuracy") == "python train.py optimizer.lr=0.2 seed=3"
 
 
-def test_a_key_that_is_taken_away_is_told_as_it_was_typed(tmp_path: Path) -> None:
+def test_a_key_that_is_taken_away_is_named_as_it_was_typed(tmp_path: Path) -> None:
     away = ("~callbacks.pictures", "~callbacks.throughput=null")
     jobs = {f"j{seed}": (f"{' '.join(away)} seed={seed}", 0.5) for seed in range(2)}
     sweep = sweep_of(tmp_path, **jobs)

@@ -89,7 +89,7 @@ def test_what_is_typed_is_what_optuna_searches(override: str, expected: BaseDist
     assert distribution(OverridesParser.create().parse_overrides([override])[0]) == expected
 
 
-def test_an_interval_the_wrong_way_round_is_told_with_its_key() -> None:
+def test_an_interval_the_wrong_way_round_names_its_key() -> None:
     with pytest.raises(ConfigError, match="lr cannot be searched"):
         distribution(OverridesParser.create().parse_overrides(["lr=interval(1,0)"])[0])
 
@@ -109,7 +109,7 @@ def test_a_trial_is_hopeless_below_the_median_after_warming_up(tmp_path: Path) -
     assert not TrialScores(tmp_path, number, pruner).hopeless(2, 0.1)
 
 
-def test_a_study_that_is_locked_is_told_in_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_study_that_is_locked_ends_in_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PATIENCE", 0.01)
     number = opened(tmp_path).ask()
     other = sqlite3.connect(tmp_path / "study.db", isolation_level=None)
@@ -125,7 +125,7 @@ def test_a_study_that_is_locked_is_told_in_one_message(tmp_path: Path, monkeypat
     other.close()
 
 
-def test_a_study_that_is_damaged_is_told_in_one_message(tmp_path: Path) -> None:
+def test_a_study_that_is_damaged_ends_in_one_message(tmp_path: Path) -> None:
     (tmp_path / "study.db").write_text("no database " * 100)
     with pytest.raises(ConfigError, match=r"study\.db: file is not a database. Mend that"), usable_study(tmp_path):
         opened(tmp_path)

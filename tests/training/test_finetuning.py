@@ -57,7 +57,7 @@ def test_a_feature_extractor_learns_its_head_and_keeps_its_norms(few_faces: Path
     assert changed(seen[0], seen[-1]) == {"fc"}
 
 
-def test_the_body_learns_from_the_epoch_that_it_is_told(few_faces: Path, tmp_path: Path) -> None:
+def test_the_body_learns_from_the_epoch_that_is_given(few_faces: Path, tmp_path: Path) -> None:
     seen = states(2, few_faces, tmp_path)
     assert changed(seen[0], seen[2]) == {"fc"}
     assert changed(seen[2], seen[3]) == EVERYTHING

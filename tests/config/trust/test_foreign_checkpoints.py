@@ -158,7 +158,7 @@ def first_of_optimizer(value: object) -> Callable[[dict[str, Any]], None]:
     ],
     ids=["text", "list", "no progress", "no number"],
 )
-def test_a_state_that_cannot_be_used_is_told(change: Callable[[dict[str, Any]], None], foreign: Path) -> None:
+def test_a_state_that_cannot_be_used_is_refused(change: Callable[[dict[str, Any]], None], foreign: Path) -> None:
     rewritten(foreign / "checkpoints" / "last.ckpt", change)
     with pytest.raises(ConfigError, match=r"the run cannot go on from .*last\.ckpt: \w+Error: ") as refused:
         went_on(foreign, 2)
