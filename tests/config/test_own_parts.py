@@ -67,7 +67,7 @@ def test_other_parts_by_the_page_are_chosen_by_their_names(
     monkeypatch.setenv(VARIABLE, "mycallbacks")
     where = (f"hydra.searchpath=[file://{tmp_path / 'myconf'}]", f"data.path={few_faces}")
     experiment = build(composed(*BASE, *where, "augmentation=blur", "callbacks=[default,weight_norm]"))
-    assert experiment.datamodule.augmentation.name == "GaussianBlur"  # type: ignore[attr-defined]
+    assert experiment.datamodule.augmentation.name == "GaussianBlur"  # type: ignore[union-attr]
     (callback,) = [one for one in experiment.trainer.callbacks if type(one).__name__ == "WeightNorm"]  # type: ignore[attr-defined]
     assert callback.every == 50
 
