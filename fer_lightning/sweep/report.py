@@ -9,10 +9,8 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -22,28 +20,10 @@ from fer_lightning.data.tables import write_table
 from fer_lightning.errors import ConfigError
 from fer_lightning.files import written_whole
 from fer_lightning.report.run_yaml import plain_yaml
-from fer_lightning.sweep.jobs import FAILED, continuing, job_folders
+from fer_lightning.sweep.jobs import continuing
 from fer_lightning.sweep.table import TEST_COLUMNS, best_command, best_ties, mean_table, repeats_in, sweep_table
 
 log = logging.getLogger(__name__)
-
-
-class SweepTable(Callback):
-    """Shows the sweep when all its jobs are done, and ends the program with 1 if one of them failed."""
-
-    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        folder = Path(config.hydra.sweep.dir)
-        if config.action:  # nothing was trained: there are no scores
-            if failed := sum((job / FAILED).is_file() for job in job_folders(folder).values()):
-                raise SystemExit(f"error: {failed} jobs failed; their error.txt says why")
-            return
-        try:
-            table = show(folder, config)
-        except (OSError, ValueError) as error:
-            raise SystemExit(f"error: {error}") from error
-        if failed := int(table["state"].isin(["failed", "stopped", "damaged"]).sum()):
-            # Hydra would take an Exception from a callback for a warning.
-            raise SystemExit(f"error: {failed} of {len(table)} jobs failed; the table says why")
 
 
 def show(folder: Path, config: DictConfig) -> pd.DataFrame:
