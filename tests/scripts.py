@@ -70,6 +70,12 @@ def run_until(
         return process.exitcode, output.read_text("utf-8")
 
 
+def run_afresh(folder: Path, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Does the same without the server: joblib's workers are left waiting by a process that was forked."""
+    command = [sys.executable, str(REPOSITORY / script), *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, check=False)
+
+
 def started_in(
     folder: Path,
     script: str,

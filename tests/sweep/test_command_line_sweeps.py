@@ -17,17 +17,17 @@ from optuna.trial import TrialState
 from fer_lightning.sweep.search import STUDY
 from tests.conftest import Command, Compose
 from tests.runs import SHORT, metrics
-from tests.scripts import REPOSITORY, started_in
+from tests.scripts import REPOSITORY, run_afresh, started_in
 
 BRIEF = (*SHORT[1:], "trainer.limit_train_batches=2", "trainer.max_epochs=1", "callbacks.pictures=null")
 
 
 def test_jobs_side_by_side_end_in_one_table_with_those_that_fail(
-    few_faces: Path, run_command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    few_faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("OMP_NUM_THREADS")  # the sharing, among processes that joblib starts, is what is tested
-    result = run_command(
-        "train.py", "-m", *BRIEF, f"data.path={few_faces}",
+    monkeypatch.delenv("OMP_NUM_THREADS")  # the sharing is what is tested
+    result = run_afresh(
+        tmp_path, "train.py", "-m", *BRIEF, f"data.path={few_faces}",
         "model=deep_emotion", "optimizer=adam,sgd", "data.val_fraction=0.1,1.5",
         "hydra/launcher=joblib", "hydra.launcher.n_jobs=2",
     )  # fmt: skip
