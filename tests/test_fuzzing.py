@@ -334,7 +334,7 @@ def test_a_row_is_read_as_plain_python_reads_it_or_refused(
 
 
 @pytest.mark.parametrize("swallowed", [Exception, BaseException])
-def test_a_hang_is_told_whatever_the_reader_takes_for_a_refusal(swallowed: type[BaseException]) -> None:
+def test_a_hang_is_found_whatever_the_reader_refuses(swallowed: type[BaseException]) -> None:
     def slow_reader() -> None:
         try:
             time.sleep(5)

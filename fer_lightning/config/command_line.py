@@ -1,4 +1,4 @@
-"""What `train.py` and `test.py` share, light enough for --help: reporting their user's mistakes, and a resolver."""
+"""Reports mistakes of the user of `train.py` and `test.py`, and adds resolvers; light enough for --help."""
 
 import os
 import sys
@@ -40,7 +40,7 @@ OmegaConf.register_new_resolver(
 
 
 FULL_ERROR = os.environ.get("HYDRA_FULL_ERROR") == "1"
-"""Whether the user wants to see the traceback of a mistake too."""
+"""True if the user wants to see the traceback of a mistake too."""
 
 
 def launch(main: Callable[[], Any]) -> None:

@@ -29,7 +29,7 @@ from fer_lightning.sweep.folder_lock import is_locked, lock_folder
 log = logging.getLogger(__name__)
 
 PRUNED, FAILED = "pruned.txt", "error.txt"
-"""Of a job that is one of these: says why in its first line."""
+"""Files of a job that is one of these; the first line says why."""
 
 LONGEST_REASON = 1000
 """Characters of it that are shown."""
@@ -43,7 +43,7 @@ STUDY_FILE = "study.db"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a job has come to. `score` is not a number unless it is done; `why` is one line, empty if it is done."""
+    """The outcome of a job. `score` is not a number unless it is done; `why` is one line, empty if it is done."""
 
     state: Literal["done", "pruned", "failed", "running", "stopped", "damaged"]
     score: float = math.nan

@@ -1,4 +1,4 @@
-"""What a sweep asks of Hydra's launchers: that jobs find this program, how many run at once. Imports nothing slow."""
+"""Sets up Hydra's launchers for a sweep: jobs find this program, some run at once. Imports nothing slow."""
 
 import os
 from pathlib import Path

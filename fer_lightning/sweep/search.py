@@ -37,7 +37,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)  # a line for each trial is
 
 
 class Search:
-    """What is searched, and the trials of it so far. A trial that has no end yet is to be run again.
+    """The space that is searched, and the trials so far. A trial that has no end yet is to be run again.
 
     Args:
         folder: of the sweep; holds study.db.

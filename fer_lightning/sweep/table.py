@@ -23,7 +23,7 @@ LONGEST_PLAN = 1 << 24
 """Characters of the overrides of all jobs of a sweep."""
 
 NOT_OVERRIDES = ("job", *TEST_COLUMNS, "minutes", "state", "why")
-"""Columns, beside the monitored score."""
+"""Columns that are not overrides; nor is the monitored score."""
 
 
 def sweep_table(folder: Path, monitor: str) -> pd.DataFrame:
@@ -80,8 +80,17 @@ def mean_table(table: pd.DataFrame, monitor: str) -> pd.DataFrame | None:
     return pd.DataFrame(rows).sort_values(monitor, ascending=better(monitor) == "min", kind="stable")
 
 
+def best_ties(table: pd.DataFrame, monitor: str) -> int:
+    """Returns how many jobs, or means over jobs that repeat each other, share the best score."""
+    means = mean_table(table, monitor)
+    scores = (table if means is None else means)[monitor]
+    return int((scores == scores.iloc[0]).sum()) if len(scores) else 0
+
+
 def best_command(table: pd.DataFrame, monitor: str, options: Sequence[str] = ()) -> str | None:
     """Returns what trains the best job once more; where jobs repeat each other, the overrides with the best mean.
+
+    Of several with the same score it is the first in the table: the one with the lowest number.
 
     options: that let it find the sweep's configs.
     """

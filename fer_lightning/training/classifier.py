@@ -37,7 +37,7 @@ class EmotionClassifier(L.LightningModule):
     Args:
         network: the name that it is registered by, see `nets.registry`.
         class_names: names of the C classes.
-        arguments: what the network takes beside their number: plain values.
+        arguments: what the network takes apart from their number: plain values.
         channels_last: lay out images and kernels as NHWC, which convolutions in bfloat16 are fastest with, if the
             network allows it.
         loss: of logits, labels and class weights.
@@ -119,7 +119,7 @@ class EmotionClassifier(L.LightningModule):
 
     @property
     def net_dtype(self) -> torch.dtype:
-        """float32, or what trainer.precision=bf16-true makes of the network."""
+        """Returns float32, or what trainer.precision=bf16-true makes of the network."""
         return next(self.net.parameters(), torch.empty(0)).dtype
 
     def setup(self, stage: str) -> None:
@@ -146,7 +146,7 @@ class EmotionClassifier(L.LightningModule):
         images, labels = batch
         log_p = self.log_probabilities(images, self.tta)
         self.tested.append(log_p)
-        if self.tta == "none":  # what flip averaging would give is always told
+        if self.tta == "none":  # what flip averaging would give is always reported
             self.test_flip_accuracy.update(self.log_probabilities(images, "flip"), labels)
         self.test_confusion.update(log_p, labels)
         self._measure(log_p, labels, self.loss.summed(log_p, labels, self.class_weights), "test", batch_idx)
@@ -230,7 +230,7 @@ class EmotionClassifier(L.LightningModule):
             self.log_dict(metrics, on_step=False, on_epoch=True)
 
     def _steps_of_schedule(self) -> int:
-        """Returns the steps of the whole run, for a schedule that must know them; else 0."""
+        """Returns the steps of the whole run, for a schedule that must know them; 0 for others."""
         if self.schedule is None or self.schedule.steps_as is None:
             return 0
         return steps_of_run(self.trainer, len(self._datamodule().train_dataloader()))

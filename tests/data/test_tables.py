@@ -60,7 +60,7 @@ def predictions() -> Predictions:
     return Predictions(images, labels, probabilities, numbers, ("@test", "@test"), names, (f"{FORMULA}.png", "+2.png"))
 
 
-def test_the_tables_of_a_report_hold_no_formula_and_are_compared_as_before(tmp_path: Path) -> None:
+def test_tables_hold_no_formula_and_are_compared_as_before(tmp_path: Path) -> None:
     measured = predictions()
     results = Results({}, torch.tensor([[1, 0], [1, 0]]), measured.class_names, measured)
     for name in ("one", "other"):

@@ -93,7 +93,7 @@ def test_numbers_that_no_network_has_are_refused(
         Preprocessing(*arguments)
 
 
-def test_images_of_one_preprocessing_can_be_made_those_of_another() -> None:
+def test_images_of_one_preprocessing_become_those_of_another() -> None:
     student = Preprocessing(48, (0.5, 0.4, 0.3), (0.25, 0.2, 0.1))
     teacher = Preprocessing(48, (0.4, 0.5, 0.6), (0.2, 0.3, 0.4))
     scale, shift = teacher.scale_and_shift(student)
