@@ -59,7 +59,7 @@ def test_colour_weights_take_grey_as_three_equal_channels(arch: str, tmp_path: P
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
 
 
-def test_colour_weights_give_a_colour_image_the_function_that_they_had(tmp_path: Path) -> None:
+def test_colour_weights_stay_the_same_function_of_colour_images(tmp_path: Path) -> None:
     torch.manual_seed(0)
     rgb = get_model("mobilenet_v3_small", weights=None).eval()
     torch.save(rgb.state_dict(), tmp_path / "rgb.pth")
