@@ -21,7 +21,16 @@ from fer_lightning.errors import ConfigError
 from fer_lightning.files import written_whole
 from fer_lightning.report.run_yaml import plain_yaml
 from fer_lightning.sweep.jobs import continuing
-from fer_lightning.sweep.table import TEST_COLUMNS, best_command, best_ties, mean_table, repeats_in, sweep_table
+from fer_lightning.sweep.study_record import StudyRecord, study_record
+from fer_lightning.sweep.table import (
+    TEST_COLUMNS,
+    best_command,
+    best_ties,
+    mean_table,
+    repeats_in,
+    single_run,
+    sweep_table,
+)
 
 log = logging.getLogger(__name__)
 
@@ -47,12 +56,15 @@ def show(folder: Path, config: DictConfig) -> pd.DataFrame:
         print(f"\nMean ± standard deviation over {' and '.join(repeats_in(table))}")
         print(_with_deviations(means, monitor).to_string(index=False))
     counts = [f"{count} {state}" for state, count in table["state"].value_counts().items()]
-    to_come = config.hydra.sweeper.get("n_trials", 0) - len(table)
+    record = study_record(folder)
+    to_come = config.hydra.sweeper.get("n_trials", 0) - (record.trials if record else len(table))
     print(f"\n{len(table)} jobs: {', '.join(counts)}{f'; {to_come} trials to come' if to_come > 0 else ''}")
     if best := best_command(table, monitor, config_options(config.hydra)):
         print(f"best         {best}")
         if (ties := best_ties(table, monitor)) > 1:
             print(f"             the first of {ties} that share the best {monitor}")
+    if record:
+        _show_study(record, monitor, config)
     if to_come > 0 or not table["state"].isin(["done", "pruned"]).all():
         print(f"go on        {continuing(config)}")
     if figure := effects_chart(table, monitor):
@@ -61,6 +73,19 @@ def show(folder: Path, config: DictConfig) -> pd.DataFrame:
         print(f"effects      {folder / 'sweep.png'}")
     print(f"table        {folder / 'sweep.csv'}\nTensorBoard  tensorboard --logdir {shell_word(folder)}")
     return table
+
+
+def _show_study(record: StudyRecord, monitor: str, config: DictConfig) -> None:
+    """Prints which of the trials of all machines is the best, since the table has those of one folder."""
+    print(f"\nThese are the jobs of this folder. At {record.time}, {_counted(record.trials, 'trial')} of all machines")
+    print(f"were in the study {record.study} in {record.storage}")
+    if best := record.best:
+        print(f"best of all  trial {best.trial}, {monitor} {best.score:.4f}, trained in {best.trained_in}")
+        print(f"             {single_run(best.overrides, config_options(config.hydra))}")
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _with_deviations(means: pd.DataFrame, monitor: str) -> pd.DataFrame:
