@@ -111,7 +111,7 @@ def read_faces(
         source, lists = _recognised(named)
         if lists is list_images:
             warn_of_foreign_table(source)
-        images = lists(source) if lists else None
+        images = _images(lists(source), choice or ImageChoice()) if lists else None
         identity = file_identity(source) if images is None else images.digest
     except OSError as error:
         where = f"{short(str(path))}: cannot be read ({short(str(error))})"
@@ -119,8 +119,6 @@ def read_faces(
 
     to_pixels = PixelFormat()
     if images is not None:
-        log_what_is_known(images)
-        images = (choice or ImageChoice()).chosen(images)
         classes.refuse_unnamed(images.class_counts, source, images.numbering)
         to_pixels = pixels.pixel_format(own_size(images))
         identity = f"{identity}, {to_pixels}"
@@ -212,6 +210,11 @@ def _source_in(folder: Path) -> Path | None:
 
 def _lists(path: Path) -> Lists | None:
     return next((lists for recognises, lists in IMAGE_FORMS if recognises(path)), None)
+
+
+def _images(found: ImageList, choice: ImageChoice) -> ImageList:
+    log_what_is_known(found)
+    return choice.chosen(found)
 
 
 def _parsed(file: Path) -> Reading:
