@@ -261,6 +261,11 @@ def overwritten(file: str, content: bytes) -> Damage:
     return lambda root: (root / file).write_bytes(content)
 
 
+def other_images(root: Path) -> None:
+    gone("Image/aligned/*")(root)
+    draw(root / "Image" / "aligned" / "me.jpg")
+
+
 DAMAGES: dict[str, tuple[str, Damage, str]] = {
     "RAF-DB without images": ("RAF-DB", gone("Image/*"), "RAF-DB: found EmoLabel/list_patition_label.txt, but no im"),
     "RAF-DB without one image": (
@@ -268,7 +273,7 @@ DAMAGES: dict[str, tuple[str, Damage, str]] = {
         r"- Image/aligned/train_00002_aligned\.jpg: there is no such file",
     ),
     "RAF-DB with other images": (
-        *("RAF-DB", lambda root: (gone("Image/aligned/*")(root), draw(root / "Image" / "aligned" / "me.jpg"))),
+        *("RAF-DB", other_images),
         "RAF-DB: has labels for 35 images, and none of these is in Image/aligned/",
     ),
     "RAF-DB with a label 0": (
