@@ -74,6 +74,7 @@ class ListedImage(NamedTuple):
     path: str  # below the list's root, with /
     person: str = ""  # "" where that is not known
     box: tuple[float, float, float, float] | None = None  # of the face: left, top, right, bottom, in pixels
+    folder_class: str = ""  # what its folder says, where the class is a table's opinion: see `opinions`
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class ImageList:
     bad: Mapping[int, str] = field(default_factory=dict)  # places in `images` of what is no face, and why
     numbering: str = ""  # the order of the numbers that are its classes, where its form has one: see `emotions`
     content: Callable[[str], bytes] | None = None  # of an image by its path, where it is no file below root
+    table: str = ""  # the file whose opinion the classes are, if the images' folders may have another
 
     @property
     def classes(self) -> tuple[str, ...]:
