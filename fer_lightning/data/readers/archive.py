@@ -23,6 +23,7 @@ from fer_lightning.data.readers.bounded import (
     too_large,
     too_many_members,
 )
+from fer_lightning.data.readers.known_forms import FORMS
 from fer_lightning.data.readers.pixel_header import read_header
 from fer_lightning.data.readers.pixel_text import short, some
 from fer_lightning.errors import DataError
@@ -35,12 +36,6 @@ DAMAGE = (
     NotImplementedError,  # of zipfile, for a version or a method that there is not
     RecursionError,  # of tarfile, for the long name of a long name of …
 )
-
-FORMS = """\
-- fer2013.csv (emotion,pixels,Usage), icml_face_data.csv or train.csv (emotion,pixels)
-- one of these as .gz, .xz or .zip, or inside a .tgz or .tar
-- a folder that holds one of these
-- a folder of images: train/<emotion>/*.jpg and test/<emotion>/*.jpg (jpg, png or bmp), or <emotion>/*.jpg"""
 
 
 @contextmanager

@@ -74,7 +74,6 @@ class ListedImage(NamedTuple):
     path: str  # below the list's root, with /
     person: str = ""  # "" where that is not known
     box: tuple[float, float, float, float] | None = None  # of the face: left, top, right, bottom, in pixels
-    folder_class: str = ""  # what its folder says, where the class is a table's opinion: see `opinions`
 
 
 @dataclass(frozen=True)
@@ -94,15 +93,16 @@ class ImageList:
     bad: Mapping[int, str] = field(default_factory=dict)  # places in `images` of what is no face, and why
     numbering: str = ""  # the order of the numbers that are its classes, where its form has one: see `emotions`
     content: Callable[[str], bytes] | None = None  # of an image by its path, where it is no file below root
-    table: str = ""  # the file whose opinion the classes are, if the images' folders may have another
+    opinions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # where a source says twice what an image
+    # shows, by "folders", "table" or "names": a class for each image, "" if that says nothing
 
     @property
     def classes(self) -> tuple[str, ...]:
-        return self.class_names or in_order(image.class_name for image in self.images)
+        return self.class_names or in_order(self.class_counts)
 
     @property
     def class_counts(self) -> Counter[str]:
-        return Counter(image.class_name for image in self.images)
+        return Counter(image.class_name for place, image in enumerate(self.images) if place not in self.bad)
 
 
 def own_size(found: ImageList) -> int:
