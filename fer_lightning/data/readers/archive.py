@@ -202,11 +202,22 @@ def _member(names: list[str], opened: Callable[[str], IO[bytes]], path: Path) ->
 
     names = [name for name in names if is_visible(name)]
     tables = [name for name in names if name.lower().endswith(".csv")]
-    member = table_named_fer2013(tables, path) or table_with_fitting_header(tables, header_error, path)
+    if "xl/workbook.xml" in names:
+        raise DataError(f"{path}: is an Excel workbook, expected a table as text. Save it as a CSV, in UTF-8.")
+    if member := table_named_fer2013(tables, path):
+        return member
+    others = [name for name in names if name not in tables]
+    with_images = len(others) > len(tables)
+    try:
+        member = table_with_fitting_header(tables, header_error, path)
+    except DataError:
+        if not with_images:
+            raise
     if member is None:
+        holds = f"holds {some(others) or 'no files'}, but no .csv" if not tables else f"holds {some(others)}"
         raise DataError(
-            f"{path}: this archive holds {some(names) or 'no files'}, but no .csv. Images and packed files are not "
-            "read from inside an archive: unpack it and give the folder as data.path."
+            f"{path}: this archive {holds}{' with faces' if tables else ''}. Images and packed files are not read from "
+            "inside an archive: unpack it and give the folder as data.path."
         )
     return member
 

@@ -17,8 +17,9 @@ from fer_lightning.data.readers.image_folder import SPLIT_SPELLINGS
 from fer_lightning.data.readers.image_list import IMAGE_SUFFIXES, ImageList, ListedImage
 from fer_lightning.data.readers.pixel_text import shown, some
 from fer_lightning.data.readers.shards import part_of
-from fer_lightning.data.readers.table_columns import class_of, parts_of, plain
+from fer_lightning.data.readers.table_columns import class_of, parts_of
 from fer_lightning.data.readers.table_rows import TableRows, has_columns
+from fer_lightning.data.readers.usual_columns import plain
 from fer_lightning.errors import DataError
 
 SUFFIXES = (".csv", ".tsv")

@@ -22,7 +22,8 @@ from fer_lightning.data.readers.delimited import whole_number
 from fer_lightning.data.readers.image_list import ImageList, ListedImage
 from fer_lightning.data.readers.pixel_text import short, shown, some
 from fer_lightning.data.readers.shards import parts_of_files, shards
-from fer_lightning.data.readers.table_columns import class_of, found_columns, parts_of, plain
+from fer_lightning.data.readers.table_columns import class_of, found_columns, parts_of
+from fer_lightning.data.readers.usual_columns import plain
 from fer_lightning.errors import DataError
 
 if TYPE_CHECKING:

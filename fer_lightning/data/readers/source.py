@@ -32,6 +32,7 @@ from fer_lightning.data.readers.image_list import ImageList, PixelOptions, own_s
 from fer_lightning.data.readers.image_table import is_image_table, list_image_table
 from fer_lightning.data.readers.known_forms import FORMS
 from fer_lightning.data.readers.labelled_images import is_labelled, list_labelled, warn_of_foreign_table
+from fer_lightning.data.readers.nothing_found import nothing_found
 from fer_lightning.data.readers.parquet import is_parquet, list_parquet
 from fer_lightning.data.readers.pixel_csv import parse_pixel_csv
 from fer_lightning.data.readers.pixel_header import read_header
@@ -186,7 +187,7 @@ def _recognised(path: Path, given: Mapping[str, str]) -> tuple[Path, Lists | Non
     if not sources and given:
         raise _no_columns(path, given)
     if not sources:
-        raise DataError(f"{path}: this folder holds nothing to read. Give as data.path one of:\n{FORMS}")
+        raise nothing_found(path)
     return sources[0], _lists(sources[0], given)
 
 

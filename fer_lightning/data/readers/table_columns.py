@@ -9,24 +9,8 @@ from fer_lightning.data.faces import SPLITS, USAGES
 from fer_lightning.data.readers.delimited import whole_number
 from fer_lightning.data.readers.image_folder import SPLIT_SPELLINGS, USAGE_SPELLINGS
 from fer_lightning.data.readers.pixel_text import shown, some
+from fer_lightning.data.readers.usual_columns import USUAL, plain
 from fer_lightning.errors import DataError
-
-_OF_FILES = ("path", "pth", "file", "filename", "filepath", "name")
-
-USUAL: Mapping[str, tuple[str, ...]] = {
-    "image": (
-        *("image", "images", "img", "pic", "picture", "photo", "face"),
-        *(f"{thing}{what}" for thing in ("image", "img", "face", "picture") for what in (*_OF_FILES, "id")),
-        *_OF_FILES,
-        *("subdirectoryfilepath", "relativepath", "relpath"),
-    ),
-    "label": ("label", "labels", "emotion", "emotions", "expression", "expressions", "class", "classname", "target")
-    + ("category", "emotionlabel", "labelname", "classlabel"),
-    "split": ("split", "part", "usage", "set", "subset", "partition", "dataset"),
-    "person": ("person", "persons", "personid", "subject", "subjectid", "user", "userid", "identity", "identityid")
-    + ("actor", "actorid", "participant", "participantid", "speaker", "speakerid"),
-}
-"""Usual names of columns in small letters, without blanks and the like, the most telling first."""
 
 MOST_PARTS = 100
 """Words of a column that says which part an image is of."""
@@ -102,10 +86,6 @@ def parts_of(words: Iterable[str], where: Path | str) -> tuple[tuple[str, ...], 
             "which column says them is told with data.columns.split=…."
         )
     return tuple(distinct), {word: place for place, word in enumerate(distinct)}
-
-
-def plain(name: str) -> str:
-    return re.sub(r"[\W_]", "", name.lower())
 
 
 def _named(names: Sequence[str], usual: Sequence[str]) -> list[str]:

@@ -10,7 +10,8 @@ import pandas as pd
 from fer_lightning.data.readers.bounded import MOST_IMAGES
 from fer_lightning.data.readers.delimited import DELIMITERS, column_names, content_of, header_of, start_of, text_of
 from fer_lightning.data.readers.pixel_text import some
-from fer_lightning.data.readers.table_columns import USUAL, found_columns, plain
+from fer_lightning.data.readers.table_columns import found_columns
+from fer_lightning.data.readers.usual_columns import USUAL, plain
 from fer_lightning.data.tables import plain_text
 from fer_lightning.errors import DataError
 
