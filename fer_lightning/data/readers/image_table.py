@@ -151,7 +151,9 @@ def _parts(
         words = [word for table in tables for word in table.fields("split")]
         for place, word in enumerate(words):
             if not word:
-                bad.setdefault(place, f"{images[place].path}: its part is empty, expected one of {some([*{*words}])}")
+                bad.setdefault(
+                    place, f"{images[place].path}: its part is empty, expected one of {some(sorted({*words} - {''}))}"
+                )
     elif len(tables) > 1:
         words = [part_of(table.file.name) for table in tables for _ in range(len(table.rows))]
     else:

@@ -25,7 +25,8 @@ def nothing_found(folder: Path) -> DataError:
     return DataError(
         f"{folder}: holds images ({some(images, 2)}), and nothing there says which class each is of. Expected a folder "
         "for each class (happy/1.jpg, or train/happy/1.jpg and test/happy/1.jpg), or a CSV beside the images that "
-        "lists them (image,label). If the folders of the classes lie deeper, give the folder that holds them as data.path."
+        "lists them (image,label). If the folders of the classes lie deeper, give the folder that holds these as "
+        "data.path."
     )
 
 
