@@ -33,10 +33,10 @@ def header_of(text: str) -> str:
     return others[0] if is_separator(first) and others else first
 
 
-def start_of(file: Path) -> str:
-    """Returns the header of whatever file, as far as it is text."""
+def start_of(file: Path, most: int = MAX_LINE) -> str:
+    """Returns the header of whatever file, as far as it is text, of at most so many bytes."""
     with file.open("rb") as stream:
-        start = stream.read(MAX_LINE)
+        start = stream.read(most)
     return header_of(start.decode(_encoding(start), "replace").replace("\0", ""))
 
 

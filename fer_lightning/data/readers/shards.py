@@ -1,14 +1,19 @@
 """Data sets that come as several files, with the part that each holds in its name: train-00000-of-00002.parquet."""
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from fer_lightning.data.readers.bounded import MOST_TABLES
 from fer_lightning.data.readers.entries import subfolders, visible_entries
 from fer_lightning.data.readers.image_folder import SPLIT_SPELLINGS
 from fer_lightning.errors import DataError
+
+SAMPLED = 100
+"""Files of a folder that are looked at to see if it holds shards."""
 
 
 def shards(path: Path, suffix: str) -> list[Path]:
@@ -21,7 +26,7 @@ def shards(path: Path, suffix: str) -> list[Path]:
         return [path] if path.is_file() and path.name.lower().endswith(suffix) else []
     files = [
         Path(entry.path)
-        for folder in (path, *subfolders(path))
+        for folder in (path, *(folder for folder in subfolders(path) if _has_shards(folder, suffix)))
         for entry in visible_entries(folder)
         if entry.name.lower().endswith(suffix) and entry.is_file()
     ]
@@ -54,6 +59,12 @@ def parts_of_files(names: Sequence[str]) -> list[str]:
             "move it away."
         )
     return [part or "all" for part in parts]
+
+
+def _has_shards(folder: Path, suffix: str) -> bool:
+    """Checks some files of a folder: one of a class may have very many, and shards lie among themselves."""
+    with os.scandir(folder) as entries:
+        return any(entry.name.lower().endswith(suffix) for entry in islice(entries, SAMPLED))
 
 
 def _refuse_gaps(files: Sequence[Path]) -> None:

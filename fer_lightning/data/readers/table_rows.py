@@ -15,6 +15,9 @@ from fer_lightning.data.readers.usual_columns import USUAL, plain
 from fer_lightning.data.tables import plain_text
 from fer_lightning.errors import DataError
 
+LONGEST_HEADER = 1 << 14
+"""Bytes of a file that are looked at to see if it is a table of images."""
+
 
 @dataclass(frozen=True)
 class TableRows:
@@ -75,7 +78,7 @@ class TableRows:
 
 def has_columns(file: Path, given: Mapping[str, str]) -> bool:
     """Checks the header for columns of images and of classes; and that it is not a table of pixels."""
-    header = start_of(file)
+    header = start_of(file, LONGEST_HEADER)
     names = {plain(name) for name in column_names(header, _delimiter(header, given))}
     if "pixels" in names:
         return False

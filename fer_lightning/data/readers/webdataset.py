@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fer_lightning.data.identity import file_identity, mode_for_all, stamp
-from fer_lightning.data.readers.archive import is_visible
+from fer_lightning.data.readers.archive import DAMAGE, is_visible
 from fer_lightning.data.readers.bounded import MAX_LINE, MOST_IMAGES, too_many_files
 from fer_lightning.data.readers.image_list import IMAGE_SUFFIXES, ImageList, ListedImage
 from fer_lightning.data.readers.pixel_text import short, shown, some
@@ -37,7 +37,7 @@ def is_webdataset(path: Path) -> bool:
     for file in shards(path, SUFFIX):
         try:
             members = [member for member, _ in zip(_members(file), range(LOOKED_AT), strict=False)]
-        except (tarfile.TarError, DataError):
+        except (*DAMAGE, DataError):
             return False
         with_label = {key for key, kind in map(_key_and_kind, members) if kind in LABEL_SUFFIXES}
         return any(f".{kind}" in IMAGE_SUFFIXES and key in with_label for key, kind in map(_key_and_kind, members))
@@ -113,7 +113,7 @@ def _samples(file: Path) -> dict[str, _Sample]:
                     if sample.image is not None:
                         raise DataError(f"{file}: has two images with the key {shown(key)}, expected one. Rename one.")
                     samples[key] = sample._replace(image=member)
-    except tarfile.TarError as error:
+    except DAMAGE as error:
         raise DataError(f"{file}: damaged or cut short ({error}). Get a complete copy.") from error
     return samples
 
