@@ -214,10 +214,10 @@ def _member(names: list[str], opened: Callable[[str], IO[bytes]], path: Path) ->
         if not with_images:
             raise
     if member is None:
-        holds = f"holds {some(others) or 'no files'}, but no .csv" if not tables else f"holds {some(others)}"
+        holds = f"{some(others) or 'no files'}, {'and no .csv of pixels' if tables else 'but no .csv'}"
         raise DataError(
-            f"{path}: this archive {holds}{' with faces' if tables else ''}. Images and packed files are not read from "
-            "inside an archive: unpack it and give the folder as data.path."
+            f"{path}: this archive holds {holds}. Images and packed files are not read from inside an archive: unpack "
+            "it and give the folder as data.path."
         )
     return member
 

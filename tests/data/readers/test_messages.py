@@ -84,7 +84,7 @@ MESSAGES: dict[str, tuple[Make, str, str]] = {
     "zip of images and a table": (
         zip_of("a.zip", "happy/1.png", "sad/1.png", "labels.csv"),
         "a.zip",
-        "holds happy/1.png, sad/1.png with faces. Images and packed files are not read from inside an archive: unpack it",
+        "holds happy/1.png, sad/1.png, and no .csv of pixels. Images and packed files are not read from inside",
     ),
     "packed webdataset": (tgz_of("a.tgz", "1.jpg", "1.cls"), "a.tgz", "unpack it and give the folder as data.path"),
     "images without classes": (of_images("1.png", "2.png"), ".", "holds images (1.png, 2.png), and nothing there says"),
