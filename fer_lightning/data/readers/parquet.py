@@ -113,7 +113,9 @@ class _Table:
                 schema, metadata = opened.schema_arrow, opened.metadata
                 groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
         except (pa.ArrowException, OSError, ValueError) as error:
-            raise DataError(f"{file}: is no parquet file that can be read ({short(str(error))}).") from error
+            raise DataError(
+                f"{file}: is no parquet file that can be read ({_why(error)}). Get a complete copy."
+            ) from error
         if (sum(group.total_byte_size for group in groups)) > (allowed := most_unpacked(file)):
             raise too_large(file, allowed)
         names = _names_of_labels(schema)
@@ -138,7 +140,7 @@ class _Table:
         try:
             table = pq.read_table(self.file, columns=columns)
         except (pa.ArrowException, OSError, ValueError) as error:
-            raise DataError(f"{self.file}: cannot be read ({short(str(error))}). Get a complete copy.") from error
+            raise DataError(f"{self.file}: cannot be read ({_why(error)}). Get a complete copy.") from error
         values = [
             table.column(self.columns[key]).to_pylist() if key in self.columns else [None] * len(table)
             for key in ("label", "person", "split")
@@ -234,6 +236,10 @@ def _has_bytes(kind: "pa.DataType") -> bool:
             kind.field(place).name == "bytes" and _has_bytes(kind.field(place).type) for place in range(kind.num_fields)
         )
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _why(error: Exception) -> str:
+    return short(" ".join(str(error).split()))
 
 
 def _text(value: Any) -> str:

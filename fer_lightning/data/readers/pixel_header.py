@@ -84,8 +84,8 @@ def _advice(columns: Sequence[str], label_name: str | None) -> str:
     images = [column for column in columns if plain(column) in USUAL["image"]]
     if images and label_name:
         return (
-            f". It names image files (in {images[0]}), so it is a table of images, which is read where these are: "
-            "put it into the folder that holds them, and give that as data.path."
+            f". It names image files (in {images[0]}): it is a table of images, and most of these must lie below its "
+            "folder. Put the table and the images into one folder, and give that as data.path."
         )
     return (
         ", expected emotion,pixels and perhaps Usage between commas (FER2013), or columns of image files and of their "

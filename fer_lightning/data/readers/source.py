@@ -58,13 +58,6 @@ IMAGE_FORMS: tuple[tuple[Recognises, Lists], ...] = (
 The last one is that of what nothing else recognises.
 """
 
-COLUMN_FORMS: tuple[tuple[Callable[..., bool], Callable[..., ImageList]], ...] = (
-    (is_image_table, list_image_table),
-    (is_parquet, list_parquet),
-    (is_webdataset, list_webdataset),
-)
-"""Forms of images with columns, or fields, that a person may name: before the last of IMAGE_FORMS."""
-
 WRAPPINGS = 4
 """Folders with nothing but one folder in them, as archives unpack, that may lie around a data set."""
 
@@ -140,6 +133,15 @@ def read_faces(
     return replace(faces, files=tuple(f"{below}/{file}" for file in faces.files))
 
 
+def column_forms(given: Mapping[str, str]) -> tuple[tuple[Recognises, Lists], ...]:
+    """Returns the forms of images with columns that a person may name: they go before the last of IMAGE_FORMS."""
+    return (
+        (partial(is_image_table, given=given), partial(list_image_table, given=given)),
+        (is_parquet, partial(list_parquet, given=given)),
+        (is_webdataset, partial(list_webdataset, given=given)),
+    )
+
+
 def find_fer2013() -> Path:
     """Returns where `data=fer2013` looks if no path is given: $FER2013, otherwise `data/` in the current directory."""
     chosen = os.environ.get("FER2013")
@@ -210,8 +212,9 @@ def _source_in(folder: Path, given: Mapping[str, str]) -> Path | None:
 
 
 def _lists(path: Path, given: Mapping[str, str]) -> Lists | None:
-    with_columns = ((partial(known, given=given), partial(lists, given=given)) for known, lists in COLUMN_FORMS)
-    forms = (*with_columns,) if given else (*IMAGE_FORMS[:-1], *with_columns, IMAGE_FORMS[-1])
+    forms = column_forms(given)
+    if not given:
+        forms = (*IMAGE_FORMS[:-1], *forms, IMAGE_FORMS[-1])
     return next((lists for recognises, lists in forms if recognises(path)), None)
 
 

@@ -39,6 +39,8 @@ def is_webdataset(path: Path) -> bool:
             members = [member for member, _ in zip(_members(file), range(LOOKED_AT), strict=False)]
         except (*DAMAGE, DataError):
             return False
+        if not members:
+            continue
         with_label = {key for key, kind in map(_key_and_kind, members) if kind in LABEL_SUFFIXES}
         return any(f".{kind}" in IMAGE_SUFFIXES and key in with_label for key, kind in map(_key_and_kind, members))
     return False
@@ -63,7 +65,7 @@ def list_webdataset(path: Path, given: Mapping[str, str]) -> ImageList:
     where: dict[str, tuple[Path, int, int]] = {}  # of each image: its tar, and its place and size there
     for file, name, part in zip(files, names, parts_of_files(names), strict=True):
         for key, sample in _samples(file).items():
-            image = f"{name}/{key if sample.image is None else sample.image.name}"
+            image = f"{name}/{key if sample.image is None else _name(sample.image)}"
             label, person, word, why = _described(sample, given, f"{name}/{key}")
             if sample.image is None:
                 why = "has a class and no image"
@@ -136,9 +138,13 @@ def _members(file: Path) -> Iterator[tarfile.TarInfo]:
 
 def _key_and_kind(member: tarfile.TarInfo) -> tuple[str, str]:
     """Returns a member's name up to the first point of its last part, as webdataset has it, and its ending."""
-    folder, slash, name = member.name.rpartition("/")
+    folder, slash, name = _name(member).rpartition("/")
     key, _, ending = name.partition(".")
     return f"{folder}{slash}{key}", ending.lower().rpartition(".")[2]
+
+
+def _name(member: tarfile.TarInfo) -> str:
+    return member.name.removeprefix("./")
 
 
 def _described(sample: _Sample, given: Mapping[str, str], where: str) -> tuple[str, str, str, str]:

@@ -21,7 +21,7 @@ PERSONS = ("ann", "bo", "ann", "cy", "bo", "cy")
 
 
 def shade(image: int) -> int:
-    return 20 + 30 * image
+    return 20 + 25 * image
 
 
 def write_flat(folder: Path, *paths: str) -> None:
@@ -35,7 +35,7 @@ def faces_by_shade(faces: Faces) -> dict[int, tuple[str, str, int | None]]:
     persons = [None] * len(faces) if faces.persons is None else faces.persons.tolist()
     rows = zip(faces.images[:, 0, 0, 0].tolist(), faces.labels, faces.parts, persons, strict=True)
     return {
-        (pixel - 20) // 30: (faces.class_names[label], faces.part_names[part], person)
+        (pixel - 20) // 25: (faces.class_names[label], faces.part_names[part], person)
         for pixel, label, part, person in rows
     }
 

@@ -75,7 +75,7 @@ MESSAGES: dict[str, tuple[Make, str, str]] = {
         "a.csv",
         "which data.columns.image=… and data.columns.label=… name",
     ),
-    "tables without their images": (rafdb_tables, ".", "It names image files (in image), so it is a table of images"),
+    "tables without their images": (rafdb_tables, ".", "It names image files (in image): it is a table of images, and"),
     "zip of images": (
         zip_of("a.zip", "happy/1.png", "sad/1.png"),
         "a.zip",
