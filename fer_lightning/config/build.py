@@ -132,6 +132,7 @@ def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experimen
         run.data.votes.path = None if changes.data.path else data_state.votes
     if changes.data.path:
         run.data.numbering = None  # other faces have other numbers
+        run.data.labels_from = run.data.angles = None
     for group in ("data", "trainer"):
         _replace(run[group], changes[group], group)
     run.seed = 0 if run.seed is None else run.seed  # which testing does not use

@@ -16,6 +16,9 @@ from fer_lightning.data.cache import cached_reading, save_reading
 from fer_lightning.data.classes import ClassOptions
 from fer_lightning.data.faces import Faces, Reading
 from fer_lightning.data.identity import file_identity
+from fer_lightning.data.readers.affectnet_annotations import is_affectnet_annotations, list_affectnet_annotations
+from fer_lightning.data.readers.affectnet_folders import is_affectnet_folders, list_affectnet_folders
+from fer_lightning.data.readers.affectnet_tables import is_affectnet_tables, list_affectnet_tables
 from fer_lightning.data.readers.archive import (
     FORMS,
     is_visible,
@@ -24,13 +27,24 @@ from fer_lightning.data.readers.archive import (
     table_with_fitting_header,
     titled,
 )
+from fer_lightning.data.readers.ck48 import is_ck48, list_ck48
+from fer_lightning.data.readers.ckplus import is_ckplus, list_ckplus
+from fer_lightning.data.readers.expw import is_expw, list_expw
+from fer_lightning.data.readers.ferg import is_ferg, list_ferg
 from fer_lightning.data.readers.ferplus import VotesOptions
+from fer_lightning.data.readers.ferplus_folders import is_ferplus_folders, list_ferplus_folders
+from fer_lightning.data.readers.image_choice import ImageChoice
 from fer_lightning.data.readers.image_folder import is_image_folder, list_images
 from fer_lightning.data.readers.image_list import ImageList, PixelOptions, own_size, read_images
+from fer_lightning.data.readers.jaffe import is_jaffe, list_jaffe
+from fer_lightning.data.readers.kdef import is_kdef, list_kdef
+from fer_lightning.data.readers.known_sets import log_what_is_known
 from fer_lightning.data.readers.labelled_images import is_labelled, list_labelled, warn_of_foreign_table
 from fer_lightning.data.readers.pixel_csv import parse_pixel_csv
 from fer_lightning.data.readers.pixel_header import read_header
 from fer_lightning.data.readers.pixel_text import short, some
+from fer_lightning.data.readers.rafdb import is_rafdb, list_rafdb
+from fer_lightning.data.readers.rafdb_folders import is_rafdb_folders, list_rafdb_folders
 from fer_lightning.data.readers.votes_file import NAME as VOTES_NAME
 from fer_lightning.errors import DataError
 from fer_lightning.signature import checked
@@ -43,6 +57,18 @@ Lists = Callable[[Path], ImageList]
 
 IMAGE_FORMS: tuple[tuple[Recognises, Lists], ...] = (
     (is_labelled, list_labelled),
+    (is_rafdb, list_rafdb),
+    (is_ferplus_folders, list_ferplus_folders),
+    (is_affectnet_annotations, list_affectnet_annotations),
+    (is_affectnet_tables, list_affectnet_tables),
+    (is_expw, list_expw),
+    (is_ckplus, list_ckplus),
+    (is_rafdb_folders, list_rafdb_folders),
+    (is_affectnet_folders, list_affectnet_folders),
+    (is_ck48, list_ck48),
+    (is_jaffe, list_jaffe),
+    (is_kdef, list_kdef),
+    (is_ferg, list_ferg),
     (is_image_folder, list_images),
 )
 """Forms of images, the most certain first: what recognises a file or folder as one, and what lists its images."""
@@ -59,6 +85,7 @@ def read_faces(
     pixels: PixelOptions | None = None,
     classes: ClassOptions | None = None,
     may_lack: bool = False,
+    choice: ImageChoice | None = None,
 ) -> Faces:
     """Returns the faces of a file or folder, memory-mapped from the cache if it has been read before.
 
@@ -72,6 +99,7 @@ def read_faces(
         pixels: the pixels to make of images; None: grey, in their own size.
         classes: the classes to use; None takes all.
         may_lack: the source may be without some of the classes.
+        choice: the images of a source to take, and whose labels; None takes the usual ones.
 
     Raises:
         ValueError: another word for `on_bad_rows`.
@@ -91,6 +119,8 @@ def read_faces(
 
     to_pixels = PixelFormat()
     if images is not None:
+        log_what_is_known(images)
+        images = (choice or ImageChoice()).chosen(images)
         classes.refuse_unnamed(images.class_counts, source, images.numbering)
         to_pixels = pixels.pixel_format(own_size(images))
         identity = f"{identity}, {to_pixels}"
