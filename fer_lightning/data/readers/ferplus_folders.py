@@ -8,6 +8,7 @@ import logging
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fer_lightning.data.faces import FERPLUS_EMOTIONS, USAGES
 from fer_lightning.data.readers.ferplus import EMOTION_COUNT, has_majority, without_outliers
@@ -39,7 +40,8 @@ def list_ferplus_folders(root: Path) -> ImageList:
     """
     folders = {part: path for part, name in FOLDERS.items() if (path := inner(root, name)) is not None}
     listing = Listing(root, FORM, USAGES)
-    tables, ignored = [], []
+    tables: list[Path] = []
+    ignored: list[str] = []
     for part, folder in folders.items():
         table = inner(folder, TABLE)
         if table is None:
@@ -80,7 +82,7 @@ def _add(listing: Listing, part: str, folder: Path, table: Path, files: list[str
     )
 
 
-def _votes(fields: list[str]) -> "np.ndarray[tuple[int, int], np.dtype[np.int64]]":
+def _votes(fields: list[str]) -> NDArray[np.int64]:
     """Returns the votes of a line, int64 (1, 10)."""
     texts = fields[1:]
     if len(texts) != len(VOTED) or not all(text.isdecimal() and len(text) < 4 for text in texts):

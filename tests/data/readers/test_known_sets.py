@@ -263,7 +263,7 @@ def overwritten(file: str, content: bytes) -> Damage:
     return lambda root: (root / file).write_bytes(content)
 
 
-DAMAGES = {
+DAMAGES: dict[str, tuple[str, Damage, str]] = {
     "RAF-DB without images": ("RAF-DB", gone("Image/*"), "RAF-DB: found EmoLabel/list_patition_label.txt, but no im"),
     "RAF-DB without one image": (
         *("RAF-DB", gone("Image/aligned/train_00002_aligned.jpg")),
