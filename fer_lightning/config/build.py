@@ -132,6 +132,7 @@ def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experimen
         run.data.votes.path = None if changes.data.path else data_state.votes
     if changes.data.path:
         run.data.numbering = None  # other faces have other numbers, and other columns
+        run.data.labels_from = run.data.angles = None
         for key in run.data.get("columns") or {}:
             run.data.columns[key] = None
     for group in ("data", "trainer"):
@@ -162,7 +163,7 @@ def _model(cfg: DictConfig, datamodule: FERDataModule, **training: Any) -> Emoti
             described.network,
             datamodule.class_names,
             described.arguments,
-            datamodule.preprocessing.channels,
+            in_channels=datamodule.preprocessing.channels,
             lr_scales=described.lr_scales,
             **described.trained,
             **training,

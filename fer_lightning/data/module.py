@@ -25,6 +25,7 @@ from fer_lightning.data.batches import (
 from fer_lightning.data.classes import ClassOptions, Known, matched
 from fer_lightning.data.faces import Faces
 from fer_lightning.data.readers.ferplus import VotesOptions
+from fer_lightning.data.readers.image_choice import Angle, ImageChoice, LabelsFrom
 from fer_lightning.data.readers.image_list import PixelOptions
 from fer_lightning.data.readers.source import find_fer2013, read_faces
 from fer_lightning.data.readers.table_columns import given_columns
@@ -58,7 +59,8 @@ class FERDataModule(L.LightningDataModule):
     and test have each face once.
 
     The arguments `splits` to `fold` are those of `splits.SplitOptions`, `numbering` and `classes` those of
-    `classes.ClassOptions`, `size`, `channels` and `fit` those of `readers.image_list.PixelOptions`.
+    `classes.ClassOptions`, `labels_from` and `angles` those of
+    `readers.image_choice.ImageChoice`, `size`, `channels` and `fit` those of `readers.image_list.PixelOptions`.
 
     Args:
         path: a pixel CSV, an archive of one, or an image folder; None looks in $FER2013 and then in data/.
@@ -98,6 +100,8 @@ class FERDataModule(L.LightningDataModule):
         numbering: Known | Sequence[str] | None = None,
         classes: Sequence[str] | Mapping[str, str | Sequence[str]] | None = None,
         columns: Mapping[str, str | None] | None = None,
+        labels_from: LabelsFrom | None = None,
+        angles: Sequence[Angle] | None = None,
         size: Side | Literal["auto"] = "auto",
         channels: Channels = 1,
         fit: Fit = "crop",
@@ -114,6 +118,7 @@ class FERDataModule(L.LightningDataModule):
         self.path, self.augmentation, self.votes = path, augmentation, votes
         self.splits = SplitOptions(splits or {}, val_fraction, test_fraction, split_seed, folds, fold)
         self.class_options = ClassOptions(numbering, classes)
+        self.image_choice = ImageChoice(labels_from, angles)
         self.pixel_options = PixelOptions(size, channels, fit)
         self.columns = given_columns(columns)
         self.drop_copies, self.on_bad_rows = drop_copies, on_bad_rows
@@ -242,7 +247,9 @@ class FERDataModule(L.LightningDataModule):
         """Reads the source; for a network that is only measured, by its classes."""
         may_lack = bool(self.known_classes)
         faces = read_faces(
-            self.source, self.on_bad_rows, self.votes, self.pixel_options, self.class_options, self.columns, may_lack
+            *(self.source, self.on_bad_rows, self.votes, self.pixel_options, self.class_options, self.columns),
+            may_lack=may_lack,
+            choice=self.image_choice,
         )
         return matched(faces, self.known_classes, self.source) if self.known_classes else faces
 

@@ -56,9 +56,9 @@ class DeepEmotion(nn.Module):
 
     Args:
         num_classes: how many logits come out.
-        in_channels: 1 for grey images, 3 for RGB.
         dropout: probability that a feature is dropped before the linear layers, in training only (the public code
             drops at evaluation too).
+        in_channels: 1 for grey images, 3 for RGB.
     """
 
     image_size = 48
@@ -66,7 +66,7 @@ class DeepEmotion(nn.Module):
 
     @checked
     def __init__(
-        self, num_classes: int = 7, in_channels: int = 1, dropout: Annotated[float, Field(ge=0, le=1)] = 0.5
+        self, num_classes: int = 7, dropout: Annotated[float, Field(ge=0, le=1)] = 0.5, in_channels: int = 1
     ) -> None:
         super().__init__()
         self.transformer = SpatialTransformer(in_channels)

@@ -26,11 +26,11 @@ class ResNet18(ResNet):
 
     Args:
         num_classes: how many logits come out.
-        in_channels: 1 for grey images, 3 for RGB.
         stem: "imagenet" is 7×7 stride 2, then max-pool (a 48×48 face leaves it as 12×12); "pooled" is 3×3 stride 1,
             then max-pool (24×24); "small" is 3×3 stride 1 alone (48×48). Each is four times the work of the one before.
         width: channels of the first stage, which the others double: 64 in the paper.
         dropout: probability that a feature is dropped before the classifier.
+        in_channels: 1 for grey images, 3 for RGB.
 
     Raises:
         ValueError: an argument outside its range.
@@ -43,10 +43,10 @@ class ResNet18(ResNet):
     def __init__(
         self,
         num_classes: int = 7,
-        in_channels: int = 1,
         stem: Stem = "imagenet",
         width: Annotated[int, Field(ge=1)] = 64,
         dropout: Fraction = 0.0,
+        in_channels: int = 1,
     ) -> None:
         super().__init__(BasicBlock, [2, 2, 2, 2], num_classes=num_classes)
         if stem == "imagenet":

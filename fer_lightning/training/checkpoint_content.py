@@ -74,8 +74,8 @@ class HyperParameters(BaseModel):
     network: Annotated[str, Field(max_length=LONGEST)]
     class_names: tuple[str, ...] | list[str]
     arguments: dict[str, Plain]
-    in_channels: Channels
     channels_last: bool
+    in_channels: Channels
 
 
 class Described(Protocol):

@@ -38,7 +38,6 @@ class EmotionClassifier(L.LightningModule):
         network: the name that it is registered by, see `nets.registry`.
         class_names: names of the C classes.
         arguments: what the network takes beside their number: plain values.
-        in_channels: of the images: 1 for grey, 3 for RGB.
         channels_last: lay out images and kernels as NHWC, which convolutions in bfloat16 are fastest with, if the
             network allows it.
         loss: takes logits, labels and class weights.
@@ -47,6 +46,7 @@ class EmotionClassifier(L.LightningModule):
         head_lr_scale: the learning rate of the head, the last layer, as a multiple of that of the rest.
         lr_scales: likewise for other parts of the network, by their names in it.
         decay_norms_and_biases: whether weight decay also pulls on norms and biases.
+        in_channels: of the images: 1 for grey, 3 for RGB.
 
     Raises:
         ValueError: no such network, arguments that it does not take, a scale that is not above 0, or of a part that the
@@ -65,7 +65,6 @@ class EmotionClassifier(L.LightningModule):
         network: str,
         class_names: Sequence[str] = EMOTIONS,
         arguments: Mapping[str, Any] | None = None,
-        in_channels: Channels = 1,
         channels_last: bool = False,
         loss: CrossEntropy | None = None,
         optimizer: Callable[..., Optimizer] | None = None,
@@ -73,10 +72,11 @@ class EmotionClassifier(L.LightningModule):
         head_lr_scale: Positive = 1.0,
         lr_scales: Mapping[str, Positive] | None = None,
         decay_norms_and_biases: bool = False,
+        in_channels: Channels = 1,
     ) -> None:
         super().__init__()
         class_names, arguments = tuple(class_names), dict(arguments or {})
-        self.save_hyperparameters("network", "class_names", "arguments", "in_channels", "channels_last", logger=False)
+        self.save_hyperparameters("network", "class_names", "arguments", "channels_last", "in_channels", logger=False)
         self.class_names = class_names
         net = create_network(network, len(class_names), arguments, in_channels)
         channels_last = channels_last and getattr(net, "allows_channels_last", True)

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 from torch import Generator, Tensor
 from torchvision.transforms.v2 import CutMix, MixUp
+from torchvision.transforms.v2.functional import rgb_to_grayscale
 
 from fer_lightning.signature import checked
 from fer_lightning.transforms.warp import affine_grid
@@ -19,7 +20,7 @@ Area = Annotated[float, Field(gt=0, le=1)]
 
 
 class Augmentation:
-    """Random affine warp with flip, then brightness, contrast and erasing, in one pass over a batch.
+    """Random affine warp with flip, then brightness, contrast, saturation, hue and erasing, in one pass over a batch.
 
     The parameters have torchvision's names and meaning (`RandomAffine`, `RandomHorizontalFlip`, `ColorJitter`,
     `RandomErasing`), with two differences: they are drawn for each face, not for each batch, and all geometry is one
@@ -35,6 +36,8 @@ class Augmentation:
             nearest pixel, "reflection" the mirrored image.
         brightness: factor uniform in [1 - brightness, 1 + brightness].
         contrast: factor uniform in [1 - contrast, 1 + contrast].
+        saturation: factor uniform in [1 - saturation, 1 + saturation]; of colour images, as is the next.
+        hue: turned by a share of the colour circle, uniform in ±hue.
         erasing: probability that a rectangle is set to 0.
         erasing_scale: area of that rectangle as a share of the image, uniform in [low, high].
         erasing_ratio: its height divided by its width, log-uniform in [low, high].
@@ -58,6 +61,8 @@ class Augmentation:
         flip: Share = 0.0,
         brightness: Share = 0.0,
         contrast: Share = 0.0,
+        saturation: Share = 0.0,
+        hue: Annotated[float, Field(ge=0, le=0.5)] = 0.0,
         erasing: Share = 0.0,
         erasing_scale: tuple[Area, Area] = (0.02, 0.2),
         erasing_ratio: tuple[PositiveFloat, PositiveFloat] = (0.3, 3.3),
@@ -70,12 +75,13 @@ class Augmentation:
                 raise ValueError(f"{name} is {list(span)}; it must be [low, high], low at most high")
         self.degrees, self.translate, self.scale, self.shear = degrees, translate, scale, shear
         self.flip, self.brightness, self.contrast = flip, brightness, contrast
+        self.saturation, self.hue = saturation, hue
         self.erasing, self.erasing_scale, self.erasing_ratio = erasing, erasing_scale, erasing_ratio
         self.mixup, self.cutmix, self.padding = mixup, cutmix, padding
         self._warps = flip > 0 or degrees > 0 or translate > 0 or shear > 0 or tuple(scale) != (1, 1)
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
-        """Returns augmented copies of images, float (B, 1, H, W) in 0…1, drawn from a generator on the CPU."""
+        """Returns augmented copies of images, float (B, C, H, W) in 0…1, drawn from a generator on the CPU."""
         drawn = self.draw(len(images), generator)
         values = torch.stack(list(drawn.values()))
         if images.device.type == "cuda":
@@ -84,7 +90,7 @@ class Augmentation:
         return self.apply(images, dict(zip(drawn, values, strict=True)))
 
     def mix(self, images: Tensor, targets: Tensor, num_classes: int, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Blends images, float (B, 1, S, S), and targets, int64 (B,) or float (B, C), if mixup or cutmix is on.
+        """Blends images, float (B, C, S, S), and targets, int64 (B,) or float (B, C), if mixup or cutmix is on.
 
         Mixed targets are float (B, C). By torchvision's own transforms, which draw from torch's default generator: it
         is set from the given one, and afterwards as it was.
@@ -105,14 +111,15 @@ class Augmentation:
     def draw(self, count: int, generator: Generator) -> dict[str, Tensor]:
         """Parameters of `count` faces, each float (count,): see `apply` for units.
 
-        All are drawn whatever is switched on, so that one more augmentation leaves the others' draws as they were.
+        All are drawn whatever is switched on, so that one more augmentation leaves the others' draws as they were: but
+        for saturation and hue, which are drawn last.
         """
         uniform = torch.rand(12, count, generator=generator)
         signed = uniform * 2 - 1
         area = _between(uniform[8], self.erasing_scale)
         ratio = _between(uniform[9], (math.log(self.erasing_ratio[0]), math.log(self.erasing_ratio[1]))).exp()
         erased = (uniform[7] < self.erasing).float()
-        return {
+        drawn = {
             "angle": signed[0] * self.degrees,
             "translate_x": signed[1] * self.translate,
             "translate_y": signed[2] * self.translate,
@@ -126,21 +133,30 @@ class Augmentation:
             "erase_y": uniform[10],
             "erase_x": torch.rand(count, generator=generator),
         }
+        if self.saturation > 0 or self.hue > 0:
+            saturation, hue = torch.rand(2, count, generator=generator) * 2 - 1
+            drawn |= {"saturation": 1 + saturation * self.saturation, "hue": hue * self.hue}
+        return drawn
 
     def apply(self, images: Tensor, drawn: dict[str, Tensor]) -> Tensor:
         """Returns images changed by given parameters.
 
         angle and shear in degrees (positive angles turn clockwise on the screen, as in torchvision), translate_x/y
-        as a share of width and height, brightness and contrast as factors, flip 0 or 1, the erased rectangle's height
-        and width as a share of the image and its place as a share of the room that is left.
+        as a share of width and height, brightness, contrast and saturation as factors, hue as a share of the colour
+        circle, flip 0 or 1, the erased rectangle's height and width as a share of the image and its place as a share of
+        the room that is left.
         """
         if self._warps:
             images = _warp(images, drawn, self.padding)
         if self.brightness > 0:
             images = (images * _per_face(drawn["brightness"])).clamp_(0, 1)
         if self.contrast > 0:
-            mean = images.mean(dim=(1, 2, 3), keepdim=True)
+            mean = _grey(images).mean(dim=(1, 2, 3), keepdim=True)
             images = torch.lerp(mean, images, _per_face(drawn["contrast"])).clamp_(0, 1)
+        if self.saturation > 0 and images.shape[1] == 3:
+            images = torch.lerp(_grey(images), images, _per_face(drawn["saturation"])).clamp_(0, 1)
+        if self.hue > 0 and images.shape[1] == 3:
+            images = _hue_turned(images, drawn["hue"])
         if self.erasing > 0:
             images = images * _kept(images, drawn)
         return images
@@ -164,6 +180,30 @@ def _warp(images: Tensor, drawn: dict[str, Tensor], padding: Padding) -> Tensor:
     theta[:, 1, 2] *= 2 / height
     theta[:, :, 0] *= 1 - 2 * drawn["flip"].unsqueeze(1)
     return F.grid_sample(images, affine_grid(theta, height, width), padding_mode=padding, align_corners=False)
+
+
+def _grey(images: Tensor) -> Tensor:
+    """Returns images, float (B, 1 or 3, H, W), in grey by ITU-R 601, (B, 1, H, W)."""
+    return images if images.shape[1] == 1 else rgb_to_grayscale(images)
+
+
+def _hue_turned(images: Tensor, hue: Tensor) -> Tensor:
+    """Returns images, float (B, 3, H, W) in 0…1, with each one's hue turned by a share of the colour circle, (B,).
+
+    As torchvision's `adjust_hue` does to one image: from RGB to HSV and back.
+    """
+    red, green, blue = images.unbind(1)
+    value = images.amax(1)
+    chroma = value - images.amin(1)
+    safe = chroma.clamp(min=1e-12)
+    sixths = torch.where(
+        value == red,
+        (green - blue) / safe,
+        torch.where(value == green, 2 + (blue - red) / safe, 4 + (red - green) / safe),
+    )
+    turned = sixths + 6 * hue.view(-1, 1, 1)
+    shades = [(turned + shift) % 6 for shift in (5, 3, 1)]
+    return torch.stack([value - chroma * torch.minimum(k, 4 - k).clamp(0, 1) for k in shades], 1)
 
 
 def _kept(images: Tensor, drawn: dict[str, Tensor]) -> Tensor:

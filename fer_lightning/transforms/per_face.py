@@ -21,11 +21,11 @@ OUTSIDE = 0.25
 
 
 class PerFace(Augmentation):
-    """Applies a transform to each face by itself, as a batch of one, float (1, 1, H, W) in 0…1.
+    """Applies a transform to each face by itself, as a batch of one, float (1, C, H, W) in 0…1.
 
     torchvision's v2 draws one set of parameters for all that it is given at once: of a batch, all faces would be turned
     alike. So this takes its time: on a CPU some 0.7 ms for a face, where `Augmentation` takes 0.07. A face that comes
-    back in another size is resized to that of the others.
+    back in another size is resized to that of the others; a colour one that comes back grey has three equal channels.
 
     What is drawn is a function of the generator, whether by torch, numpy or Python's random: these are set from it, and
     afterwards as they were.
@@ -64,6 +64,8 @@ class PerFace(Augmentation):
 
     def _resized(self, face: Tensor, images: Tensor) -> Tensor:
         face = face.as_subclass(Tensor).to(images.dtype)
+        if face.shape[1] == 1 < images.shape[1]:
+            face = face.expand(-1, images.shape[1], -1, -1)
         return face if face.shape[-2:] == images.shape[-2:] else resized(face, images.shape[-1])
 
     def _tried(self, face: Tensor) -> Tensor:

@@ -371,6 +371,7 @@ def test_votes_for_a_run_that_was_not_trained_on_votes_are_refused(
     }
     data |= {"labelled": {}, **dict.fromkeys(("trained_on", "chosen_on"), torch.zeros(1, dtype=torch.int64))}
     network = {"network": "deep_emotion", "class_names": [], "arguments": {}, "channels_last": False}
+    network["in_channels"] = 1
     content = {"format_version": 2, "FERDataModule": data, "hyper_parameters": network, "state_dict": {}}
     torch.save(content, tmp_path / "best.ckpt")
     with pytest.raises(ConfigError, match=r"data\.votes\.path is given, but the run has no data\.votes"):

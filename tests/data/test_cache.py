@@ -47,8 +47,8 @@ def replaced_by_text(_: Path, cache: Path) -> None:
 
 def of_an_older_schema(_: Path, cache: Path) -> None:
     content = cache.read_bytes()
-    assert content.count(b'"schema":"5"') == 1
-    cache.write_bytes(content.replace(b'"schema":"5"', b'"schema":"0"'))
+    assert content.count(b'"schema":"6"') == 1
+    cache.write_bytes(content.replace(b'"schema":"6"', b'"schema":"0"'))
 
 
 def with_other_part_names(_: Path, cache: Path) -> None:
@@ -75,7 +75,7 @@ def flipped(place: float) -> Callable[[Path, Path], None]:
         (truncated, "damaged or unreadable"),
         (emptied, "damaged or unreadable"),
         (replaced_by_text, "damaged or unreadable"),
-        (of_an_older_schema, "of schema 0, not 5"),
+        (of_an_older_schema, "of schema 0, not 6"),
         (with_other_part_names, "damaged (its checksum differs)"),
         *((flipped(place), "") for place in (0, 0.001, 0.01, 0.02)),
         *((flipped(place), "damaged (its checksum differs)") for place in (0.1, 0.5, 0.99, 0.99999)),
@@ -164,7 +164,9 @@ def test_a_changed_image_folder_is_read_again(tmp_path: Path, caplog: pytest.Log
         (tmp_path / "happy").rename(tmp_path / "sad")
     faces, log = messages(caplog, tmp_path)
     assert "its source has changed" in log
-    assert faces.labels.tolist() == {"added": [3, 3, 3, 4], "removed": [3, 3], "renamed": [4] * 3}.get(change, [3] * 3)
+    names = [faces.class_names[label] for label in faces.labels]
+    expected = {"added": ["happy"] * 3 + ["sad"], "removed": ["happy"] * 2, "renamed": ["sad"] * 3}
+    assert names == expected.get(change, ["happy"] * 3)
 
 
 def test_a_moved_folder_keeps_its_cache(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -59,19 +59,23 @@ def test_normalisation_by_the_training_splits_own_pixels_gives_mean_0_and_deviat
     assert abs(float(images.mean())) < 1e-4
     assert abs(float(images.std()) - 1) < 1e-4
     pixels = torch.from_numpy(random_images(60)[:40]).double() / 255
-    assert datamodule.mean == pytest.approx(float(pixels.mean()), abs=1e-9)
-    assert datamodule.std == pytest.approx(float(pixels.std(correction=0)), abs=1e-9)
+    assert datamodule.mean == (pytest.approx(float(pixels.mean()), abs=1e-9),)
+    assert datamodule.std == (pytest.approx(float(pixels.std(correction=0)), abs=1e-9),)
 
 
 def test_fixed_normalisation_uses_the_numbers_it_is_given(csv: Path) -> None:
     datamodule = ready(csv, normalize="fixed", mean=0.25, std=0.5)
-    images, _ = datamodule.on_after_batch_transfer((torch.full((2, 48, 48), 255, dtype=torch.uint8), torch.zeros(2)), 0)
+    images, _ = datamodule.on_after_batch_transfer(
+        (torch.full((2, 1, 48, 48), 255, dtype=torch.uint8), torch.zeros(2)), 0
+    )
     assert torch.equal(images, torch.full((2, 1, 48, 48), 1.5))
 
 
 def test_images_are_resized_to_what_a_network_wants(csv: Path) -> None:
     datamodule = ready(csv, image_size=96, normalize="fixed", mean=0.0, std=1.0)
-    images, _ = datamodule.on_after_batch_transfer((torch.full((2, 48, 48), 51, dtype=torch.uint8), torch.zeros(2)), 0)
+    images, _ = datamodule.on_after_batch_transfer(
+        (torch.full((2, 1, 48, 48), 51, dtype=torch.uint8), torch.zeros(2)), 0
+    )
     torch.testing.assert_close(images, torch.full((2, 1, 96, 96), 0.2))
 
 
@@ -79,7 +83,7 @@ def test_nothing_is_augmented_outside_of_training(csv: Path) -> None:
     datamodule = ready(csv, augmentation=Augmentation(degrees=45), normalize="fixed", mean=0.0, std=1.0)
     pixels, labels = next(iter(datamodule.val_dataloader()))
     images, _ = datamodule.on_after_batch_transfer((pixels, labels), 0)
-    assert torch.equal(images, pixels.unsqueeze(1) / 255)
+    assert torch.equal(images, pixels / 255)
 
 
 def with_a_copy(csv: Path) -> Path:

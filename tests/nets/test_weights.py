@@ -46,7 +46,9 @@ def test_colour_weights_give_a_grey_image_the_function_of_that_image_three_times
     rgb = get_model(arch, weights=None, **(inception if arch in ("googlenet", "inception_v3") else {})).eval()
     torch.save(rgb.state_dict(), tmp_path / "rgb.pth")
     grey = torchvision_net(arch).eval()
-    assert load_initial_weights(grey, arch, InitialWeights(weights_path=str(tmp_path / "rgb.pth"), mean=MEAN, std=STD))
+    assert load_initial_weights(
+        grey, arch, InitialWeights(weights_path=str(tmp_path / "rgb.pth"), mean=(MEAN,), std=(STD,))
+    )
     preset = get_model_weights(arch).DEFAULT.transforms()
     pixels = torch.rand(2, 1, preset.crop_size[0], preset.crop_size[0])
     with torch.no_grad():
@@ -57,12 +59,38 @@ def test_colour_weights_give_a_grey_image_the_function_of_that_image_three_times
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
 
 
+def test_colour_weights_give_a_colour_image_the_function_that_they_had(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    rgb = get_model("mobilenet_v3_small", weights=None).eval()
+    torch.save(rgb.state_dict(), tmp_path / "rgb.pth")
+    ours = torchvision_net("mobilenet_v3_small", in_channels=3).eval()
+    mean, std = (0.6, 0.4, 0.3), (0.2, 0.25, 0.3)
+    initial = InitialWeights(weights_path=str(tmp_path / "rgb.pth"), mean=mean, std=std)
+    ours.classifier[3] = nn.Linear(1024, 1000)
+    assert load_initial_weights(ours, "mobilenet_v3_small", initial)
+    preset = get_model_weights("mobilenet_v3_small").DEFAULT.transforms()
+    pixels = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        theirs = rgb((pixels - torch.tensor(preset.mean).view(3, 1, 1)) / torch.tensor(preset.std).view(3, 1, 1))
+        found = ours((pixels - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1))
+    torch.testing.assert_close(found, theirs, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("network", ["resnet18", "deep_emotion", "torchvision"])
+def test_networks_take_colour_images(network: str) -> None:
+    arguments = {"arch": "mobilenet_v3_small"} if network == "torchvision" else {}
+    model = EmotionClassifier(network, ("a", "b"), arguments, in_channels=3).eval()
+    assert model(torch.rand(2, 3, 48, 48)).shape == (2, 2)
+
+
 def test_the_whole_network_is_the_same_function_too(tmp_path: Path) -> None:
     torch.manual_seed(0)
     rgb = resnet18(num_classes=7).eval()
     torch.save(rgb.state_dict(), tmp_path / "rgb.pth")
     grey = ResNet18().eval()
-    load_initial_weights(grey, "resnet18", InitialWeights(weights_path=str(tmp_path / "rgb.pth"), mean=MEAN, std=STD))
+    load_initial_weights(
+        grey, "resnet18", InitialWeights(weights_path=str(tmp_path / "rgb.pth"), mean=(MEAN,), std=(STD,))
+    )
     pixels = torch.rand(4, 1, 48, 48)
     preset = get_model_weights("resnet18").DEFAULT.transforms()
     with torch.no_grad():

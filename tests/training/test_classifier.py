@@ -77,6 +77,7 @@ def test_a_checkpoint_rebuilds_its_network_without_its_config(few_faces: Path, t
         "class_names": EMOTIONS,
         "arguments": {"dropout": 0.25},
         "channels_last": False,
+        "in_channels": 1,
     }
     of_data = content["FERDataModule"]
     assert (of_data["source"], of_data["mean"], of_data["std"]) == (str(few_faces), data.mean, data.std)
@@ -171,7 +172,7 @@ def test_averaged_weights_are_what_is_kept(few_faces: Path, tmp_path: Path) -> N
 def test_any_torchvision_network_is_rebuilt_from_its_checkpoint(few_faces: Path, tmp_path: Path) -> None:
     sgd = partial(torch.optim.SGD, lr=0.01)
     model = EmotionClassifier("torchvision", arguments={"arch": "mobilenet_v3_small"}, optimizer=sgd)
-    assert model.image_size == 48
+    assert model.image_size is None
     fitting = trainer(tmp_path, max_steps=1)
     fitting.fit(model, FERDataModule(few_faces, batch_size=64))
     fitting.save_checkpoint(tmp_path / "model.ckpt")
@@ -180,8 +181,8 @@ def test_any_torchvision_network_is_rebuilt_from_its_checkpoint(few_faces: Path,
     assert torch.equal(again.eval()(images), model.eval()(images))
 
 
-@pytest.mark.parametrize(("arch", "size"), [("resnet18", 48), ("inception_v3", 299), ("alexnet", 224)])
-def test_a_network_without_weights_takes_48_pixels_unless_that_is_too_small_for_it(arch: str, size: int) -> None:
+@pytest.mark.parametrize(("arch", "size"), [("resnet18", None), ("inception_v3", 299), ("alexnet", 224)])
+def test_a_network_has_a_size_of_its_own_only_if_48_is_too_small(arch: str, size: int | None) -> None:
     assert EmotionClassifier("torchvision", arguments={"arch": arch}).image_size == size
 
 

@@ -11,19 +11,28 @@ from torchvision.transforms.v2 import functional as tv
 from fer_lightning.transforms.augment import Augmentation
 
 EVERYTHING = Augmentation(
-    degrees=30, translate=0.2, scale=(0.8, 1.2), shear=15, flip=0.5, brightness=0.4, contrast=0.4, erasing=0.5
+    degrees=30,
+    translate=0.2,
+    scale=(0.8, 1.2),
+    shear=15,
+    flip=0.5,
+    brightness=0.4,
+    contrast=0.4,
+    saturation=0.4,
+    hue=0.3,
+    erasing=0.5,
 )
 
 
-def faces(count: int, height: int = 48, width: int = 48) -> Tensor:
+def faces(count: int, height: int = 48, width: int = 48, channels: int = 1) -> Tensor:
     """Smooth random images: bilinear reading of white noise would amplify rounding."""
-    noise = torch.rand(count, 1, 6, 6, generator=torch.Generator().manual_seed(1))
+    noise = torch.rand(count, channels, 6, 6, generator=torch.Generator().manual_seed(1))
     return torch.nn.functional.interpolate(noise, (height, width), mode="bicubic").clamp(0, 1)
 
 
 def neutral(count: int) -> dict[str, Tensor]:
     drawn = dict.fromkeys(EVERYTHING.draw(1, torch.Generator()), torch.zeros(count))
-    return drawn | dict.fromkeys(("scale", "brightness", "contrast"), torch.ones(count))
+    return drawn | dict.fromkeys(("scale", "brightness", "contrast", "saturation"), torch.ones(count))
 
 
 def random(count: int = 16) -> dict[str, Tensor]:
@@ -43,6 +52,8 @@ def by_torchvision(image: Tensor, p: dict[str, float]) -> Tensor:
     if p["flip"]:
         image = tv.horizontal_flip(image)
     image = tv.adjust_contrast(tv.adjust_brightness(image, p["brightness"]), p["contrast"])
+    if len(image) == 3:
+        image = tv.adjust_hue(tv.adjust_saturation(image, p["saturation"]), p["hue"])
     rows, columns = round(p["erase_height"] * height), round(p["erase_width"] * width)
     top, left = int(p["erase_y"] * (height - rows + 1)), int(p["erase_x"] * (width - columns + 1))
     erased: torch.Tensor = tv.erase(image, top, left, rows, columns, torch.zeros(1, 1, 1))
@@ -60,20 +71,24 @@ def by_torchvision(image: Tensor, p: dict[str, float]) -> Tensor:
         ["flip"],
         ["brightness"],
         ["contrast"],
+        ["saturation"],
+        ["hue"],
         ["erase_height", "erase_width", "erase_y", "erase_x"],
         list(random()),
     ],
     ids=lambda names: "+".join(names) if len(names) < 12 else "everything",
 )
-@pytest.mark.parametrize("size", [(48, 48), (40, 56)], ids=["square", "oblong"])
-def test_each_face_is_changed_as_torchvision_would(names: list[str], size: tuple[int, int]) -> None:
-    images, drawn = faces(16, *size), random()
+@pytest.mark.parametrize(
+    "shape", [(48, 48, 1), (40, 56, 1), (48, 48, 3), (40, 56, 3)], ids=["square", "oblong", "colour", "oblong colour"]
+)
+def test_each_face_is_changed_as_torchvision_would(names: list[str], shape: tuple[int, int, int]) -> None:
+    images, drawn = faces(16, *shape), random()
     drawn = neutral(16) | {name: drawn[name] for name in names}
     ours = EVERYTHING.apply(images, drawn)
     for i, image in enumerate(images):
         theirs = by_torchvision(image, {name: values[i].item() for name, values in drawn.items()})
         torch.testing.assert_close(ours[i], theirs, atol=2e-4, rtol=0)
-    if names != ["flip"]:
+    if names != ["flip"] and not (shape[2] == 1 and {*names} & {"hue", "saturation"} == {*names}):
         assert (ours - images).abs().mean() > 1e-3
 
 
@@ -86,6 +101,8 @@ def test_parameters_stay_in_torchvisions_ranges_and_differ_from_face_to_face() -
         ("shear", -15, 15),
         ("brightness", 0.6, 1.4),
         ("contrast", 0.6, 1.4),
+        ("saturation", 0.6, 1.4),
+        ("hue", -0.3, 0.3),
     ):
         values = drawn[name]
         assert low <= values.min() < low + 0.02 * (high - low)
@@ -114,6 +131,7 @@ def test_no_augmentation_returns_the_images_unchanged() -> None:
     ("arguments", "message"),
     [
         ({"degrees": -1}, "degrees is -1; it must be at least 0 and at most 180"),
+        ({"hue": 0.6}, "hue is 0.6; it must be at least 0 and at most 0.5"),
         ({"flip": 1.5}, "flip is 1.5; it must be at least 0 and at most 1"),
         ({"scale": (1.2, 0.8)}, r"scale is \[1.2, 0.8\]"),
         ({"erasing_scale": (0.1, 2.0)}, r"erasing_scale\[1\] is 2.0; it must be above 0 and at most 1"),

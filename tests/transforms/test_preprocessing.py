@@ -94,7 +94,8 @@ def test_numbers_that_no_network_has_are_refused(
 
 
 def test_images_of_one_preprocessing_can_be_made_those_of_another() -> None:
-    student, teacher = Preprocessing(48, (0.5,), (0.25,)), Preprocessing(48, 0.4, 0.2)
+    student = Preprocessing(48, (0.5, 0.4, 0.3), (0.25, 0.2, 0.1))
+    teacher = Preprocessing(48, (0.4, 0.5, 0.6), (0.2, 0.3, 0.4))
     scale, shift = teacher.scale_and_shift(student)
     pixels = torch.rand(2, 3, 48, 48)
     torch.testing.assert_close(student.normalized(pixels.clone()) * scale + shift, teacher.normalized(pixels.clone()))
@@ -113,4 +114,4 @@ def test_what_is_not_square_is_cut_padded_or_stretched() -> None:
     padded = PixelFormat(8, 1, "pad")(wide)[0]
     assert (padded[:2].max(), padded[6:].max(), padded[4, 7]) == (0, 0, 200)
     stretched = PixelFormat(4, 1, "stretch")(wide)[0]
-    assert (stretched[0, 0], stretched[0, 3]) == (0, 200)
+    assert (stretched[0, 0] < 5, stretched[0, 3] > 150) == (True, True)

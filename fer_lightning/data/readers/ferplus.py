@@ -107,6 +107,16 @@ class VotesOptions:
         )
 
 
+def without_outliers(votes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Returns votes, (N, 10), with every single one 0."""
+    return np.where(votes > 1, votes, 0)
+
+
+def has_majority(votes: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Returns for which of N rows of votes without outliers, (N, 10), more than half are for one choice."""
+    return 2 * votes.max(axis=1) > votes.sum(axis=1)
+
+
 def _refuse_without_row_order(reading: Reading, source: Path) -> None:
     give = "Give fer2013.csv, or what `python -m fer_lightning.data.write_images` made of it, as data.path."
     if source.is_dir() and not is_labelled(source):
@@ -142,12 +152,12 @@ def _refuse_other_rows(table: VotesTable, faces: Faces, file: Path, source: Path
 
 
 def _labelled(faces: Faces, table: VotesTable, rule: Rule) -> Faces:
-    votes = np.where(table.votes > 1, table.votes, 0)
+    votes = without_outliers(table.votes)
     leader = votes.argmax(axis=1)
     all_votes = votes.sum(axis=1)
     strongest = _strongest(votes)
     agreed: dict[Rule, NDArray[np.bool_]] = {
-        "majority": 2 * votes.max(axis=1) > all_votes,
+        "majority": has_majority(votes),
         "probability": (2 * strongest.sum(axis=1) > all_votes) & (np.count_nonzero(strongest, axis=1) <= 3),
     }
     kept = np.zeros(len(faces), np.bool_)

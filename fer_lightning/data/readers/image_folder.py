@@ -50,7 +50,7 @@ def list_images(root: Path) -> ImageList:
 
     Raises DataError for two folders for one part, no image, or far too many files.
     """
-    part_names, part_folders = _parts(root)
+    part_names, folders = part_folders(root)
     images = [
         ListedImage(0, "", entry.name)
         for entry in visible_entries(root)
@@ -58,7 +58,7 @@ def list_images(root: Path) -> ImageList:
     ]
     ignored = [folder.name for folder in subfolders(root) if part_names != ("all",) and not _is_part(folder.name)]
     stamps: dict[str, Stamp | None] = {image.path: None for image in images}
-    for part_name, folder in part_folders.items():
+    for part_name, folder in folders.items():
         for class_name, entry in _entries(folder):
             path = _below(root, entry.path)
             if class_name is None:
@@ -81,6 +81,25 @@ def list_images(root: Path) -> ImageList:
         digest=images_identity(root, stamps),
         mode=mode_for_all(stamps.values()),
     )
+
+
+def part_folders(root: Path) -> tuple[tuple[str, ...], dict[str, Path]]:
+    """Returns the parts' names in their order, and the folder of each part that there is."""
+    found = [folder for folder in subfolders(root) if _is_part(folder.name)]
+    if not found:
+        return ("all",), {"all": root}
+    by_usage = any(_plain(folder.name) in ("publictest", "privatetest") for folder in found)
+    spellings = USAGE_SPELLINGS if by_usage else SPLIT_SPELLINGS
+    folders: dict[str, Path] = {}
+    for folder in found:
+        part = spellings.get(_plain(folder.name))
+        if part is None or part in folders:
+            raise DataError(
+                f"{root}: cannot tell the parts apart: found {some([f.name for f in found])}, "
+                f"expected at most one each of {', '.join(SPLITS)}, or of {', '.join(USAGES)}. Move the rest."
+            )
+        folders[part] = folder
+    return USAGES if by_usage else tuple(part for part in SPLITS if part in folders), folders
 
 
 def is_image(entry: os.DirEntry[str]) -> bool:
@@ -109,25 +128,6 @@ def _files_below(folder: Path, depth: int = 0) -> Iterator[os.DirEntry[str]]:
 
 def _has_image(folder: Path) -> bool:
     return any(is_image(entry) for entry in _files_below(folder))
-
-
-def _parts(root: Path) -> tuple[tuple[str, ...], dict[str, Path]]:
-    """Returns the parts' names in their order, and the folder of each part that there is."""
-    part_folders = [folder for folder in subfolders(root) if _is_part(folder.name)]
-    if not part_folders:
-        return ("all",), {"all": root}
-    by_usage = any(_plain(folder.name) in ("publictest", "privatetest") for folder in part_folders)
-    spellings = USAGE_SPELLINGS if by_usage else SPLIT_SPELLINGS
-    folders: dict[str, Path] = {}
-    for folder in part_folders:
-        part = spellings.get(_plain(folder.name))
-        if part is None or part in folders:
-            raise DataError(
-                f"{root}: cannot tell the parts apart: found {some([f.name for f in part_folders])}, "
-                f"expected at most one each of {', '.join(SPLITS)}, or of {', '.join(USAGES)}. Move the rest."
-            )
-        folders[part] = folder
-    return USAGES if by_usage else tuple(part for part in SPLITS if part in folders), folders
 
 
 def _is_part(folder_name: str) -> bool:

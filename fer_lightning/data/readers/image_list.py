@@ -95,6 +95,7 @@ class ImageList:
     content: Callable[[str], bytes] | None = None  # of an image by its path, where it is no file below root
     opinions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # where a source says twice what an image
     # shows, by "folders", "table" or "names": a class for each image, "" if that says nothing
+    angles: tuple[str, ...] = ()  # of a set that has each face from several: that of each image, by KDEF's letters
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -3,9 +3,8 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -17,49 +16,24 @@ from fer_lightning.data.cache import cached_reading, save_reading
 from fer_lightning.data.classes import ClassOptions
 from fer_lightning.data.faces import Faces, Reading
 from fer_lightning.data.identity import file_identity
-from fer_lightning.data.readers.archive import (
-    is_visible,
-    open_csv,
-    table_named_fer2013,
-    table_with_fitting_header,
-    titled,
-)
+from fer_lightning.data.readers.archive import open_csv, titled
 from fer_lightning.data.readers.bad_rows import judge_bad_rows
 from fer_lightning.data.readers.ckextended import NUMBERING, UNKNOWN_PERSONS, is_ckextended
 from fer_lightning.data.readers.ferplus import VotesOptions
-from fer_lightning.data.readers.image_folder import is_image_folder, list_images
-from fer_lightning.data.readers.image_list import ImageList, PixelOptions, own_size, read_images
-from fer_lightning.data.readers.image_table import is_image_table, list_image_table
-from fer_lightning.data.readers.known_forms import FORMS
-from fer_lightning.data.readers.labelled_images import is_labelled, list_labelled, warn_of_foreign_table
-from fer_lightning.data.readers.nothing_found import nothing_found
-from fer_lightning.data.readers.parquet import is_parquet, list_parquet
+from fer_lightning.data.readers.image_choice import ImageChoice
+from fer_lightning.data.readers.image_folder import list_images
+from fer_lightning.data.readers.image_list import PixelOptions, own_size, read_images
+from fer_lightning.data.readers.known_sets import log_what_is_known
+from fer_lightning.data.readers.labelled_images import warn_of_foreign_table
 from fer_lightning.data.readers.pixel_csv import parse_pixel_csv
-from fer_lightning.data.readers.pixel_header import read_header
-from fer_lightning.data.readers.pixel_text import short, some
+from fer_lightning.data.readers.pixel_text import short
+from fer_lightning.data.readers.recognition import recognised
 from fer_lightning.data.readers.table_columns import given_columns
-from fer_lightning.data.readers.votes_file import NAME as VOTES_NAME
-from fer_lightning.data.readers.webdataset import is_webdataset, list_webdataset
 from fer_lightning.errors import DataError
 from fer_lightning.signature import checked
 from fer_lightning.transforms.preprocessing import PixelFormat
 
 log = logging.getLogger(__name__)
-
-Recognises = Callable[[Path], bool]
-Lists = Callable[[Path], ImageList]
-
-IMAGE_FORMS: tuple[tuple[Recognises, Lists], ...] = (
-    (is_labelled, list_labelled),
-    (is_image_folder, list_images),
-)
-"""Forms of images, the most certain first: what recognises a file or folder as one, and what lists its images.
-
-The last one is that of what nothing else recognises.
-"""
-
-WRAPPINGS = 4
-"""Folders with nothing but one folder in them, as archives unpack, that may lie around a data set."""
 
 
 @checked
@@ -71,6 +45,7 @@ def read_faces(
     classes: ClassOptions | None = None,
     columns: Mapping[str, str | None] | None = None,
     may_lack: bool = False,
+    choice: ImageChoice | None = None,
 ) -> Faces:
     """Returns the faces of a file or folder, memory-mapped from the cache if it has been read before.
 
@@ -86,6 +61,7 @@ def read_faces(
         columns: of a table of images, parquet files or the like: the column for each of image, label, split and person;
             what is None or left out is looked for by the usual names.
         may_lack: the source may be without some of the classes.
+        choice: the images of a source to take, and whose labels; None takes the usual ones.
 
     Raises:
         ValueError: another word for `on_bad_rows`, or another key in `columns`.
@@ -95,7 +71,7 @@ def read_faces(
     named, pixels, classes = Path(os.path.expanduser(path)), pixels or PixelOptions(), classes or ClassOptions()
     given = given_columns(columns)
     try:
-        source, lists = _recognised(named, given)
+        source, lists = recognised(named, given)
         if lists is list_images:
             warn_of_foreign_table(source)
         images = lists(source) if lists else None
@@ -106,6 +82,8 @@ def read_faces(
 
     to_pixels = PixelFormat()
     if images is not None:
+        log_what_is_known(images)
+        images = (choice or ImageChoice()).chosen(images)
         classes.refuse_unnamed(images.class_counts, source, images.numbering)
         to_pixels = pixels.pixel_format(own_size(images))
         identity = f"{identity}, {to_pixels}"
@@ -133,96 +111,18 @@ def read_faces(
     return replace(faces, files=tuple(f"{below}/{file}" for file in faces.files))
 
 
-def column_forms(given: Mapping[str, str]) -> tuple[tuple[Recognises, Lists], ...]:
-    """Returns the forms of images with columns that a person may name: they go before the last of IMAGE_FORMS."""
-    return (
-        (partial(is_image_table, given=given), partial(list_image_table, given=given)),
-        (is_parquet, partial(list_parquet, given=given)),
-        (is_webdataset, partial(list_webdataset, given=given)),
-    )
-
-
 def find_fer2013() -> Path:
     """Returns where `data=fer2013` looks if no path is given: $FER2013, otherwise `data/` in the current directory."""
     chosen = os.environ.get("FER2013")
     path = Path(os.path.expanduser(chosen)) if chosen else Path("data")
     try:
-        _recognised(path, {})
+        recognised(path, {})
     except (DataError, OSError) as error:
         where = "$FER2013" if chosen else "data/ (and $FER2013 is not set)"
         raise DataError(
             f"No FER2013 in {where}: {error}\nSay where it is with data.path=…; data=demo needs no files."
         ) from error
     return path
-
-
-def _recognised(path: Path, given: Mapping[str, str]) -> tuple[Path, Lists | None]:
-    """Returns the file or folder to read, `path` itself or what lies in it, and what lists its images if it has any."""
-    if path.is_file():
-        lists = _lists(path, given)
-        if given and lists is None:
-            raise _no_columns(path, given)
-        return path, lists
-    if not path.is_dir():
-        what = "neither a file nor a folder" if path.exists() else "there is no such file or folder"
-        raise DataError(f"{path}: {what}. Give as data.path one of:\n{FORMS}")
-    for _ in range(WRAPPINGS):
-        found = _source_in(path, given)
-        if found is not None:
-            return found, _lists(found, given)
-        inner = [entry for entry in path.iterdir() if is_visible(entry.name)]
-        if len(inner) != 1 or not inner[0].is_dir():
-            break
-        path = inner[0]
-    sources, errors = [], []
-    for folder in sorted(path.iterdir()):
-        if folder.is_dir() and is_visible(folder.name):
-            try:
-                sources += [source for source in [_source_in(folder, given)] if source is not None]
-            except DataError as error:  # a folder of something else, perhaps: FER+ beside FER2013
-                errors.append(error)
-    if len(sources) > 1:
-        several = some([str(source) for source in sources])
-        raise DataError(f"{path}: holds several data sets: {several}. Give one of them as data.path.")
-    if not sources and errors:
-        raise errors[0]
-    if not sources and given:
-        raise _no_columns(path, given)
-    if not sources:
-        raise nothing_found(path)
-    return sources[0], _lists(sources[0], given)
-
-
-def _source_in(folder: Path, given: Mapping[str, str]) -> Path | None:
-    def header_error(name: str) -> str | None:
-        try:
-            with open_csv(folder / name) as (stream, member):
-                read_header(stream, titled(folder / name, member))
-        except DataError as error:
-            return str(error)
-        return None
-
-    files = (entry.name for entry in folder.iterdir() if entry.is_file())
-    names = [] if given else sorted(name for name in files if is_visible(name) and name != VOTES_NAME)
-    name = table_named_fer2013(names, folder)
-    if name is None and _lists(folder, given):
-        return folder
-    name = name or table_with_fitting_header(names, header_error, folder)
-    return None if name is None else folder / name
-
-
-def _lists(path: Path, given: Mapping[str, str]) -> Lists | None:
-    forms = column_forms(given)
-    if not given:
-        forms = (*IMAGE_FORMS[:-1], *forms, IMAGE_FORMS[-1])
-    return next((lists for recognises, lists in forms if recognises(path)), None)
-
-
-def _no_columns(path: Path, given: Mapping[str, str]) -> DataError:
-    return DataError(
-        f"{path}: holds no table of images with the columns {', '.join(given.values())} (data.columns). Name others, "
-        "or leave data.columns out."
-    )
 
 
 def _parsed(file: Path) -> Reading:

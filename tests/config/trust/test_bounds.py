@@ -116,7 +116,9 @@ def test_a_checkpoint_that_asks_for_too_much_is_refused(name: str, value: object
 
 
 def description(network: str, **arguments: Any) -> HyperParameters:
-    return HyperParameters(network=network, class_names=EMOTIONS, arguments=arguments, channels_last=False)
+    return HyperParameters(
+        network=network, class_names=EMOTIONS, arguments=arguments, channels_last=False, in_channels=1
+    )
 
 
 @pytest.mark.parametrize("arch", ["regnet_y_400mf", "swin_t", "vit_b_32"])

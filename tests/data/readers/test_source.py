@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from fer_lightning.data.classes import ClassOptions
+from fer_lightning.data.emotions import EMOTIONS, NUMBERINGS
 from fer_lightning.data.readers.source import find_fer2013, read_faces
 from fer_lightning.errors import DataError
 from tests.data.faces_files import BAD, CSV, FLAT, IMAGES, assert_are_the_faces, csv_bytes, messages, write_image
@@ -194,17 +196,16 @@ def test_bad_rows_are_refused_with_their_count_the_first_five_and_what_to_do(tmp
     (tmp_path / "data.tgz").write_bytes(tarred("w:gz", **{"fer2013/fer2013.csv": BAD}))
     with pytest.raises(DataError) as caught:
         read_faces(tmp_path / "data.tgz")
-    expected = "expected a whole number from 0 to 6"
+    expected = "expected a whole number from 0 to 99 or an emotion"
     assert str(caught.value) == (
         f"{tmp_path / 'data.tgz'}, member fer2013/fer2013.csv: 7 of 9 rows are bad:\n"
-        f"- row 2 (line 3), column emotion: found '7', {expected}\n"
-        f"- row 4 (line 5), column emotion: found '8', {expected}\n"
-        f"- row 5 (line 6), column emotion: found '9', {expected}\n"
-        f"- row 6 (line 7), column emotion: found '10', {expected}\n"
-        f"- row 7 (line 8), column emotion: found '11', {expected}\n"
+        f"- row 2 (line 3), column emotion: found 'x7', {expected}\n"
+        f"- row 4 (line 5), column emotion: found 'x8', {expected}\n"
+        f"- row 5 (line 6), column emotion: found 'x9', {expected}\n"
+        f"- row 6 (line 7), column emotion: found 'x10', {expected}\n"
+        f"- row 7 (line 8), column emotion: found 'x11', {expected}\n"
         "- … and 2 more\n"
-        "Correct them, or if the other labels are FER2013's (0 angry, 1 disgust, 2 fear, 3 happy, 4 sad, 5 surprise, "
-        "6 neutral), leave them out with data.on_bad_rows=drop."
+        "Correct them, or leave them out with data.on_bad_rows=drop."
     )
 
 
@@ -212,10 +213,28 @@ def test_bad_rows_are_refused_with_their_count_the_first_five_and_what_to_do(tmp
 def test_labels_of_1_to_7_are_refused_and_dropping_is_no_advice(tmp_path: Path, on_bad_rows: str) -> None:
     rows = [f"{label},{FLAT},Training" for label in (1, 2, 3, 4, 5, 6, 7)]
     (tmp_path / "rafdb.csv").write_bytes(csv_bytes("emotion,pixels,Usage", rows))
-    with pytest.raises(DataError, match=r"its labels are of 1 to 7.*0 angry, 1 disgust.*in another order") as caught:
+    with pytest.raises(DataError, match=r"7 is no number of data\.numbering=fer2013, so the others may mean") as caught:
         read_faces(tmp_path / "rafdb.csv", on_bad_rows)  # type: ignore[arg-type]
     assert "drop" not in str(caught.value)
-    assert os.listdir(tmp_path) == ["rafdb.csv"]
+    faces = read_faces(tmp_path / "rafdb.csv", classes=ClassOptions("rafdb"))
+    assert [faces.class_names[label] for label in faces.labels] == [*NUMBERINGS["rafdb"].values()]
+
+
+def test_a_7_beside_fer2013_s_numbers_is_told_to_be_contempt(tmp_path: Path) -> None:
+    rows = [f"{label},{FLAT},Training" for label in range(8)]
+    (tmp_path / "some.csv").write_bytes(csv_bytes("emotion,pixels,Usage", rows))
+    with pytest.raises(DataError, match=r"7 is contempt: if this is that, data\.numbering=\[angry,") as caught:
+        read_faces(tmp_path / "some.csv")
+    names = str(caught.value).rpartition("[")[2].partition("]")[0].split(",")
+    assert read_faces(tmp_path / "some.csv", classes=ClassOptions(names)).class_names == (*EMOTIONS, "contempt")
+
+
+def test_a_column_called_label_has_no_numbering_of_its_own(tmp_path: Path) -> None:
+    rows = [f"{label},{FLAT},Training" for label in range(7)]
+    (tmp_path / "some.csv").write_bytes(csv_bytes("label,pixels,Usage", rows))
+    with pytest.raises(DataError, match="its classes are numbers, and a number does not say which emotion"):
+        read_faces(tmp_path / "some.csv")
+    assert read_faces(tmp_path / "some.csv", classes=ClassOptions("fer2013")).labels.tolist() == [*range(7)]
 
 
 def test_dropped_rows_are_announced_on_every_reading_and_refused_again_without_drop(
@@ -227,7 +246,7 @@ def test_dropped_rows_are_announced_on_every_reading_and_refused_again_without_d
         faces, log = messages(caplog, path, on_bad_rows="drop")
         assert faces.labels.tolist() == [0, 1]
         assert came_from in log
-        assert f"{path}: dropped 7 of 9 rows:\n- row 2 (line 3), column emotion: found '7'" in log
+        assert f"{path}: dropped 7 of 9 rows:\n- row 2 (line 3), column emotion: found 'x7'" in log
     with pytest.raises(DataError, match="7 of 9 rows are bad"):
         read_faces(path)
 

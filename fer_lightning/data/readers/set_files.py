@@ -1,0 +1,107 @@
+"""Finds the files of a known set: whatever its letters' case, through links, and by the pattern of their names."""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path, PurePosixPath
+
+from fer_lightning.data.readers.entries import is_folder, subfolders, visible_entries
+from fer_lightning.data.readers.image_list import IMAGE_SUFFIXES
+
+DEEPEST = 6
+"""Folders within each other that are looked into."""
+
+SAMPLED = 10
+"""Images' names in each folder by which a set is recognised."""
+
+LOOKED_AT = 1_000
+"""Files of a folder among which these are looked for."""
+
+FOLDERS_SAMPLED = 1_000
+
+TRIED = 100
+"""Images of a table that are looked for, to find out which folder they are in."""
+
+
+def inner(root: Path, *paths: str) -> Path | None:
+    """Returns the first of these paths that there is below root, whatever its letters' case."""
+    for path in paths:
+        found: Path | None = root
+        for part in PurePosixPath(path).parts:
+            found = None if found is None else _entry(found, part)
+        if found is not None:
+            return found
+    return None
+
+
+def files_below(folder: Path) -> Iterator[str]:
+    """Yields the paths of the visible files below a folder, with /, in order; follows links, but not in circles."""
+    yield from _walk(folder, "", (os.path.realpath(folder),))
+
+
+def are_named(root: Path, pattern: re.Pattern[str]) -> bool:
+    """Checks that images have names of such a pattern: most of those in nearly every folder below root.
+
+    So a folder that has another set beside one with these names has not.
+    """
+    if not root.is_dir():
+        return False
+    fitting = []
+    samples = [(entry.name for entry in visible_entries(root) if not is_folder(entry))]
+    samples += [map(name_in, files_below(folder)) for folder in subfolders(root)[:FOLDERS_SAMPLED]]
+    for sample in samples:
+        if names := [*islice(filter(is_image_name, islice(sample, LOOKED_AT)), SAMPLED)]:
+            fitting.append(2 * sum(pattern.fullmatch(name) is not None for name in names) > len(names))
+    return sum(fitting) > 0.9 * len(fitting)
+
+
+def folder_with(root: Path, folders: Sequence[str], paths: Iterable[str]) -> Path | None:
+    """Returns the first of these folders below root that has any of the first paths in it."""
+    tried = [*islice(paths, TRIED)]
+    found = [path for name in folders if (path := inner(root, name)) is not None and path.is_dir()]
+    return next((folder for folder in found if any((folder / path).is_file() for path in tried)), None)
+
+
+def name_finder(names: Iterable[str]) -> Callable[[str], str]:
+    """Returns what finds a name among some, whatever the case of its letters and its ending; else the name itself."""
+    whole, stems = {}, {}
+    for name in names:
+        whole[name.lower()] = name
+        stems[os.path.splitext(name.lower())[0]] = name
+
+    def found(name: str) -> str:
+        small = name.lower()
+        return whole.get(small) or stems.get(os.path.splitext(small)[0]) or name
+
+    return found
+
+
+def is_image_name(path: str) -> bool:
+    return path.lower().endswith(IMAGE_SUFFIXES)
+
+
+def name_in(path: str) -> str:
+    """Returns the last part of a path with /."""
+    return path.rpartition("/")[2]
+
+
+def below(root: Path, path: Path) -> str:
+    """Returns a path below root, with / at its end; "" for root itself."""
+    relative = path.relative_to(root).as_posix()
+    return "" if relative == "." else f"{relative}/"
+
+
+def _walk(folder: Path, path: str, around: tuple[str, ...]) -> Iterator[str]:
+    for entry in visible_entries(folder):
+        if not is_folder(entry):
+            yield path + entry.name
+        elif len(around) <= DEEPEST and (real := os.path.realpath(entry.path)) not in around:
+            yield from _walk(Path(entry.path), f"{path}{entry.name}/", (*around, real))
+
+
+def _entry(folder: Path, name: str) -> Path | None:
+    if (folder / name).exists():
+        return folder / name
+    names = sorted(os.listdir(folder)) if folder.is_dir() else []
+    return next((folder / entry for entry in names if entry.lower() == name.lower()), None)

@@ -1,0 +1,22 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.conftest import Command
+from tests.data.drawn_sets import SETS
+from tests.runs import SHORT, run_of
+
+
+@pytest.mark.parametrize("form", ["RAF-DB", "CK+48"])
+def test_a_training_has_the_true_label_of_each_face(form: str, tmp_path: Path, run_command: Command) -> None:
+    truths = {truth.file: truth for truth in SETS[form](tmp_path / "faces")}
+    options = [option for option in SHORT if "max_epochs" not in option]
+    result = run_command("train.py", *options, "trainer.max_epochs=1", "data.path=faces", "data.size=48")
+    report = run_of(result, tmp_path) / "report"
+    tested = pd.read_csv(report / "predictions.csv")
+    assert len(tested) >= 10
+    assert tested.label.tolist() == [truths[file].emotion for file in tested.file]
+    assert f"{form} (" in result.stdout
+    if form == "RAF-DB":
+        assert sorted(tested.file) == sorted(file for file in truths if truths[file].part == "test")
