@@ -175,6 +175,37 @@ def labels(saved: Callable[[bytes], bytes]) -> Callable[[Path, int], None]:
     return check
 
 
+def png(image: int) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(IMAGES[image]).save(file, "PNG")
+    return file.getvalue()
+
+
+def image_table(folder: Path, case: int) -> None:
+    """Somebody's table of images: whatever it says, a face has the pixels of one of its images."""
+    for image in range(3):
+        (folder / f"{image}.png").write_bytes(png(image))
+    content = b"image,label,split,person\n0.png,happy,train,ann\n1.png,bored,val,bo\n2.png,sad,test,ann\n"
+    (folder / "faces.csv").write_bytes(mutated(content, "image table", case))
+    for path in (folder / "faces.csv", folder):
+        for _, _, pixels in (read(path) or {}).values():
+            assert pixels in {image.tobytes() for image in IMAGES}
+
+
+def webdataset(folder: Path, case: int) -> None:
+    """The same of a tar of images and classes; what is in its images has checksums."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as tar:
+        for image in range(3):
+            for name, content in ((f"{image}.png", png(image)), (f"{image}.json", b'{"label": "happy"}')):
+                info = tarfile.TarInfo(name)
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+    (folder / "train-000000.tar").write_bytes(mutated(file.getvalue(), "webdataset", case))
+    for _, _, pixels in (read(folder) or {}).values():
+        assert pixels in {image.tobytes() for image in IMAGES}
+
+
 def cache(folder: Path, case: int) -> None:
     """What it holds comes from the source, whatever became of it."""
     (folder / "fer2013.csv").write_bytes(CSV)
@@ -268,6 +299,8 @@ FORMS: dict[str, Callable[[Path, int], None]] = {
         lambda table: b"\xef\xbb\xbf" + table.replace(b",", b";").replace(b"\n", b"\r\n")
     ),
     "labels of pandas": labels(lambda table: b"," + table.replace(b"\n", b"\n1,", 3)),
+    "image table": image_table,
+    "webdataset": webdataset,
     "cache": cache,
     "checkpoint": checkpoint,
     "pickle of a checkpoint": pickle_of_checkpoint,

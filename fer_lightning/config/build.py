@@ -131,8 +131,10 @@ def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experimen
     if run.data.get("votes"):  # other faces have other votes
         run.data.votes.path = None if changes.data.path else data_state.votes
     if changes.data.path:
-        run.data.numbering = None  # other faces have other numbers
+        run.data.numbering = None  # other faces have other numbers, and other columns
         run.data.labels_from = run.data.angles = None
+        for key in run.data.get("columns") or {}:
+            run.data.columns[key] = None
     for group in ("data", "trainer"):
         _replace(run[group], changes[group], group)
     run.seed = 0 if run.seed is None else run.seed  # which testing does not use

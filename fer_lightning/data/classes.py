@@ -81,8 +81,11 @@ class ClassOptions:
         counts = torch.bincount(faces.labels, minlength=len(faces.class_names)).tolist()
         found = numbers_found(dict(zip(faces.class_names, counts, strict=True)), source)
         if not found:
+            log.info("%s: classes: %s", source, _counted(dict(zip(faces.class_names, counts, strict=True))))
             return faces
         meanings, left_out = meanings_of(found, self.numbering, own, source)
+        named = {f"{number} {meanings[number]}": found[number] for number in sorted(found) if number in meanings}
+        log.info("%s: classes: %s", source, _counted(named))
         names = tuple(dict.fromkeys(meanings.values()))
         new_labels = [
             names.index(meanings[int(name)]) if int(name) in meanings else LEFT_OUT for name in faces.class_names
@@ -176,6 +179,10 @@ def _log_left_out(faces: Faces, new_labels: Tensor, by: str, source: Path | str)
     ]
     if left_out:
         log.warning("%s: %s leaves out the faces of %s", source, by, ", ".join(left_out))
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} ({count:,})" for name, count in counts.items())
 
 
 def _refuse_repeated(key: str, names: Sequence[str]) -> None:

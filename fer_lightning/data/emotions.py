@@ -38,6 +38,9 @@ NUMBERINGS: Mapping[str, Mapping[int, str]] = {
 }
 """What each number means, by the data set whose order it is; folders sorted by name are "alphabetical"."""
 
+OWN_NUMBERINGS: Mapping[str, Mapping[int, str]] = {"ckextended": dict(enumerate((*EMOTIONS, "contempt")))}
+"""The same of data sets that are recognised, whose order nobody else has."""
+
 WITHOUT_EMOTION: Mapping[str, Mapping[int, str]] = {
     "affectnet": {8: "none", 9: "uncertain", 10: "no face"},
     "ferplus": {8: "unknown", 9: "not a face"},
@@ -82,4 +85,4 @@ def numbering_of(numbering: str, numbers: Iterable[int]) -> Mapping[int, str]:
     """Returns what numbers mean by a numbering's name; if alphabetical, that depends on there being seven or eight."""
     if numbering == "alphabetical" and max(numbers, default=0) > max(_SEVEN):
         return _EIGHT
-    return NUMBERINGS[numbering]
+    return OWN_NUMBERINGS[numbering] if numbering in OWN_NUMBERINGS else NUMBERINGS[numbering]

@@ -15,6 +15,7 @@ from fer_lightning.data.readers.ferplus import VotesOptions
 from fer_lightning.data.readers.image_choice import Angle, ImageChoice, LabelsFrom
 from fer_lightning.data.readers.image_list import PixelOptions
 from fer_lightning.data.readers.source import find_fer2013, read_faces
+from fer_lightning.data.readers.table_columns import given_columns
 from fer_lightning.data.split_faces import faces_to_test, split_faces
 from fer_lightning.data.splits import Folds, SplitOptions
 from fer_lightning.signature import Fraction, checked
@@ -47,6 +48,7 @@ class FERDataModule(FaceLoaders):
         path: a pixel CSV, an archive of one, or an image folder; None looks in $FER2013 and then in data/.
         augmentation: applied to training batches only.
         votes: FER+'s votes on these faces, which become their labels.
+        columns: of a table of images, for each of image, label, split and person; None looks for the usual names.
         drop_copies: leave out of training what is byte-identical with a face of val or test.
         on_bad_rows: refuse a source with rows that cannot be read ("error"), or leave these rows out ("drop").
         normalize: by the mean and deviation of the training split's own pixels ("dataset"), or by `mean` and `std`.
@@ -79,6 +81,7 @@ class FERDataModule(FaceLoaders):
         drop_copies: bool = False,
         numbering: Known | Sequence[str] | None = None,
         classes: Sequence[str] | Mapping[str, str | Sequence[str]] | None = None,
+        columns: Mapping[str, str | None] | None = None,
         labels_from: LabelsFrom | None = None,
         angles: Sequence[Angle] | None = None,
         size: Side | Literal["auto"] = "auto",
@@ -99,6 +102,7 @@ class FERDataModule(FaceLoaders):
         self.class_options = ClassOptions(numbering, classes)
         self.image_choice = ImageChoice(labels_from, angles)
         self.pixel_options, self.fit = PixelOptions(size, channels, fit), fit
+        self.columns = given_columns(columns)
         self.drop_copies, self.on_bad_rows = drop_copies, on_bad_rows
         self.normalize = normalize
         self.mean, self.std = per_channel("mean", mean, channels), per_channel("std", std, channels)
@@ -161,7 +165,7 @@ class FERDataModule(FaceLoaders):
         """Reads the source; for a network that is only measured, by its classes."""
         may_lack = bool(self.known_classes)
         faces = read_faces(
-            *(self.source, self.on_bad_rows, self.votes, self.pixel_options, self.class_options),
+            *(self.source, self.on_bad_rows, self.votes, self.pixel_options, self.class_options, self.columns),
             may_lack=may_lack,
             choice=self.image_choice,
         )

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from fer_lightning.data import DataError
-from fer_lightning.data.readers.archive import FORMS
 from fer_lightning.data.readers.ferplus import VotesOptions
+from fer_lightning.data.readers.forms_taken import FORMS
 from fer_lightning.data.readers.source import read_faces
 from fer_lightning.data.write_images import export, main
 from tests.data.faces_files import (

@@ -1,1 +1,1 @@
-"""Readers: each takes a path and returns Faces; source.py looks which of them a path needs."""
+"""Readers: each takes a path and returns Faces; recognition.py looks which of them a path needs."""

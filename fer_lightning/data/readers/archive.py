@@ -23,6 +23,7 @@ from fer_lightning.data.readers.bounded import (
     too_large,
     too_many_members,
 )
+from fer_lightning.data.readers.forms_taken import FORMS
 from fer_lightning.data.readers.pixel_header import read_header
 from fer_lightning.data.readers.pixel_text import short, some
 from fer_lightning.errors import DataError
@@ -35,12 +36,6 @@ DAMAGE = (
     NotImplementedError,  # of zipfile, for a version or a method that there is not
     RecursionError,  # of tarfile, for the long name of a long name of …
 )
-
-FORMS = """\
-- fer2013.csv (emotion,pixels,Usage), icml_face_data.csv or train.csv (emotion,pixels)
-- one of these as .gz, .xz or .zip, or inside a .tgz or .tar
-- a folder that holds one of these
-- a folder of images: train/<emotion>/*.jpg and test/<emotion>/*.jpg (jpg, png or bmp), or <emotion>/*.jpg"""
 
 
 @contextmanager
@@ -207,11 +202,22 @@ def _member(names: list[str], opened: Callable[[str], IO[bytes]], path: Path) ->
 
     names = [name for name in names if is_visible(name)]
     tables = [name for name in names if name.lower().endswith(".csv")]
-    member = table_named_fer2013(tables, path) or table_with_fitting_header(tables, header_error, path)
+    if "xl/workbook.xml" in names:
+        raise DataError(f"{path}: is an Excel workbook, expected a table as text. Save it as a CSV, in UTF-8.")
+    if member := table_named_fer2013(tables, path):
+        return member
+    others = [name for name in names if name not in tables]
+    with_images = len(others) > len(tables)
+    try:
+        member = table_with_fitting_header(tables, header_error, path)
+    except DataError:
+        if not with_images:
+            raise
     if member is None:
+        holds = f"{some(others) or 'no files'}, {'and no .csv of pixels' if tables else 'but no .csv'}"
         raise DataError(
-            f"{path}: this archive holds {some(names) or 'no files'}, but no .csv. Images and packed files are not "
-            "read from inside an archive: unpack it and give the folder as data.path."
+            f"{path}: this archive holds {holds}. Images and packed files are not read from inside an archive: unpack "
+            "it and give the folder as data.path."
         )
     return member
 

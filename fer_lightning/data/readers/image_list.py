@@ -99,11 +99,11 @@ class ImageList:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        return self.class_names or in_order(image.class_name for image in self.images)
+        return self.class_names or in_order(self.class_counts)
 
     @property
     def class_counts(self) -> Counter[str]:
-        return Counter(image.class_name for image in self.images)
+        return Counter(image.class_name for place, image in enumerate(self.images) if place not in self.bad)
 
 
 def own_size(found: ImageList) -> int:

@@ -7,18 +7,15 @@ and, where the faces have soft labels, one column per class name.
 """
 
 import logging
-import os
 from collections import Counter
-from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 
 from fer_lightning.data.faces import SHOWN, SPLITS, USAGES
 from fer_lightning.data.identity import Stamp, images_identity, mode_for_all, stamp
-from fer_lightning.data.readers.archive import is_visible
-from fer_lightning.data.readers.bounded import MOST_BAD_ROWS, MOST_IMAGES, too_many_files
+from fer_lightning.data.readers.bounded import MOST_BAD_ROWS, MOST_IMAGES
+from fer_lightning.data.readers.files_below import FilesBelow
 from fer_lightning.data.readers.image_list import ImageList, ListedImage
 from fer_lightning.data.readers.labels_table import (
     COLUMNS,
@@ -38,10 +35,12 @@ log = logging.getLogger(__name__)
 KNOWN_PARTS: tuple[tuple[str, ...], ...] = (USAGES, SPLITS, ("all",))
 
 
-def is_labelled(folder: Path) -> bool:
-    """Checks for a labels.csv of ours, in whatever dialect; raises OSError if there is one that cannot be read."""
-    file = folder / NAME
-    return folder.is_dir() and (file.is_file() or file.is_symlink()) and is_ours(file)
+def is_labelled(path: Path) -> bool:
+    """Checks for a labels.csv of ours, or a folder with one; raises OSError if there is one that cannot be read."""
+    if not path.is_dir():
+        return path.name == NAME and path.is_file() and is_ours(path)
+    file = path / NAME
+    return (file.is_file() or file.is_symlink()) and is_ours(file)
 
 
 def warn_of_foreign_table(folder: Path) -> None:
@@ -52,23 +51,21 @@ def warn_of_foreign_table(folder: Path) -> None:
         log.warning("%s is not read: found the columns %s, and ours has %s", file, columns_of(file), ours)
 
 
-def list_labelled(folder: Path) -> ImageList:
+def list_labelled(path: Path) -> ImageList:
     """Lists the images that labels.csv names. A line that cannot be, or one of two for an image, is a bad image.
 
     Whether the images are there and can be read shows when they are read.
     """
+    folder = path if path.is_dir() else path.parent
     table = LabelsTable.read(folder / NAME)
     part_names, class_names = _names(table)
     images, shares, bad = _images(table, part_names, class_names)
     stamps = {path: _stamp(folder / path) for place, (_, _, path, *_) in enumerate(images) if place not in bad}
-    files = {*islice(_files_below(folder), MOST_IMAGES + 1)}
-    if len(files) > MOST_IMAGES:
-        raise too_many_files(folder)
     return ImageList(
         root=folder,
         part_names=part_names,
         images=tuple(images),
-        ignored=tuple(sorted(files - {image.path for image in images} - {NAME})),
+        ignored=tuple(sorted(FilesBelow.of(folder).files - {image.path for image in images} - {NAME})),
         digest=images_identity(folder, stamps, table.content),
         mode=mode_for_all([*stamps.values(), _stamp(table.file)]),
         form=f"image folder with {NAME}",
@@ -191,10 +188,3 @@ def _stamp(image: Path) -> Stamp | None:
         return stamp(image.stat())
     except OSError:
         return None
-
-
-def _files_below(folder: Path) -> Iterator[str]:
-    for where, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if is_visible(name)]
-        below = Path(where).relative_to(folder)
-        yield from ((below / name).as_posix() for name in files if is_visible(name))

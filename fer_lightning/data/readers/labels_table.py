@@ -15,7 +15,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fer_lightning.data.emotions import EMOTIONS, FERPLUS_EMOTIONS, canonical, is_emotion
-from fer_lightning.data.readers.bounded import MAX_LINE, MOST_TABLE
+from fer_lightning.data.readers.delimited import (
+    DELIMITERS,
+    INDEX,
+    column_names,
+    content_of,
+    header_of,
+    is_separator,
+    start_of,
+    text_of,
+    whole_number,
+)
 from fer_lightning.data.readers.pixel_text import short, shown, some
 from fer_lightning.data.tables import plain_text
 from fer_lightning.errors import DataError
@@ -25,9 +35,6 @@ log = logging.getLogger(__name__)
 NAME = "labels.csv"
 COLUMNS = ("file", "part", "emotion", "label", "row")
 KNOWN_CLASSES: tuple[tuple[str, ...], ...] = (EMOTIONS, FERPLUS_EMOTIONS)
-DELIMITERS = ",;\t|"
-INDEX = re.compile(r"(index|unnamed: ?\d+)?")
-"""Names of the column that pandas adds: none the first time, one of these the second."""
 
 
 class Line(NamedTuple):
@@ -60,11 +67,11 @@ class LabelsTable:
 
     @classmethod
     def read(cls, file: Path) -> "LabelsTable":
-        content = _content(file)
-        text = _text(content, file)
-        header = _header(text)
-        delimiter = max(DELIMITERS, key=lambda delimiter: len({*COLUMNS} & {*_fields(header, delimiter)}))
-        names = tuple(canonical(name) for name in _fields(header, delimiter))
+        content = content_of(file)
+        text = text_of(content, file)
+        header = header_of(text)
+        delimiter = max(DELIMITERS, key=lambda delimiter: len({*COLUMNS} & {*column_names(header, delimiter)}))
+        names = tuple(canonical(name) for name in column_names(header, delimiter))
         while names and not names[-1]:  # a spreadsheet's empty columns
             names = names[:-1]
         _refuse_columns(file, names)
@@ -89,7 +96,7 @@ class LabelsTable:
         try:
             for fields in reader:
                 if not header_seen:
-                    header_seen = not _is_separator(self.delimiter.join(fields))
+                    header_seen = not is_separator(self.delimiter.join(fields))
                 elif any(field.strip() for field in fields):
                     yield reader.line_num, self._line(fields, places, soft_places)
         except csv.Error as error:
@@ -106,7 +113,7 @@ class LabelsTable:
             shares = self._shares([fields[place] for place in soft_places])
         except BadLineError as bad:
             return bad
-        return Line(file, part.lower(), canonical(emotion), _whole_number(label), shares)
+        return Line(file, part.lower(), canonical(emotion), whole_number(label), shares)
 
     def _shares(self, fields: list[str]) -> tuple[float, ...]:
         if self.delimiter != ",":  # so that a comma may stand for the point
@@ -122,54 +129,13 @@ class LabelsTable:
 
 
 def is_ours(file: Path) -> bool:
-    """Checks that a file's first lines name three of our columns, in whatever dialect."""
-    return len({*COLUMNS} & {*re.split(r"\W+", _start(file).lower())}) >= 3
+    """Checks that a file's first lines name four of our columns, in whatever dialect."""
+    return len({*COLUMNS} & {*re.split(r"\W+", start_of(file).lower())}) >= 4
 
 
 def columns_of(file: Path) -> str:
     """Returns the header of a file that is somebody else's, for a message."""
-    return shown(_start(file), 80)
-
-
-def _start(file: Path) -> str:
-    """Returns the header of whatever file, as far as it is text."""
-    with file.open("rb") as stream:
-        start = stream.read(MAX_LINE)
-    return _header(start.decode(_encoding(start), "replace").replace("\0", ""))
-
-
-def _encoding(content: bytes) -> str:
-    return "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-
-
-def _content(file: Path) -> bytes:
-    if file.stat().st_size > MOST_TABLE:
-        raise DataError(f"{file}: has more than {MOST_TABLE:,} bytes. Give a smaller folder as data.path.")
-    return file.read_bytes()
-
-
-def _text(content: bytes, file: Path) -> str:
-    try:
-        return content.decode(_encoding(content))
-    except UnicodeDecodeError as error:
-        raise DataError(f"{file}: cannot be read as a CSV in UTF-8 ({error}). Save it as CSV in UTF-8.") from error
-
-
-def _header(text: str) -> str:
-    """Returns the first line, or the second if the first only says what stands between the fields, as in sep=;"""
-    first, *others = [line.strip("\ufeff") for line in text[:MAX_LINE].splitlines()[:2]] or [""]
-    return others[0] if _is_separator(first) and others else first
-
-
-def _is_separator(line: str) -> bool:
-    return re.fullmatch(r"\s*sep=.?\s*", line, re.DOTALL) is not None
-
-
-def _fields(header: str, delimiter: str) -> tuple[str, ...]:
-    try:
-        return tuple(name.strip().lower() for name in next(csv.reader([header], delimiter=delimiter), []))
-    except csv.Error:
-        return ()
+    return shown(start_of(file), 80)
 
 
 def _refuse_columns(file: Path, names: tuple[str, ...]) -> None:
@@ -194,8 +160,3 @@ def _soft_names(names: tuple[str, ...]) -> tuple[str, ...]:
     """Returns FER2013's seven or FER+'s eight emotions, in that order, if the columns are exactly these and others."""
     emotions = set(filter(is_emotion, names))
     return next((known for known in KNOWN_CLASSES if {*known} == emotions), ())
-
-
-def _whole_number(text: str) -> str:
-    """Returns a label without the decimals that pandas and spreadsheets give whole numbers."""
-    return re.sub(r"[.,]0*$", "", text)

@@ -17,11 +17,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fer_lightning.data.emotions import canonical, in_order, is_emotion
+from fer_lightning.data.emotions import canonical, in_order, is_emotion, is_number
 from fer_lightning.data.faces import SHOWN, SIDE, USAGES, Faces, Reading
 from fer_lightning.data.readers.bounded import MAX_LINE, MOST_BAD_ROWS, MOST_BLANK_LINES
-from fer_lightning.data.readers.pixel_header import Header, read_header
+from fer_lightning.data.readers.pixel_header import FER2013_LABEL, Header, read_header
 from fer_lightning.data.readers.pixel_text import PIXELS, BadRowError, pixel_values, short, shown, values_one_by_one
+from fer_lightning.data.readers.table_columns import class_of
 from fer_lightning.errors import DataError
 
 ROWS_PER_BLOCK = 64  # half a megabyte of text: its intermediate arrays stay in the processor's cache
@@ -87,7 +88,7 @@ def parse_pixel_csv(stream: BinaryIO, name: str) -> Reading:
         form=f"CSV ({short(','.join(header.names))})",
         bad_rows=bad_rows,
         first_bad=tuple(first_bad),
-        numbering="fer2013" if header.label_name == "emotion" else "",
+        numbering="fer2013" if header.label_name == FER2013_LABEL else "",
     )
 
 
@@ -168,7 +169,7 @@ def _fields_used(header: Header, line: bytes) -> tuple[bytes, str, int]:
         count = f"{len(fields)} field{'s' * (len(fields) != 1)}"
         names = short(",".join(header.names))
         raise BadRowError(f"all columns: found {count}, expected {len(header.names)} ({names})")
-    name = NUMBERS.get(fields[header.label]) or _emotion(fields[header.label], header.label_name)
+    name = NUMBERS.get(fields[header.label]) or _word(fields[header.label], header.label_name)
     if header.usage is None:
         return fields[header.pixels], name, 0
     part = PARTS.get(fields[header.usage])
@@ -177,11 +178,16 @@ def _fields_used(header: Header, line: bytes) -> tuple[bytes, str, int]:
     return fields[header.pixels], name, part
 
 
-def _emotion(field: bytes, column: str) -> str:
+def _word(field: bytes, column: str) -> str:
+    """Returns the class that a word is: in FER2013's own column an emotion, in others whatever their classes are."""
     word = field.decode()
-    if not is_emotion(word):
-        raise BadRowError(f"column {column}: found {shown(field)}, expected a whole number from 0 to 99 or an emotion")
-    return canonical(word)
+    if is_emotion(word):
+        return canonical(word)
+    name = None if column == FER2013_LABEL else class_of(word)
+    if name is None or is_number(name):
+        expected = "an emotion" if column == FER2013_LABEL else "a class"
+        raise BadRowError(f"column {column}: found {shown(field)}, expected a whole number from 0 to 99 or {expected}")
+    return name
 
 
 def _split(line: bytes) -> list[bytes]:
