@@ -64,7 +64,7 @@ def refuse_unrebuildable(model: EmotionClassifier, data: FERDataModule) -> None:
         module = type(model.net).__module__
         raise ValueError(
             f"the network {network} is of {module}, which nobody trusts: what uses the run afterwards would not find "
-            f"it. Set {VARIABLE}={module} in the environment, also for test.py, resume=, loss.teacher and load_model"
+            f"it. Set {VARIABLE}={module} in the environment, also for a test, resume=, loss.teacher and load_model"
         )
     if problem := unsavable(dict(model.hparams), "model"):
         raise ValueError(problem)

@@ -35,9 +35,9 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchvision.transforms import v2
 
-from fer_lightning.config.typed_command import CONF
 from fer_lightning.data import FERDataModule
 from fer_lightning.data.readers.ferplus import VotesOptions
+from fer_lightning.installation import CONF
 from fer_lightning.nets.registry import VARIABLE, trusted_modules
 from fer_lightning.training.finetuning import Finetuning
 from fer_lightning.training.losses import CrossEntropy
@@ -140,8 +140,8 @@ def _only_trusted(what: str) -> str:
         return rule
     together = ",".join(filter(None, [os.environ.get(VARIABLE), what]))
     return (
-        f"{rule}. If you do trust {what}, set {VARIABLE}={together} in the environment, for train.py and for whatever "
-        f"uses the run afterwards: test.py, resume=, loss.teacher, load_model"
+        f"{rule}. If you do trust {what}, set {VARIABLE}={together} in the environment, for the training and for "
+        f"whatever uses the run afterwards: a test, resume=, loss.teacher, load_model"
     )
 
 

@@ -69,8 +69,8 @@ def network_maker(name: str) -> NetworkMaker:
         why = "".join(f"; {problem}" for problem in unimportable) + (f". Did you mean {near[0]}?" if near else "")
         raise ValueError(
             f"{name!r} is not the name of a network; there are {known}{why}. One of your own is registered by a module "
-            f"that you trust: set {VARIABLE}=mynets in the environment, for train.py and for whatever uses the run "
-            f"afterwards"
+            f"that you trust: set {VARIABLE}=mynets in the environment, for the training and for whatever uses "
+            f"the run afterwards"
         )
     return _makers[name]
 
@@ -120,9 +120,13 @@ def trusted_modules() -> list[str]:
     They are named by $FER_LIGHTNING_TRUST, with commas between several, or by an installed package's entry point in the
     group fer_lightning.trusted, whose value is the module.
     """
-    typed = os.environ.get(VARIABLE, "").split(",")
-    installed = [entry.value.partition(":")[0] for entry in entry_points(group=ENTRY_POINTS)]
-    return [name for name in map(str.strip, [*typed, *installed]) if name]
+    installed = [entry.value.partition(":")[0].strip() for entry in entry_points(group=ENTRY_POINTS)]
+    return [*typed_modules(), *filter(None, installed)]
+
+
+def typed_modules() -> list[str]:
+    """Returns those that $FER_LIGHTNING_TRUST names."""
+    return [name for name in map(str.strip, os.environ.get(VARIABLE, "").split(",")) if name]
 
 
 def _import_problem(name: str) -> str | None:
@@ -133,7 +137,10 @@ def _import_problem(name: str) -> str | None:
         package = name.rpartition(".")[0]
         if package and error.name == name:  # the name of something in a module
             return _import_problem(package)
-        return f"{name} cannot be imported: {error}"
+        top = str(error.name).partition(".")[0]
+        if top == name.partition(".")[0]:
+            return f"{name} cannot be imported: {error}. Give the command in the folder that has it, or install it"
+        return f"{name} cannot be imported: {error}. If {top} is yours too, list it as well: {VARIABLE}={name},{top}"
     except (Exception, SystemExit) as error:  # of a module of somebody's own, any
         return f"{name} cannot be imported: {type(error).__name__}: {error}"
     return None
