@@ -8,7 +8,7 @@ import lightning as L
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 
-from fer_lightning.commands.own_command import command_with_trust
+from fer_lightning.config.own_modules import command_on_run
 from fer_lightning.config.random_seed import SEED_FILE
 from fer_lightning.config.run_config import run_config
 from fer_lightning.config.typed_command import as_typed, command, config_options, override, shell_word
@@ -70,6 +70,6 @@ def log_what_is_where(run_dir: Path, page: Path, has_checkpoint: bool) -> None:
     log.info("weights      %s, or .pth", shown / "model.safetensors")
     log.info("report       %s", as_typed(page))
     if has_checkpoint:
-        log.info("test again   %s", command_with_trust("test.py", override("run_dir", shown)))
+        log.info("test again   %s", command_on_run("test.py", override("run_dir", shown)))
     board = Path("outputs") if shown.parts[:1] == ("outputs",) else shown
     log.info("TensorBoard  tensorboard --logdir %s", shell_word(board))

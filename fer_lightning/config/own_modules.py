@@ -5,6 +5,8 @@ taken for what Python, torch or Lightning mean by that name. Only the modules th
 for, and only if Python has not found them elsewhere.
 """
 
+import os
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.abc import MetaPathFinder
@@ -13,9 +15,9 @@ from pathlib import Path
 from types import ModuleType
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
 
-from fer_lightning.nets.registry import typed_modules
+from fer_lightning.config.typed_command import as_typed, command
+from fer_lightning.nets.trusted import VARIABLE, listed_modules
 
 
 class OwnModules(MetaPathFinder):
@@ -27,25 +29,33 @@ class OwnModules(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if path is None and fullname in {name.partition(".")[0] for name in typed_modules()}:
+        if path is None and fullname in {name.partition(".")[0] for name in listed_modules()}:
             return PathFinder.find_spec(fullname, self.folders, target)
         return None
 
 
 def find_own_modules() -> None:
     """Lets this process find them, be it the one that was started or one that runs a job of a sweep."""
-    hydra = HydraConfig.get()
-    folders = [folder.parent for folder in config_dirs(hydra)] + [Path(hydra.runtime.cwd)]
+    folders = [folder.parent for folder in _config_dirs()] + [Path(HydraConfig.get().runtime.cwd)]
     others = [finder for finder in sys.meta_path if not isinstance(finder, OwnModules)]
     sys.meta_path[:] = [*others, OwnModules(folders)]
 
 
-def config_dirs(hydra: DictConfig) -> Iterator[Path]:
-    """Yields the folder of --config-dir, if one was typed.
+def with_trust(line: str) -> str:
+    """Returns a command with the variable by which this process trusts other modules: it needs them too."""
+    trusted = os.environ.get(VARIABLE)
+    return f"{VARIABLE}={shlex.quote(trusted)} {line}" if trusted else line
 
-    Args:
-        hydra: the `hydra` part of the config of this process, never of a run: it says where code is looked for.
-    """
-    for source in hydra.runtime.config_sources:
-        if source.provider == "command-line":
-            yield Path(source.path)
+
+def command_on_run(script: str, *words: str) -> str:
+    """Returns a command that uses a run of this process, and finds the modules of somebody's own as this one has."""
+    elsewhere = [folder for folder in _config_dirs() if folder.parent != Path.cwd() and os.environ.get(VARIABLE)]
+    return with_trust(command(script, *(f"--config-dir={as_typed(folder)}" for folder in elsewhere), *words))
+
+
+def _config_dirs() -> Iterator[Path]:
+    """Yields the folder of --config-dir, if one was typed for this process; what a run's config has is never asked."""
+    if HydraConfig.initialized():
+        for source in HydraConfig.get().runtime.config_sources:
+            if source.provider == "command-line":
+                yield Path(source.path)

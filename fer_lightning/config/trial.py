@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from fer_lightning.data import FERDataModule
-from fer_lightning.nets.registry import VARIABLE, is_trusted
+from fer_lightning.nets.registry import is_trusted
+from fer_lightning.nets.trusted import VARIABLE
 from fer_lightning.training.checkpoint_content import FORMAT_VERSION
 from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.training.model_file import save_model

@@ -1,6 +1,6 @@
 """The networks by name: `register` makes one known, `create_network` makes one, a yaml of conf/model/ chooses one.
 
-A network of somebody's own needs no more than this, in a module that they trust (see `trusted_modules`):
+A network of somebody's own needs no more than this, in a module that they trust (see `nets.trusted`):
 
     @register("tiny")
     class Tiny(nn.Module):
@@ -10,19 +10,16 @@ A network of somebody's own needs no more than this, in a module that they trust
 import difflib
 import importlib
 import inspect
-import os
 import pkgutil
 from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
 from torch import nn
 
 from fer_lightning import nets
+from fer_lightning.nets.trusted import VARIABLE, trusted_modules
 from fer_lightning.signature import argument_error
 from fer_lightning.transforms.preprocessing import LARGEST
-
-VARIABLE, ENTRY_POINTS = "FER_LIGHTNING_TRUST", "fer_lightning.trusted"
 
 NetworkMaker = Callable[..., nn.Module]
 Maker = TypeVar("Maker", bound=NetworkMaker)
@@ -112,21 +109,6 @@ def is_trusted(name: str) -> bool:
     maker = network_maker(name)
     full_name = f"{maker.__module__}.{maker.__qualname__}."
     return is_built_in(name) or any(full_name.startswith(f"{module}.") for module in trusted_modules())
-
-
-def trusted_modules() -> list[str]:
-    """Returns the packages, modules and names that the user trusts: code of theirs that may be imported for a run.
-
-    They are named by $FER_LIGHTNING_TRUST, with commas between several, or by an installed package's entry point in the
-    group fer_lightning.trusted, whose value is the module.
-    """
-    installed = [entry.value.partition(":")[0].strip() for entry in entry_points(group=ENTRY_POINTS)]
-    return [*typed_modules(), *filter(None, installed)]
-
-
-def typed_modules() -> list[str]:
-    """Returns those that $FER_LIGHTNING_TRUST names."""
-    return [name for name in map(str.strip, os.environ.get(VARIABLE, "").split(",")) if name]
 
 
 def _import_problem(name: str) -> str | None:
