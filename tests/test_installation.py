@@ -62,6 +62,14 @@ def test_a_checkout_has_the_version_of_its_pyproject() -> None:
     assert f"\n## {VERSION}" in (REPOSITORY / "CHANGELOG.md").read_text("utf-8")
 
 
+def test_importing_the_package_imports_hardly_anything() -> None:
+    code = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); import fer_lightning; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True, capture_output=True, text=True).stdout
+    assert {"fer_lightning"} == set(loaded.split()) & {
+        "fer_lightning", "fer_lightning.installation", "importlib.metadata", "subprocess", "tomllib", "torch", "hydra",
+    }  # fmt: skip
+
+
 def test_a_clone_records_its_commit_and_whether_it_was_changed(tmp_path: Path) -> None:
     clone = repository(copied(tmp_path / "clone"))
     commit = git(clone, "rev-parse", "--short", "HEAD")
