@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from fer_lightning.installation import code_version
+from fer_lightning.installation import NAME, code_version, package_version
 
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "numpy")
 
@@ -26,7 +26,7 @@ def provenance(command: str, accelerator: str, devices: int = 1) -> dict[str, st
         "commit": code_version(),
         "machine": (f"{devices} × " if devices > 1 else "") + machine(accelerator),
         "threads": torch.get_num_threads(),
-        "versions": f"Python {platform.python_version()}, {versions}",
+        "versions": f"Python {platform.python_version()}, {NAME} {package_version()}, {versions}",
     }
 
 
