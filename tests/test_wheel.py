@@ -161,14 +161,14 @@ def test_the_commit_of_the_repository_around_it_is_not_recorded(
 
 
 def test_two_runs_of_a_sweep_make_one_table_elsewhere(home: Home, few_faces: Path, tmp_path: Path) -> None:
-    line = f"FER_LIGHTNING_TRUST=mynets fer-train -m --config-dir {home.folder / 'myconf'} model=tiny seed=0,1"
+    options = f"--config-dir={home.folder / 'myconf'}"
+    line = f"FER_LIGHTNING_TRUST=mynets fer-train -m {options} model=tiny seed=0,1"
     swept = home.run(line, *SHORT[1:], "trainer.max_epochs=1", f"data.path={few_faces}", cwd=str(tmp_path))
     assert swept.returncode == 0, swept.stderr
-    assert f"it goes on with\n  fer-train --config-dir={home.folder / 'myconf'} -m model=tiny" in swept.stdout
+    assert f"goes on with\n  FER_LIGHTNING_TRUST=mynets fer-train {options} -m model=tiny" in swept.stdout
     (sweep,) = (tmp_path / "outputs" / "sweep").iterdir()
     table = pd.read_csv(sweep / "sweep.csv")
     assert sorted(table["seed"]) == [0, 1]
     assert list(table["state"]) == ["done", "done"]
-    job = sweep / "0"
-    again = f"test again   FER_LIGHTNING_TRUST=mynets fer-test --config-dir={home.folder / 'myconf'} run_dir="
-    assert f"{again}{job.relative_to(tmp_path)}\n" in swept.stdout
+    job = (sweep / "0").relative_to(tmp_path)
+    assert f"test again   FER_LIGHTNING_TRUST=mynets fer-test {options} run_dir={job}\n" in swept.stdout
