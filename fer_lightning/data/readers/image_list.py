@@ -72,7 +72,7 @@ class ListedImage(NamedTuple):
     part: int  # index into the list's part_names
     class_name: str  # perhaps a number
     path: str  # below the list's root, with /
-    person: str = ""  # "" where that is not known
+    person: str = ""  # "" where that is not known: then those of the whole list are not
     box: tuple[float, float, float, float] | None = None  # of the face: left, top, right, bottom, in pixels
 
 
@@ -93,6 +93,7 @@ class ImageList:
     bad: Mapping[int, str] = field(default_factory=dict)  # places in `images` of what is no face, and why
     numbering: str = ""  # the order of the numbers that are its classes, where its form has one: see `emotions`
     content: Callable[[str], bytes] | None = None  # of an image by its path, where it is no file below root
+    several_of_each: bool = False  # the set has several pictures of each person, whether their names are there or not
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -164,6 +165,7 @@ def read_images(found: ImageList, to_pixels: PixelFormat) -> Reading:
         files=tuple(_printable(image.path) for image in kept),
         soft_labels=None if found.soft_labels is None else torch.from_numpy(found.soft_labels[good]),
         persons=_persons([image.person for image in kept]),
+        several_of_each=found.several_of_each,
     )
     form = f"{found.form} ({', '.join(found.part_names)})"
     bad_rows = int((~good).sum())
