@@ -23,12 +23,13 @@ from fer_lightning.data.batches import (
     training_loader,
 )
 from fer_lightning.data.classes import ClassOptions, Known, matched
+from fer_lightning.data.cuts import Folds
 from fer_lightning.data.faces import Faces
 from fer_lightning.data.readers.ferplus import VotesOptions
 from fer_lightning.data.readers.image_list import PixelOptions
 from fer_lightning.data.readers.source import find_fer2013, read_faces
 from fer_lightning.data.split_faces import faces_to_test, split_faces
-from fer_lightning.data.splits import Folds, SplitOptions
+from fer_lightning.data.splits import SplitOptions
 from fer_lightning.errors import DataError
 from fer_lightning.signature import Fraction, checked
 from fer_lightning.transforms.augment import Augmentation
@@ -126,6 +127,7 @@ class FERDataModule(L.LightningDataModule):
         self.faces: Faces | None = None
         self.rows: dict[str, Tensor] = {}
         self.also_in_train: dict[str, Tensor] = {}  # of val and test: which faces have a byte-identical one
+        self.notes: tuple[str, ...] = ()  # sentences on persons that are in several splits
 
     def setup(self, stage: str | None = None) -> None:
         """Reads and splits the source, once, and logs what is in each split.
@@ -135,8 +137,7 @@ class FERDataModule(L.LightningDataModule):
         """
         if self.faces is not None:
             return
-        self.source = Path(find_fer2013() if self.path is None else self.path).expanduser().absolute()
-        faces = self._faces()
+        faces = self.source_faces()
         self.size = faces.images.shape[-1]
         if stage == "test":
             split = faces_to_test(faces, self.splits, self.trained_on, self.chosen_on)
@@ -146,6 +147,7 @@ class FERDataModule(L.LightningDataModule):
                 self.mean, self.std = mean_and_std(faces.images, split.rows["train"])
         self.faces, self.rows, self.origins, self.also_in_train = faces, split.rows, split.origins, split.also_in_train
         self.trained_on, self.chosen_on, self.labelled = split.trained_on, split.chosen_on, split.labelled
+        self.notes = split.notes
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -234,8 +236,9 @@ class FERDataModule(L.LightningDataModule):
         self.pixel_options = PixelOptions(state_dict["size"], channels, state_dict["fit"])
         self.trained_on, self.chosen_on = state_dict["trained_on"], state_dict["chosen_on"]
 
-    def _faces(self) -> Faces:
-        """Reads the source; for a network that is only measured, by its classes."""
+    def source_faces(self) -> Faces:
+        """Reads the whole source; for a network that is only measured, by its classes."""
+        self.source = Path(find_fer2013() if self.path is None else self.path).expanduser().absolute()
         may_lack = bool(self.known_classes)
         faces = read_faces(
             self.source, self.on_bad_rows, self.votes, self.pixel_options, self.class_options, may_lack=may_lack

@@ -75,7 +75,7 @@ def flipped(place: float) -> Callable[[Path, Path], None]:
         (truncated, "damaged or unreadable"),
         (emptied, "damaged or unreadable"),
         (replaced_by_text, "damaged or unreadable"),
-        (of_an_older_schema, "of schema 0, not 6"),
+        (of_an_older_schema, "of schema 0, not 7"),
         (with_other_part_names, "damaged (its checksum differs)"),
         *((flipped(place), "") for place in (0, 0.001, 0.01, 0.02)),
         *((flipped(place), "damaged (its checksum differs)") for place in (0.1, 0.5, 0.99, 0.99999)),
