@@ -50,13 +50,20 @@ class GridSweeper(BasicSweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         from fer_lightning.sweep.jobs import PLAN, STUDY_FILE, continuing, held, refuse_other_jobs
+        from fer_lightning.sweep.person_folds import leaves_folds_open, person_folds
 
         assert self.config is not None
         assert self.hydra_context is not None
-        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        batches = self.split_arguments(parser.parse_overrides([*self._parse_config(), *arguments]), self.max_batch_size)
+        loader = self.hydra_context.config_loader
+        parser = OverridesParser.create(config_loader=loader)
         folder = Path(self.config.hydra.sweep.dir)
         try:
+            if leaves_folds_open(self._parse_config(), arguments):
+                one_each = parser.parse_overrides([*self._parse_config(), *arguments, "data.fold=0"])
+                (jobs,) = self.split_arguments(one_each, None)
+                arguments = [*arguments, f"data.fold=range({person_folds(self.config, loader, jobs)})"]
+            overrides = parser.parse_overrides([*self._parse_config(), *arguments])
+            batches = self.split_arguments(overrides, self.max_batch_size)
             with held(folder):
                 jobs = [list(filter_overrides(job)) for batch in batches for job in batch]
                 if (folder / STUDY_FILE).exists():
