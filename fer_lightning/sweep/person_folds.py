@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 
 from hydra.core.config_loader import ConfigLoader
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
 
 from fer_lightning.config.parts import made
 from fer_lightning.config.run_config import refuse_untrusted
@@ -47,6 +47,8 @@ def person_folds(config: DictConfig, loader: ConfigLoader, jobs: Sequence[Sequen
 
 
 def _persons(cfg: DictConfig) -> int:
+    with open_dict(cfg):
+        del cfg["hydra"]  # as a job gets its config
     refuse_untrusted(cfg)
     data: FERDataModule = made("data", cfg.data)
     try:
