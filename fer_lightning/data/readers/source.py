@@ -75,7 +75,7 @@ def read_faces(
         if lists is list_images:
             warn_of_foreign_table(source)
         images = lists(source) if lists else None
-        identity = file_identity(source) if images is None else images.digest
+        identity = file_identity(source) if images is None else ""
     except OSError as error:
         where = f"{short(str(path))}: cannot be read ({short(str(error))})"
         raise DataError(f"{where}. Give a readable file or folder as data.path.") from error
@@ -86,7 +86,7 @@ def read_faces(
         images = (choice or ImageChoice()).chosen(images)
         classes.refuse_unnamed(images.class_counts, source, images.numbering)
         to_pixels = pixels.pixel_format(own_size(images))
-        identity = f"{identity}, {to_pixels}"
+        identity = f"{images.digest}, {to_pixels}"
     reading = cached_reading(source, identity)
     if reading is not None and (reading.bad_rows == 0 or on_bad_rows == "drop"):
         came_from = "from the cache"
