@@ -1,6 +1,8 @@
-# make train | test | nightly | lint | types | docs | format | lock | clean; the first call makes .venv from requirements.lock
+# make train | test | nightly | lint | types | docs | wheel | oldest | format | lock | clean; the first call makes .venv from
+# requirements.lock
 PYTHON ?= python3
-BIN := .venv/bin
+SCRIPTS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
+BIN := .venv/$(SCRIPTS)
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
@@ -8,7 +10,7 @@ INSTALLED := .venv/.installed
 FUZZ_CASES ?= 10000
 FUZZ_SEED ?= $(shell date +%Y%m%d)
 
-.PHONY: help install train test nightly lint types docs check format lock clean
+.PHONY: help install train test nightly lint types docs check wheel oldest format lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,8 +18,11 @@ help: ## list these targets
 train: install ## train ResNet18 on the drawn demo faces, then test it (ARGS="model=deep_emotion" adds overrides)
 	$(BIN)/python train.py $(ARGS)
 
-test: install ## run the tests
-	$(BIN)/python -m pytest -n auto --maxprocesses=8 --dist=loadfile --no-loadscope-reorder $(ARGS)
+# One more than there are cores: many tests wait for a command that they have started.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(8, (os.cpu_count() or 1) + 1))')
+
+test: install ## run the tests (ARGS="tests/nets" a part of them)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 nightly: install ## fuzz the readers with 10,000 cases, which differ from day to day; the slow tests; kills at random moments
 	FUZZ_CASES=$(FUZZ_CASES) FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest tests/test_fuzzing.py tests/data/test_cache.py $(ARGS)
@@ -38,6 +43,18 @@ types: install ## mypy --strict on the package
 docs: install ## the documentation, into site/index.html; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
+wheel: install ## build the package into dist/, and test it in an environment of its own
+	$(BIN)/uv build --quiet --wheel --out-dir dist
+	$(BIN)/python -m pytest tests/test_wheel.py tests/test_installation.py $(ARGS)
+
+# Old releases run here beside today's releases of what they need themselves, and warn of what is deprecated in those.
+oldest: install ## run the tests with everything that pyproject.toml names at its lower bound, in .venv-oldest (6 GB on Linux)
+	$(PYTHON) -m venv --clear .venv-oldest
+	$(BIN)/uv pip install --python .venv-oldest/$(SCRIPTS)/python --resolution lowest-direct --editable '.[sweeps,postgres]'
+	$(BIN)/uv pip install --python .venv-oldest/$(SCRIPTS)/python pytest pytest-xdist hypothesis
+	.venv-oldest/$(SCRIPTS)/python -m pytest -n auto --maxprocesses=8 --dist=loadfile --no-loadscope-reorder \
+		-W ignore::DeprecationWarning -W ignore::FutureWarning -W ignore::PendingDeprecationWarning $(ARGS)
+
 format: install ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -52,9 +69,9 @@ $(INSTALLED): requirements.lock
 	$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock
 	@touch $@
 
-lock: install ## solve pyproject.toml anew into requirements.lock
+lock: install ## solve pyproject.toml again into requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade --python-version 3.11 --extra dev --extra sweeps \
 		--extra docs --no-header --no-emit-index-url pyproject.toml -o requirements.lock
 
 clean: ## remove .venv and caches; outputs/ and data/ stay
-	rm -rf .venv site .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-oldest dist site .mypy_cache .pytest_cache .ruff_cache

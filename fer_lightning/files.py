@@ -22,7 +22,7 @@ REFUSED = "is damaged, or holds more than plain tensors, which is not executed"
 
 @contextmanager
 def written_whole(file: Path, mode: int = 0o666) -> Iterator[Path]:
-    """Yields a temporary name beside `file`, which becomes `file` when the block ends and is gone if it fails.
+    """Yields a temporary name next to `file`, which becomes `file` when the block ends and is gone if it fails.
 
     So two processes at once do not meet, and a killed one leaves no half file under the real name. The file has the
     permissions `mode` without those of the umask, whatever writes it: safetensors makes files for their owner alone.

@@ -11,8 +11,8 @@ import time
 from typing import NoReturn
 
 GRACE = 5.0
-"""Seconds that another process than the first waits before it tells of a mistake. If the first has made the same one,
-it has ended by then, and torchrun or srun has ended this one with it: so each mistake is told once."""
+"""Seconds that another process than the first waits before it reports a mistake. If the first has made the same one,
+it has ended until then, and torchrun or srun has ended this one with it: so each mistake is reported once."""
 
 
 def process_rank() -> int:
@@ -22,7 +22,7 @@ def process_rank() -> int:
         return int(environment["RANK"])
     if processes_of_srun() > 1:
         return int(environment["SLURM_PROCID"])
-    return int(environment.get("LOCAL_RANK", 0))  # one that Lightning has started, beside the first
+    return int(environment.get("LOCAL_RANK", 0))  # one that Lightning has started, after the first
 
 
 def processes_started() -> int:

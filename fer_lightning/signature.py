@@ -1,6 +1,6 @@
 """Checks that arguments fit the types and ranges that a signature declares, before anything is done with them.
 
-A range stands beside its parameter, as `width: Annotated[int, Field(ge=1)] = 64`.
+A range is declared with its parameter, as `width: Annotated[int, Field(ge=1)] = 64`.
 """
 
 import difflib
@@ -13,7 +13,6 @@ from typing import Annotated, Any, Literal, ParamSpec, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
-from torch import Tensor
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -21,10 +20,15 @@ R = TypeVar("R")
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 """A share of something that must not be all of it."""
 
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 PYTHON_ONLY = ("is_instance_of", "needs_python_object")
 """pydantic's errors about Tensor, Accelerator and the like, which nobody types on a command line."""
+
+UNRESOLVED = (NameError, TypeError, AttributeError)
+"""Errors of annotations that name what is not there."""
 
 LONGEST_VALUE = 500
 """Characters of a value that a message shows."""
@@ -47,12 +51,31 @@ def argument_error(target: Callable[..., Any], arguments: Mapping[str, Any]) -> 
             near = difflib.get_close_matches(name, parameters, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             return f"{name} is not an argument of {target.__qualname__}{hint}"
-        if name not in hints or (_is_for(Tensor, hints[name]) and _is_list_of_numbers(value)):
+        if name not in hints or (_takes_tensor(hints[name]) and _is_list_of_numbers(value)):
             continue
-        try:
-            _adapter(hints[name]).validate_json(json.dumps(value, default=str), strict=True)
-        except ValidationError as error:
-            return _sentence(name, hints[name], value, error)
+        if problem := value_error(name, hints[name], value):
+            return problem
+    return None
+
+
+def value_error(name: str, hint: Any, value: Any) -> str | None:
+    """Returns what is wrong with a value for a parameter of this name and annotation, in one sentence; None if it fits.
+
+    As strict as `argument_error`.
+    """
+    try:
+        _adapter(hint).validate_json(json.dumps(value, default=str), strict=True)
+    except ValidationError as error:
+        return _sentence(name, hint, value, error)
+    return None
+
+
+def unresolved_annotation(target: Callable[..., Any]) -> str | None:
+    """Returns why the annotations of a target cannot be looked up, so that its arguments are not checked; or None."""
+    try:
+        _resolved_hints(target)
+    except UNRESOLVED as error:
+        return str(error)
     return None
 
 
@@ -71,7 +94,8 @@ def checked(target: Callable[P, R]) -> Callable[P, R]:
 def refuse_out_of_range(target: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
     """Refuses an argument outside the range, or the choices, that target's annotation of it declares.
 
-    Other arguments are not looked at: only those whose annotation has a `Field` or a `Literal` in it.
+    Other arguments are not looked at: only those whose annotation has a `Field` or a `Literal` in it. A text is no
+    number, and neither is a bool, though Python's numbers of any kind are.
 
     Raises:
         ValueError: names the first such argument, what it is and what it must be.
@@ -79,14 +103,14 @@ def refuse_out_of_range(target: Callable[..., Any], arguments: Mapping[str, Any]
     for name, (hint, adapter) in _declared(target).items():
         if name in arguments:
             try:
-                adapter.validate_python(arguments[name])
+                _validate(adapter, arguments[name])
             except ValidationError as error:
                 raise ValueError(_sentence(name, hint, arguments[name], error)) from None
 
 
 def tensor_arguments(target: Callable[..., Any]) -> list[str]:
     """Returns the arguments of target that are tensors, as weights of classes are; a config has lists for them."""
-    return [name for name, hint in _hints(target).items() if _is_for(Tensor, hint)]
+    return [name for name, hint in _hints(target).items() if _takes_tensor(hint)]
 
 
 def _hints(target: Callable[..., Any]) -> dict[str, Any]:
@@ -94,7 +118,7 @@ def _hints(target: Callable[..., Any]) -> dict[str, Any]:
         return {}
     try:
         return _resolved_hints(target)
-    except (NameError, TypeError):  # WandbLogger's annotations name classes of wandb, which need not be installed
+    except UNRESOLVED:  # WandbLogger's annotations name classes of wandb, which need not be installed
         return {}
 
 
@@ -115,8 +139,22 @@ def _adapter(hint: Any) -> TypeAdapter[Any]:
         return TypeAdapter(hint)
 
 
-def _is_for(kind: type, hint: Any) -> bool:
-    return hint is kind or kind in typing.get_args(hint)
+def _validate(adapter: TypeAdapter[Any], value: Any) -> None:
+    """Validates texts and bools as strictly as those of a config, everything else as Python's duck typing does."""
+    if _has_text_or_bool(value):
+        adapter.validate_json(json.dumps(value, default=str), strict=True)
+    else:
+        adapter.validate_python(value)
+
+
+def _has_text_or_bool(value: Any) -> bool:
+    return isinstance(value, str | bool) or (isinstance(value, list | tuple) and any(map(_has_text_or_bool, value)))
+
+
+def _takes_tensor(hint: Any) -> bool:
+    """Checks whether a hint is torch's Tensor, or a union with it, without importing torch."""
+    names = {(getattr(one, "__module__", ""), getattr(one, "__name__", "")) for one in (hint, *typing.get_args(hint))}
+    return ("torch", "Tensor") in names
 
 
 def _is_list_of_numbers(value: Any) -> bool:

@@ -35,7 +35,7 @@ def run_in(
         drawn: whether its charts show something. Most tests do not look at them, and they take half of the time.
 
     Raises:
-        TimeoutError: it takes longer than so many seconds.
+        TimeoutError: it takes longer than that, in seconds.
     """
     with tempfile.TemporaryDirectory() as name:
         printed = [Path(name) / stream for stream in ("stdout", "stderr")]
@@ -71,7 +71,7 @@ def run_until(
 
 
 def run_afresh(folder: Path, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Does the same without the server: for a command that shares out threads, which torch has counted by then."""
+    """Does the same without the server: joblib's workers are left waiting by a process that was forked."""
     command = [sys.executable, str(REPOSITORY / script), *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, check=False)
 

@@ -47,7 +47,7 @@ def test_others_feed_the_same_faces_as_we_do(few_faces: Path, tmp_path: Path) ->
         assert next(iter(loader))[0].shape == (32, 1, SIDE, SIDE)
 
 
-def test_a_step_of_train_py_its_floor_and_the_usual_loop_are_timed(few_faces: Path, tmp_path: Path) -> None:
+def test_a_step_its_floor_and_the_usual_loop_are_timed(few_faces: Path, tmp_path: Path) -> None:
     ways = epoch.ours_and_floor(tmp_path, few_faces, "deep_emotion", 3, "data.batch_size=32", "trainer.accelerator=cpu")
     ways["people"] = lambda: epoch.peoples_loop(people.DataFrameFaces(few_faces), "deep_emotion", 1)
     row = epoch.row("deep_emotion", medians(ways, repeats=1, warm_up=0))

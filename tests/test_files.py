@@ -72,7 +72,7 @@ def test_nothing_is_written_under_its_own_name_bit_by_bit() -> None:
             assert whole.search(line), f"{file}: {line}"
 
 
-def test_weights_that_a_full_disk_has_no_room_for_end_in_the_usual_message(tmp_path: Path) -> None:
+def test_weights_on_a_full_disk_end_in_the_usual_message(tmp_path: Path) -> None:
     model = EmotionClassifier("deep_emotion", CLASSES)
     (tmp_path / "model.safetensors").write_text("of before")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -45,12 +45,15 @@ INTERNAL_ATTRIBUTES = {
     "_layer_sync": {"config/devices.py"},
     "_start_method": {"config/devices.py"},
     "_batches_that_stepped": {"callbacks/fit_loop.py"},
-    "fit_loop": {"callbacks/fit_loop.py", "data/batches.py", "data/module.py"},
+    "fit_loop": {"callbacks/fit_loop.py", "data/batches.py", "data/loaders.py"},
 }
 """What libraries have for themselves alone, and the files that use it: test_internals.py says if it is gone."""
 
-LONGEST = 250
-"""Lines of a module."""
+LONGEST_MODULE = 250
+"""Lines."""
+
+LONGEST_TEST_NAME = 60
+"""Characters: a promise is read at a glance."""
 
 
 def imports(source: str) -> Iterator[tuple[str, str]]:
@@ -150,7 +153,37 @@ def test_an_import_by_the_rules_is_not(file: str, source: str) -> None:
 
 
 def test_no_module_is_too_long() -> None:
-    assert [file for file in FILES if len((PACKAGE / file).read_text("utf-8").splitlines()) > LONGEST] == []
+    assert [file for file in FILES if len((PACKAGE / file).read_text("utf-8").splitlines()) > LONGEST_MODULE] == []
+
+
+def long_test_names(source: str) -> list[str]:
+    """Returns the functions of a module of tests whose names are too long."""
+    functions = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef))
+    return [one.name for one in functions if one.name.startswith("test_") and len(one.name) > LONGEST_TEST_NAME]
+
+
+def test_names_of_tests_are_short() -> None:
+    files = sorted((REPOSITORY / "tests").rglob("test_*.py"))
+    assert {file.name: names for file in files if (names := long_test_names(file.read_text("utf-8")))} == {}
+    assert long_test_names(f"class A:\n  def test_{'a' * 56}(self): ...\ndef test_b(): ...") == [f"test_{'a' * 56}"]
+
+
+def own_constants(source: str) -> set[str]:
+    """Returns the public constants, in capitals, that a module defines."""
+    assigned = (node for node in ast.parse(source).body if isinstance(node, ast.Assign | ast.AnnAssign))
+    targets = (target for one in assigned for target in getattr(one, "targets", None) or [getattr(one, "target", one)])
+    names = {name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}
+    return {name for name in names if name.isupper() and not name.startswith("_")}
+
+
+def test_a_constant_has_one_value_in_the_package() -> None:
+    files: dict[str, list[str]] = {}
+    for file in FILES:
+        if not file.startswith("data/"):  # where each form of data has its own labels and columns
+            for name in own_constants((PACKAGE / file).read_text("utf-8")):
+                files.setdefault(name, []).append(file)
+    assert {name: where for name, where in files.items() if len(where) > 1} == {}
+    assert own_constants("A, B = 1, 2\nC: int = 3\n_D = 4\ne = 5") == {"A", "B", "C"}
 
 
 def test_nothing_lies_loose_at_the_root() -> None:

@@ -28,7 +28,7 @@ def test_the_fit_loop_has_what_callbacks_fit_loop_reaches_for(idle: L.Trainer) -
     assert loop.epoch_loop._batches_that_stepped == 0
 
 
-def test_the_loops_state_has_the_counts_that_a_checkpoint_settles(idle: L.Trainer) -> None:
+def test_the_loops_state_has_the_counts_of_a_checkpoint(idle: L.Trainer) -> None:
     state = idle.fit_loop.state_dict()
     counts = {"ready", "started", "processed", "completed"}
     assert set(state["epoch_progress"]) == {"total", "current"}

@@ -83,7 +83,7 @@ def test_two_processes_leave_one_folder_and_say_each_thing_once(
     assert result.stderr == ""
 
 
-def test_two_processes_train_and_measure_as_one_with_the_double_batch(
+def test_two_processes_train_as_one_with_the_double_batch(
     of_two: tuple[Path, subprocess.CompletedProcess[str]], uneven_faces: Path, composed: Compose, tmp_path: Path
 ) -> None:
     (two,) = of_two[0].glob("outputs/train/*")
@@ -154,7 +154,7 @@ def steps_of(run: Path) -> int:
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("whom", ["the first", "the other"])
-def test_two_processes_of_which_one_is_stopped_go_on_as_if_never_so(
+def test_two_processes_of_which_one_is_stopped_go_on(
     whom: str, few_faces: Path, run_in: Command, tmp_path: Path
 ) -> None:
     options: tuple[str, ...] = (*SHORT, f"data.path={few_faces}", "trainer.max_epochs=4", "data.batch_size=2")
@@ -202,7 +202,7 @@ def test_a_process_knows_which_of_how_many_it_is(
     assert (process_rank(), processes_started()) == (rank, started)
 
 
-def test_a_mistake_that_only_a_later_process_meets_is_told_by_it(
+def test_a_mistake_of_a_later_process_is_reported_by_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("RANK", "1")

@@ -1,6 +1,8 @@
 """Ranges that a signature declares are kept to, by configs and in Python alike."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
@@ -10,6 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from fer_lightning.signature import Fraction, argument_error, checked, tensor_arguments
+from tests.scripts import REPOSITORY
 
 
 @checked
@@ -53,6 +56,25 @@ def test_values_within_their_ranges_arrive_as_they_are() -> None:
     share, arrived = declared("x", np.float64(0.25), sizes, size=np.int64(3), folds=None)  # type: ignore[arg-type]
     assert (share, arrived is sizes) == (0.25, True)
     assert declared("x") == (0.5, ())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"share": "0.5"}, "share is '0.5': it should be a valid number"),
+        ({"share": False}, "share is False: it should be a valid number"),
+        ({"sizes": ["8"]}, "sizes is ['8']: it should be a valid integer"),
+        ({"folds": "5"}, "folds is '5': it should be a valid integer"),
+    ],
+)
+def test_a_text_or_a_bool_is_no_number_in_python_either(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        declared("x", **arguments)  # type: ignore[arg-type]
+
+
+def test_torch_is_not_needed_to_check_a_value() -> None:
+    code = "import sys, fer_lightning.config.plain_checks; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False).returncode == 0
 
 
 def test_a_long_value_is_shortened_in_the_message() -> None:

@@ -1,1 +1,1 @@
-"""What conf/callbacks and conf/logger name: checkpoints, progress, stop signals, pictures."""
+"""Classes that conf/callbacks and conf/logger name: checkpoints, progress, stop signals, pictures."""

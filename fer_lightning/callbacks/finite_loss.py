@@ -23,7 +23,7 @@ class FiniteLoss(Callback):
     """Looks at each loss before the optimizer's step, and at what val was measured to be.
 
     On a GPU that does not stop the queue of work: the flag is copied behind the forward pass, and waited for while the
-    backward pass runs. Several processes agree on it: all raise what the first with such a loss has to tell.
+    backward pass runs. Several processes agree on it: all raise the error of the first with such a loss.
 
     Raises:
         NonFiniteLossError: in training.

@@ -12,7 +12,7 @@ from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from fer_lightning.files import written_whole
 
 Row = dict[Any, Any]
-"""Of a CSV, by its columns; csv.DictReader puts what is beyond them under None."""
+"""One row of a CSV, by column; csv.DictReader puts what is beyond them under None."""
 
 
 class MetricsCsv(CSVLogger):

@@ -1,4 +1,4 @@
-"""What is seen while a network trains."""
+"""Shows the progress of a training."""
 
 import logging
 import math
@@ -33,7 +33,7 @@ class ProgressBar(TQDMProgressBar):
         return Tqdm(disable=True)
 
     def get_metrics(self, trainer: L.Trainer, model: L.LightningModule) -> dict[str, Any]:
-        """Returns what stands beside the bar: the results of the epoch before."""
+        """Returns what stands next to the bar: the results of the epoch before."""
         return self._last
 
     def on_train_start(self, trainer: L.Trainer, *arguments: Any) -> None:

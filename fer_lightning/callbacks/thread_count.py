@@ -1,4 +1,4 @@
-"""How many threads a run computes on: on the CPU, the last bits of sums depend on it, and so the weights do."""
+"""The threads that a run computes on: on the CPU, the last bits of sums depend on their number, and so the weights."""
 
 import logging
 from typing import Any

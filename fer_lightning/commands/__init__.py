@@ -1,1 +1,1 @@
-"""What each command does, step by step: train, test, resume, and the two that only look."""
+"""The commands, step by step: train, test, resume, and the two that only look."""

@@ -1,4 +1,4 @@
-"""What the surroundings of a training can do to it, in one message each: a full disk, too little memory, NaN."""
+"""Explains failures that come from outside of a training, in one message each: a full disk, too little memory, NaN."""
 
 import errno
 import os
@@ -12,12 +12,12 @@ from fer_lightning.errors import ConfigError
 from fer_lightning.report.run_yaml import plain_yaml
 
 CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
-"""What a run's folder refuses a file by: it is full, or may not be written into."""
+"""Errors of a folder that takes no file: it is full, or may not be written into."""
 
 NO_FAULT_OF_OURS = (
     *CANNOT_WRITE, errno.ENOENT, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE, errno.ENOTCONN, errno.ETIMEDOUT,
 )  # fmt: skip
-"""What the system can answer wherever a file lies: it is gone, or its disk or server is."""
+"""Errors that the system can raise wherever a file lies: it is gone, or its disk or server is."""
 
 
 def in_one_message(error: Exception, run_dir: Path) -> ConfigError | None:

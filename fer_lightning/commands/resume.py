@@ -32,7 +32,7 @@ from fer_lightning.training.checkpoint_content import (
     validated,
     validated_content,
 )
-from fer_lightning.training.fitting import refuse_misfit
+from fer_lightning.training.fitting import refuse_unfitting_weights
 from fer_lightning.training.stopped_state import StoppedState
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class StoppedRun:
         if state is None and any(run_dir.glob("checkpoints/*.ckpt")):
             raise ConfigError(
                 f"{run_dir} holds no checkpoint to go on from: last.ckpt and the one before it are damaged or missing. "
-                f"Start anew with what {run_dir / '.hydra' / 'overrides.yaml'} says"
+                f"Start a new run with what {run_dir / '.hydra' / 'overrides.yaml'} says"
             )
         refuse_foreign(run)
         _complete_paths(run, run_dir)
@@ -120,7 +120,7 @@ class StoppedRun:
             ConfigError: the data is not what the run was trained on.
         """
         if self.checkpoint is None or self.state is None:
-            log.info("the run was stopped before its first checkpoint: it begins anew")
+            log.info("the run was stopped before its first checkpoint: it starts again from the beginning")
             return
         if differ := _differing(self.state.data, experiment.datamodule):
             raise ConfigError(
@@ -215,18 +215,13 @@ def _state(run_dir: Path) -> tuple[Path | None, StoppedState | None, CheckpointC
 
 
 def _refuse_other_network(run: DictConfig, content: CheckpointContent | None) -> None:
-    """Before it takes memory: a config from elsewhere can ask for any network."""
+    """Refuses another network before it takes memory: a config from elsewhere can ask for any."""
     described = model_config(run.model)
-    class_names = content.hyper_parameters.class_names if content else EMOTIONS
+    known = dict(content.hyper_parameters) if content else {"class_names": EMOTIONS, "in_channels": 1}
+    typed = {"network": described.network, "arguments": described.arguments, "channels_last": False}
     try:
-        description = HyperParameters(
-            network=described.network,
-            class_names=class_names,
-            arguments=described.arguments,
-            in_channels=content.hyper_parameters.in_channels if content else 1,
-            channels_last=False,
-        )
-        refuse_misfit(description, content.state_dict if content else None)
+        description = HyperParameters(**known | typed)
+        refuse_unfitting_weights(description, content.state_dict if content else None)
     except (ValueError, TypeError, RuntimeError) as error:
         where = "the run's config describes another network than its checkpoint holds" if content else "model"
         raise ConfigError(f"{where}: {error}") from error

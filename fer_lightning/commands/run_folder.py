@@ -29,7 +29,7 @@ CONFIG = ".hydra"
 """In the folder of a run, where Hydra writes its config: all that reads a run looks there."""
 
 LEFT_BY_A_RUN = ("checkpoints/*.ckpt", "report/metrics.json", "model.safetensors", "model.pth")
-"""What makes a folder that of a run: nobody wants it overwritten."""
+"""Files by which a folder is that of a run, which nobody wants to be overwritten."""
 
 OWN_FOLDERS = ("checkpoints", "report", "tensorboard", CONFIG)
 """Folders in that of a run which are its own."""

@@ -1,4 +1,4 @@
-"""What is recorded of a tested run: the command that repeats it, its row in the trackers, where everything lies."""
+"""Records a tested run: the command that repeats it, its row in the trackers, where everything lies."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""What a config may ask for at most: more than any training needs, and less than fills a machine.
+"""Limits of a config: more than any training needs, and less than fills a machine.
 
 A few characters in the config of a run from elsewhere could otherwise draw faces until the disk is full. A new run has
 the same bounds, so that it can be tested and resumed.
@@ -12,17 +12,17 @@ from omegaconf import DictConfig, OmegaConf
 from fer_lightning.errors import ConfigError
 
 MOST_DEVICES = 1024
-"""Of the CPU they are as many processes."""
+"""On the CPU, each device is a process."""
 
 MOST_IN_LIST = 1024
 """Values in one of these lists."""
 
 MOST_PIXELS_OF_BATCH = 1 << 30
-"""Of the images of one batch: 4 GiB, and a network needs many times that for what it makes of them."""
+"""Pixels in the images of one batch: 4 GiB, and a network needs many times that for its activations."""
 
 
 def refuse_too_much(cfg: DictConfig) -> None:
-    """Refuses what no range of a single parameter does; those stand beside the parameters.
+    """Refuses what no range of a single parameter does; those are declared with the parameters.
 
     Raises:
         ConfigError: names the first key that asks for too much.
@@ -45,5 +45,5 @@ def refuse_too_much(cfg: DictConfig) -> None:
 
 
 def _whole(value: Any) -> int | None:
-    """Returns a whole number, also one in a text, as Lightning takes it for trainer.devices; None for all else."""
+    """Returns a whole number, also one in a text, as Lightning takes it for trainer.devices; None otherwise."""
     return int(value) if type(value) is int or (isinstance(value, str) and re.fullmatch("[0-9]{1,20}", value)) else None

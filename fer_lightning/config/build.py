@@ -208,7 +208,9 @@ def _trainer(cfg: DictConfig, own: list[L.Callback], callbacks: list[str], logge
         "plugins": [WholeCheckpoints(Path(cfg.trainer.default_root_dir))],
         "logger": [made(f"logger.{name}", cfg.logger[name]) for name in loggers] or False,
         "enable_model_summary": False,  # ours leaves out the metrics
-        "enable_progress_bar": any(isinstance(callback, ProgressBar) for callback in named),  # else Lightning adds one
+        "enable_progress_bar": any(
+            isinstance(callback, ProgressBar) for callback in named
+        ),  # Lightning adds one by itself
         "use_distributed_sampler": False,  # the data module shares the faces out itself, and repeats none in val
     }
     if cfg.trainer.precision == "auto":
@@ -220,7 +222,7 @@ def _trainer(cfg: DictConfig, own: list[L.Callback], callbacks: list[str], logge
 
 
 def _fast_precision(accelerator: str) -> str:
-    """bf16-mixed where the hardware computes it: elsewhere it is emulated, and slower than float32."""
+    """Returns bf16-mixed where the hardware computes it: elsewhere it is emulated, and slower than float32."""
     if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
     if accelerator == "mps" or (accelerator == "auto" and torch.backends.mps.is_available()):

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from fer_lightning.config.bounds import refuse_too_much
 from fer_lightning.config.model import model_config
+from fer_lightning.config.plain_checks import refuse_bad_numbers, refuse_missing
 from fer_lightning.config.trainer_options import check_trainer_options
 from fer_lightning.config.trust import named_in_conf
 from fer_lightning.errors import ConfigError
@@ -29,21 +30,14 @@ AUTO = {"trainer": "precision", "optimizer": "fused"}
 """The keys that may be "auto", which build.py resolves."""
 
 
-WHAT_IS_MISSING = {
-    "loss.teacher": ", the folder of a finished run of a larger network (as experiment=quick_65 trains one), or do "
-    "without by loss=cross_entropy"
-}
-"""Of keys that must be given, what they are."""
-
-
 def check(cfg: DictConfig) -> None:
     """Refuses what no later step would, or only after hours: what is missing, types, ranges across groups.
 
     Raises:
         ConfigError: names the first key that is wrong, what it is and what it should be.
     """
-    if missing := sorted(OmegaConf.missing_keys(cfg)):
-        raise ConfigError(f"{missing[0]} is missing: give {missing[0]}=…{WHAT_IS_MISSING.get(missing[0], '')}")
+    refuse_missing(cfg)
+    refuse_bad_numbers(cfg)
     trainer = cfg.trainer
     options = OmegaConf.to_container(trainer, resolve=True)
     assert isinstance(options, dict)
@@ -92,9 +86,9 @@ def _check_that_it_trains(cfg: DictConfig) -> None:
 
 
 def refuse_scores_of_other_weights(cfg: DictConfig) -> None:
-    """Between two validations there is only the score of the last one, which is of other weights.
+    """Refuses a best checkpoint between two validations, where the only score is that of other weights.
 
-    Of a run that is to be trained: one that has been can be tested.
+    For a run that is to be trained: one that has been trained can be tested.
 
     Raises:
         ConfigError: names the key by which a best checkpoint would be written there.

@@ -1,4 +1,4 @@
-"""What `train.py` and `test.py` share, light enough for --help: reporting their user's mistakes, and a resolver."""
+"""Reports mistakes of the user of `train.py` and `test.py`, and adds resolvers; light enough for --help."""
 
 import os
 import sys
@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fer_lightning.config.home import with_home
 from fer_lightning.config.messages import message
+from fer_lightning.config.storage_url import hide_passwords
 from fer_lightning.config.typed_words import for_hydra
 from fer_lightning.errors import ConfigError
 from fer_lightning.processes import end_with, leave_files_and_console_to_the_first, process_rank
@@ -40,7 +41,7 @@ OmegaConf.register_new_resolver(
 
 
 FULL_ERROR = os.environ.get("HYDRA_FULL_ERROR") == "1"
-"""Whether the user wants to see the traceback of a mistake too."""
+"""True if the user wants to see the traceback of a mistake too."""
 
 
 def launch(main: Callable[[], Any]) -> None:
@@ -53,7 +54,7 @@ def launch(main: Callable[[], Any]) -> None:
     sys.path.append(str(Path(__file__).parents[1] / "sweep" / "plugin"))
     sys.argv[1:] = [with_home(argument) for argument in sys.argv[1:]]
     try:
-        sys.argv[1:] = for_hydra(sys.argv[0], sys.argv[1:])
+        sys.argv[1:] = for_hydra(sys.argv[0], hide_passwords(sys.argv[1:]))
         main()
     except (HydraException, OmegaConfBaseException, ConfigError) as error:
         if FULL_ERROR:

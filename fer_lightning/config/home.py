@@ -7,7 +7,7 @@ HOME = re.compile(r"(^|[,\[])(~[^,\[\]{}'\"]*)")
 """A value, or one of several, that begins with ~."""
 
 PLAIN = re.compile(r"[\w/.:+@%-]+", re.ASCII)
-"""What Hydra takes as it is."""
+"""Text that Hydra takes as it is."""
 
 
 def with_home(argument: str) -> str:

@@ -14,7 +14,7 @@ LONGEST_CONFIG = 1 << 14
 """Characters of a config.yaml; honest ones have some 3,000."""
 
 _REFERENCE = re.compile(r"(\\*)\$\{")
-"""With the backslashes before it, which an escaped one has twice."""
+"""A `${`, with the backslashes before it: twice as many if it is escaped."""
 
 
 def config_file(file: Path) -> DictConfig | ListConfig:

@@ -1,4 +1,4 @@
-"""What Hydra and OmegaConf have for themselves alone and we use all the same.
+"""The private names of Hydra and OmegaConf that this program uses.
 
 Hydra's sweeper, which ours build on, is not here: Hydra executes that module again when it looks for plugins, and what
 was imported before would be another class.

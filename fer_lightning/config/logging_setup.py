@@ -1,4 +1,4 @@
-"""What Lightning, TensorBoard and matplotlib need not say in our runs."""
+"""Silences what Lightning, TensorBoard and matplotlib need not say in our runs."""
 
 import logging
 import threading
@@ -27,11 +27,11 @@ def quieten() -> None:
     ):
         warnings.filterwarnings("ignore", text)
     before = threading.excepthook
-    if not (isinstance(before, partial) and before.func is _unless_told_again):
-        threading.excepthook = partial(_unless_told_again, before)
+    if not (isinstance(before, partial) and before.func is _unless_known):
+        threading.excepthook = partial(_unless_known, before)
 
 
-def _unless_told_again(tell: Callable[[threading.ExceptHookArgs], Any], failure: threading.ExceptHookArgs) -> None:
+def _unless_known(report: Callable[[threading.ExceptHookArgs], Any], failure: threading.ExceptHookArgs) -> None:
     """Reports what fails in a thread, but for what TensorBoard's writer raises in the main thread too: a full disk."""
     if type(failure.thread).__name__ != "_AsyncWriterThread":
-        tell(failure)
+        report(failure)

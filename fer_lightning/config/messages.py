@@ -1,4 +1,4 @@
-"""What is wrong with a command, in one message: which key or group, and what was meant or can be chosen."""
+"""Says in one message what is wrong with a command: which key or group, and what was meant or can be chosen."""
 
 import difflib
 import inspect
@@ -50,7 +50,7 @@ NOT_HERE = dict.fromkeys(
     ("workers", "num_workers", "n_workers", "dataloader_num_workers"),
     "batches are made without worker processes, which would only slow them down: leave it out",
 )
-"""What other programs have to be set, and here there is no need to."""
+"""Options of other programs that this one does not need."""
 
 
 def message(error: Exception) -> str:

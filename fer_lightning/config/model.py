@@ -1,6 +1,9 @@
 """The model group of a config: which network, with which arguments, weights to start from and learning rates."""
 
+import functools
 import inspect
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +13,11 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from fer_lightning.errors import ConfigError
 from fer_lightning.nets.registry import network_maker
 from fer_lightning.nets.weights import InitialWeights
-from fer_lightning.signature import argument_error
+from fer_lightning.signature import argument_error, unresolved_annotation
 from fer_lightning.training.checkpoint_content import Plain
 from fer_lightning.training.classifier import EmotionClassifier
+
+log = logging.getLogger(__name__)
 
 INITIAL = ("pretrained", "weights_path")
 TRAINED = ("channels_last", "decay_norms_and_biases")
@@ -46,12 +51,13 @@ def model_config(node: DictConfig) -> ModelConfig:
     assert isinstance(values, dict)
     keys: dict[str, Any] = {str(key): value for key, value in values.items()}
     name = keys.pop("name", None)
-    if not isinstance(name, str):
-        raise ConfigError(f"model.name is {name}; it is the name that a network is registered by, as in conf/model/")
+    if not isinstance(name, str) or not name:
+        raise ConfigError(f"model.name is {name!r}; it is the name that a network is registered by, as in conf/model/")
     try:
         maker = network_maker(name)
     except ValueError as error:
         raise ConfigError(f"model.name: {error}") from error
+    _warn_of_unchecked(name, maker)
     own = set(inspect.signature(maker).parameters)
     for key, what in (("num_classes", "classes"), ("in_channels", "channels (data.channels)")):
         if key in keys:
@@ -74,6 +80,13 @@ def model_config(node: DictConfig) -> ModelConfig:
         if problem := argument_error(EmotionClassifier, {"head_lr_scale": scale}):
             raise ConfigError(f"model.{problem.replace('head_lr_scale', key, 1)}")
     return ModelConfig(name, keys, initial, trained, {key.removesuffix(SCALE): scale for key, scale in scales.items()})
+
+
+@functools.cache
+def _warn_of_unchecked(name: str, maker: Callable[..., Any]) -> None:
+    """Warns, once, of a network whose annotations name what is not there: values of any type would pass."""
+    if why := unresolved_annotation(maker):
+        log.warning("model.name=%s: its arguments' types are not checked, since an annotation fails: %s", name, why)
 
 
 def _is_plain(value: Any) -> bool:

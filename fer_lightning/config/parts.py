@@ -39,7 +39,7 @@ def made(name: str, node: DictConfig, **parts: Any) -> Any:
 
 
 def apart(group: str, node: DictConfig) -> tuple[DictConfig, dict[str, Any]]:
-    """A copy of a node without the keys that are not for its target, and these."""
+    """Returns a copy of a node without the keys that are not for its target, and those keys."""
     arguments = _plain(node)
     apart = {key: arguments.pop(key) for key in keys_apart(group) if key in arguments}
     return literal(arguments), apart

@@ -1,4 +1,4 @@
-"""The config that comes with a run from who knows where: it may describe the run, and do nothing else."""
+"""The config that comes with a run from who knows where: it may describe the run, and do nothing more."""
 
 import re
 from pathlib import Path
@@ -61,7 +61,7 @@ def checkpoint_of(run_dir: Path, name: str | None = None) -> Path:
 
 
 def refuse_foreign(cfg: DictConfig) -> None:
-    """Refuses the config of a run that names what is not trusted, or that has something else than such a config has.
+    """Refuses the config of a run that names what is not trusted, or has keys that such a config does not have.
 
     Raises:
         ConfigError: names the first key that does.

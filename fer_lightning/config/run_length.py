@@ -1,4 +1,4 @@
-"""What a run is too short for, told before it begins: its data says how many steps there are."""
+"""Refuses what a run is too short for before it begins: its data says how many steps there are."""
 
 import math
 
@@ -64,5 +64,5 @@ def _refuse_never_validated(cfg: DictConfig, trainer: L.Trainer, steps: int) -> 
     if monitor.startswith("val/"):
         raise ConfigError(f"{why}. There would be no {monitor} to pick the best by: train longer, or validate sooner")
     whole = cfg.trainer.limit_val_batches == 0 or trainer.val_check_interval == 1.0
-    if cfg.ckpt == "best" and not (every == 1 and whole):  # else Lightning picks after each epoch of train
+    if cfg.ckpt == "best" and not (every == 1 and whole):  # otherwise Lightning picks after each epoch of train
         raise ConfigError(f"{why}. best.ckpt is picked after a validation: give ckpt=last, or validate sooner")

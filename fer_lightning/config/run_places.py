@@ -42,16 +42,16 @@ KEPT_OF_TRACKERS: dict[str, tuple[str, ...]] = {
     ),
     "MLFlowLogger": ("experiment_name", "run_name", "tags", "tracking_uri", "log_model", "prefix", "synchronous"),
 }
-"""What describes a run to these loggers; other arguments can lead to another server, or into another run's curves."""
+"""Arguments that describe a run to these loggers; others can lead to another server, or into another run's curves."""
 
 TRACKING_URI = "sqlite:///outputs/mlflow.db"
-"""What conf/logger/mlflow.yaml has; to another one, a run that goes on writes only if $MLFLOW_TRACKING_URI says so."""
+"""The address in conf/logger/mlflow.yaml; a run that goes on writes to another only if $MLFLOW_TRACKING_URI says so."""
 
 MEASURING = (
     *("_target_", "_convert_", "accelerator", "precision", "limit_test_batches"),
     *("deterministic", "benchmark", "inference_mode"),
 )
-"""What the test of a run takes of its trainer."""
+"""The keys of its trainer that the test of a run uses."""
 
 OF_A_PLACE = {"dir", "path", "folder", "file", "filename", "dirpath", "filepath", "uri", "root", "location"}
 """A key with one of these words names a place."""

@@ -1,4 +1,4 @@
-"""Which arguments of lightning.Trainer a config may set, and how: whatever would fail later, or be ignored, is refused.
+"""Checks which arguments of lightning.Trainer a config sets: whatever would fail later, or be ignored, is refused.
 
 Imports neither torch nor Lightning.
 """
@@ -53,7 +53,7 @@ AT_LEAST = {
     "reload_dataloaders_every_n_epochs": 0,
     "val_check_interval": 0,
 }
-"""What Lightning does not refuse itself: it would divide by it, or take it for something else."""
+"""Lower limits that Lightning does not check: it would divide by the value, or misread it."""
 
 PROFILERS = ("simple", "advanced", "pytorch")
 
@@ -70,7 +70,7 @@ def check_trainer_options(options: Mapping[str, Any]) -> None:
     for name, value in options.items():
         if reason := NOT_TAKEN.get(f"trainer.{name}"):
             raise ConfigError(f"trainer.{name} cannot be set: {reason}")
-        if name in AT_LEAST and isinstance(value, int | float) and value < AT_LEAST[name]:
+        if name in AT_LEAST and isinstance(value, int | float) and not value >= AT_LEAST[name]:  # nor nan
             raise ConfigError(f"trainer.{name} is {value}; it must be at least {AT_LEAST[name]}")
     if isinstance(profiler := options.get("profiler"), str) and profiler not in PROFILERS:
         raise ConfigError(f"trainer.profiler is {profiler}; it is one of {', '.join(PROFILERS)}")

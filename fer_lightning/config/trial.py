@@ -1,4 +1,4 @@
-"""What is of somebody's own is tried out before the first step: else it fails when all training is done."""
+"""Tries out somebody's own parts before the first step: otherwise they would fail once all training is done."""
 
 import copy
 import tempfile
@@ -21,7 +21,7 @@ from fer_lightning.training.schedules import parameter_groups
 
 
 def tried_optimizer(make: Callable[[Any], Optimizer], device: torch.device) -> Optimizer:
-    """An optimizer, from parameter groups as a network's are, that has made one step.
+    """Makes an optimizer, of parameter groups like a network's, and lets it do one step.
 
     Raises:
         ValueError: groups without a learning rate, a step that fails, or a state that no checkpoint would give back.

@@ -1,12 +1,12 @@
-"""What a config may name to be imported and called: what conf/ names, what only computes, and what a user trusts.
+"""Decides what a config may import and call: what conf/ names, what only computes, and what a user trusts.
 
 A run's config may come from who knows where. So a `_target_` in it is imported only if it is one of these:
 
 - conf/ names it, at that place. Whoever adds a yaml to conf/ trusts what it names.
 - It only computes: torch's own optimizers, learning-rate schedulers and losses, torchvision's v2 transforms. They are
   made of numbers and texts, take tensors and return tensors; none opens a file, connects to a network or runs a text.
-  Callbacks and loggers of Lightning are not of this kind: they write where they are told to, remove what they take for
-  their own files, or send a run to a server. Those that conf/ does not name need their user's trust.
+  Callbacks and loggers of Lightning are not of this kind: they write where their arguments say, remove what they take
+  for their own files, or send a run to a server. Those that conf/ does not name need their user's trust.
 - It belongs to a package or module that its user trusts on purpose: see `nets.registry.trusted_modules`. Networks have
   no `_target_`: what is trusted registers them by a name.
 
@@ -63,7 +63,7 @@ KINDS: dict[str, tuple[Any, ...]] = {
     "logger.*": (Logger,),
     "action": (),
 }
-"""Where a config may have a _target_, and which: classes derived from these, and functions where FunctionType is."""
+"""The places where a config may have a _target_: classes derived from these, and functions where FunctionType is."""
 
 IN_WORDS = {Callable: "a class whose instances are called", FunctionType: "a function"}
 
@@ -73,7 +73,7 @@ COMPUTING: tuple[tuple[str, str, type], ...] = (
     ("loss", "torch.nn.modules.loss", _Loss),
     ("augmentation*", "torchvision.transforms.v2", v2.Transform),
 )
-"""Where, from which module and derived from what a class only computes."""
+"""Classes that only compute: the place, the module that they are from, and their base class."""
 
 
 def trusted_target(place: str, name: str) -> Any:

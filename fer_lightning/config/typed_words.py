@@ -1,4 +1,4 @@
-"""What was typed, as Hydra takes it: options first, and said in its own way what people say in theirs."""
+"""Turns what was typed into what Hydra takes: options first, and Hydra's own form of what people type in theirs."""
 
 import argparse
 from collections.abc import Sequence

@@ -50,6 +50,8 @@ class ClassOptions:
             raise ValueError(f"classes is {self.classes!r}; it must be a list, as in classes=[happy,sad]")
         if self.classes is not None and not self.classes:
             raise ValueError("classes is empty: name those to train on, or null for all")
+        if self.classes is not None and not isinstance(self.classes, Mapping):
+            _refuse_repeated("classes", [canonical(str(name)) for name in self.classes])
         _refuse_repeated("classes", [name for names in self.merged.values() for name in names])
 
     @property

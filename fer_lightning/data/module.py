@@ -1,29 +1,16 @@
 """FERDataModule: from files to batches that a network takes."""
 
-import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import lightning as L
 import torch
 from pydantic import Field, NonNegativeInt
-from torch import Generator, Tensor
-from torch.utils.data import DataLoader
+from torch import Tensor
 
-from fer_lightning.data.batches import (
-    Batch,
-    FacesDataset,
-    ResumableShuffleSampler,
-    evaluation_batches,
-    evaluation_loader,
-    seeds_of_step,
-    size_of_epoch,
-    training_loader,
-)
 from fer_lightning.data.classes import ClassOptions, Known, matched
 from fer_lightning.data.faces import Faces
+from fer_lightning.data.loaders import FaceLoaders
 from fer_lightning.data.readers.ferplus import VotesOptions
 from fer_lightning.data.readers.image_choice import Angle, ImageChoice, LabelsFrom
 from fer_lightning.data.readers.image_list import PixelOptions
@@ -31,26 +18,21 @@ from fer_lightning.data.readers.source import find_fer2013, read_faces
 from fer_lightning.data.readers.table_columns import given_columns
 from fer_lightning.data.split_faces import faces_to_test, split_faces
 from fer_lightning.data.splits import Folds, SplitOptions
-from fer_lightning.errors import DataError
 from fer_lightning.signature import Fraction, checked
 from fer_lightning.transforms.augment import Augmentation
-from fer_lightning.transforms.pixels import mean_and_std, resized
+from fer_lightning.transforms.pixels import mean_and_std
 from fer_lightning.transforms.preprocessing import (
     SIDE,
     Channels,
     Deviation,
     Fit,
     Mean,
-    Preprocessing,
     Side,
     per_channel,
-    scaled,
 )
 
-log = logging.getLogger(__name__)
 
-
-class FERDataModule(L.LightningDataModule):
+class FERDataModule(FaceLoaders):
     """Facial-emotion data in any of its forms, as batches of normalised images.
 
     The faces stay in memory as uint8; what makes them float is done to whole batches on the device they train on.
@@ -119,7 +101,7 @@ class FERDataModule(L.LightningDataModule):
         self.splits = SplitOptions(splits or {}, val_fraction, test_fraction, split_seed, folds, fold)
         self.class_options = ClassOptions(numbering, classes)
         self.image_choice = ImageChoice(labels_from, angles)
-        self.pixel_options = PixelOptions(size, channels, fit)
+        self.pixel_options, self.fit = PixelOptions(size, channels, fit), fit
         self.columns = given_columns(columns)
         self.drop_copies, self.on_bad_rows = drop_copies, on_bad_rows
         self.normalize = normalize
@@ -156,71 +138,6 @@ class FERDataModule(L.LightningDataModule):
         self.faces, self.rows, self.origins, self.also_in_train = faces, split.rows, split.origins, split.also_in_train
         self.trained_on, self.chosen_on, self.labelled = split.trained_on, split.chosen_on, split.labelled
 
-    @property
-    def preprocessing(self) -> Preprocessing:
-        """Returns how faces, and any pictures, become what the network takes outside of training."""
-        image_size = self.size if self.image_size == "auto" else self.image_size
-        return Preprocessing(image_size, self.mean, self.std, self.size, self.pixel_options.fit)
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        return self._read().class_names
-
-    @property
-    def class_counts(self) -> Tensor:
-        """Returns the number of training faces of each class: int64 (C,)."""
-        faces = self._read()
-        return torch.bincount(faces.labels[self.rows["train"]], minlength=len(faces.class_names))
-
-    def train_dataloader(self) -> DataLoader[Batch]:
-        """Batches of images and labels int64 (B,), or soft labels float32 (B, C) where the faces have them."""
-        faces = self._read()
-        targets = faces.labels if faces.soft_labels is None else faces.soft_labels
-        dataset = FacesDataset(faces.images, targets, self.rows["train"])
-        done = 0
-        if self.trainer and self.trainer.fit_loop.restarting:  # within an epoch: Lightning says how far it had come
-            done = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
-        sampler = ResumableShuffleSampler(dataset, *self._processes, self.seed, skip=done * self.batch_size)
-        return training_loader(dataset, self.batch_size, sampler)
-
-    def val_dataloader(self) -> DataLoader[Batch]:
-        return self._evaluated("val")
-
-    def test_dataloader(self) -> DataLoader[Batch]:
-        return self._evaluated("test")
-
-    def measured(self, split: str) -> list[Tensor]:
-        """Returns the faces of val or test that this process measures, as positions in the split, batch by batch."""
-        return evaluation_batches(len(self.rows[split]), self.batch_size, *self._processes)
-
-    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Augments (in training), resizes, normalises and mixes (in training): uint8 (B, C, H, W) → float (B, C, S, S).
-
-        Targets are labels, int64 (B,), or the share of each class, float (B, C), where faces are mixed.
-        """
-        pixels, targets = batch
-        images = scaled(pixels)
-        if not (self.trainer and self.trainer.training):
-            return self.preprocessing.normalized(images), targets
-        preprocessing = self.preprocessing
-        if self.progressive_sizes:
-            preprocessing = replace(preprocessing, image_size=size_of_epoch(self.progressive_sizes, self.trainer))
-        if self.augmentation is None:
-            return preprocessing.normalized(images), targets
-        if preprocessing.image_size < images.shape[-1]:  # to augment fewer pixels
-            images = resized(images, preprocessing.image_size)
-        generator = Generator().manual_seed(seeds_of_step(self.seed, self.trainer)[0])
-        images = preprocessing.normalized(self.augmentation(images, generator))
-        return self.augmentation.mix(images, targets, len(self.class_names), generator)
-
-    def source_rows(self, batch: int) -> Tensor:
-        """Rows of the source, int64 (B,), that a batch of the running epoch has, counted from 0."""
-        assert self.trainer is not None
-        sampler = getattr(self.trainer.train_dataloader, "sampler", None)
-        assert isinstance(sampler, ResumableShuffleSampler)
-        positions = sampler.order()[batch * self.batch_size : (batch + 1) * self.batch_size]
-        return self._read().numbers[self.rows["train"][positions]]
-
     def state_dict(self) -> dict[str, Any]:
         """Returns what a checkpoint saves of its data, for measuring its network later, perhaps on other data."""
         votes = self.votes and self.votes.path and str(Path(self.votes.path).expanduser().absolute())
@@ -231,7 +148,7 @@ class FERDataModule(L.LightningDataModule):
             "std": self.std,
             "image_size": self.preprocessing.image_size,
             "size": self.size,
-            "fit": self.pixel_options.fit,
+            "fit": self.fit,
             "trained_on": self.trained_on,
             "chosen_on": self.chosen_on,
             "labelled": self.labelled,
@@ -241,6 +158,7 @@ class FERDataModule(L.LightningDataModule):
         self.mean, self.std, self.image_size = state_dict["mean"], state_dict["std"], state_dict["image_size"]
         channels: Channels = 1 if len(self.mean) == 1 else 3
         self.pixel_options = PixelOptions(state_dict["size"], channels, state_dict["fit"])
+        self.fit = self.pixel_options.fit
         self.trained_on, self.chosen_on = state_dict["trained_on"], state_dict["chosen_on"]
 
     def _faces(self) -> Faces:
@@ -252,17 +170,3 @@ class FERDataModule(L.LightningDataModule):
             choice=self.image_choice,
         )
         return matched(faces, self.known_classes, self.source) if self.known_classes else faces
-
-    @property
-    def _processes(self) -> tuple[int, int]:
-        """Returns the number of processes that train together, and the number of this one."""
-        return (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
-
-    def _evaluated(self, split: str) -> DataLoader[Batch]:
-        faces = self._read()
-        return evaluation_loader(FacesDataset(faces.images, faces.labels, self.rows[split]), self.measured(split))
-
-    def _read(self) -> Faces:
-        if self.faces is None:
-            raise DataError("FERDataModule has not read its data yet: call setup() first")
-        return self.faces

@@ -92,5 +92,5 @@ class DeepEmotion(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """images: float (B, in_channels, 48, 48) → logits (B, num_classes)."""
+        """Returns the logits (B, num_classes) of images, float (B, in_channels, 48, 48)."""
         return self.classifier(self.features(self.transformer(images)))  # type: ignore[no-any-return]

@@ -65,7 +65,7 @@ def fold_colours(
     mean: Sequence[float],
     std: Sequence[float],
 ) -> tuple[Tensor, Tensor]:
-    """`weight` and `offset` of the `FirstConv2d` that computes what these colour kernels do.
+    """Returns `weight` and `offset` of the `FirstConv2d` that computes what these colour kernels do.
 
     Args:
         kernels: (out, 3, k, k), for images normalised channel by channel with colour_mean and colour_std.

@@ -17,6 +17,7 @@ from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from fer_lightning import nets
 from fer_lightning.signature import argument_error
@@ -40,10 +41,12 @@ def register(name: str) -> Callable[[Maker], Maker]:
     must not be laid out as NHWC.
 
     Raises:
-        ValueError: another network has this name.
+        ValueError: another network has this name, or it is empty.
     """
 
     def add(maker: Maker) -> Maker:
+        if not (isinstance(name, str) and name):
+            raise ValueError(f"{maker.__qualname__} is registered by {name!r}: give a name, as in @register('tiny')")
         there = _makers.get(name, maker)
         if (there.__module__, there.__qualname__) != (maker.__module__, maker.__qualname__):
             raise ValueError(f"the network {name!r} is {there.__module__}.{there.__qualname__}: give another name")
@@ -102,10 +105,24 @@ def create_network(name: str, num_classes: int, arguments: Mapping[str, Any], in
         raise ValueError(f"{name} cannot be made: {type(error).__name__}: {error}") from error
     if not isinstance(net, nn.Module):
         raise ValueError(f"{name} gives a {type(net).__name__}, which is no nn.Module")
+    if lazy := _lazy_layers(net):
+        raise ValueError(
+            f"{name} has layers that find out their size from the first images: {', '.join(lazy)}. Give the sizes, as "
+            f"in nn.Linear(256, num_classes): a checkpoint is loaded without images"
+        )
     size = getattr(net, "image_size", 1)
     if type(size) is not int or not 1 <= size <= LARGEST:
         raise ValueError(f"image_size of {type(net).__name__} is {size!r}; it must be from 1 to {LARGEST}")
     return net
+
+
+def _lazy_layers(net: nn.Module) -> list[str]:
+    """Returns the layers with weights of no size yet, as nn.LazyLinear has them."""
+    return [
+        f"{name} ({type(layer).__name__})" if name else type(layer).__name__
+        for name, layer in net.named_modules()
+        if any(map(is_lazy, [*layer.parameters(recurse=False), *layer.buffers(recurse=False)]))
+    ]
 
 
 def is_built_in(name: str) -> bool:

@@ -56,7 +56,7 @@ class PlainMNASNet(MNASNet):
 
 
 def colour_size(arch: str) -> int:
-    """Height and width of the images that torchvision's weights for arch were trained on."""
+    """Returns height and width of the images that torchvision's weights for arch were trained on."""
     return int(get_model_weights(arch).DEFAULT.transforms().crop_size[0])
 
 

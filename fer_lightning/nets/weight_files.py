@@ -16,7 +16,7 @@ from torchvision.models import get_model_weights, list_models
 from fer_lightning.files import REFUSED, is_plain, plain_values
 
 NAMES_SHOWN = 3
-"""How many names an error lists of each kind; it counts them all."""
+"""Names of each kind that an error lists; it counts them all."""
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 """Keys of training scripts' checkpoints that hold the state dict, the first that there is."""
@@ -32,8 +32,8 @@ RENAMED = (
 """Layers that have other names in torchvision's older weight files than in its networks."""
 
 COUNTER = ".num_batches_tracked"
-"""Of batch norm since torch 0.4.1. Older files, and torchvision's ImageNet weights made by it, have none: torch fills
-it in, unless a file says that it was made by a newer torch."""
+"""The end of a name that batch norm has since torch 0.4.1. Older files, and torchvision's ImageNet weights made by it,
+have none: torch fills it in, unless a file says that it was made by a newer torch."""
 
 UNTRAINED = (COUNTER, ".running_mean", ".running_var", ".relative_position_index", ".relative_coords_table")
 """Ends of the names of what torchvision does not count as parameters."""
@@ -80,7 +80,7 @@ def with_names_of(own: Mapping[str, Tensor], state: Mapping[str, Tensor], source
     """Returns the tensors of a state dict under the names that the network's own has, without auxiliary heads.
 
     Names of older releases are renewed, a prefix (`module.` of DataParallel, `net.`, `model.`, …) is left out with
-    whatever lies beside it, and counters of batch norm that are missing are the network's.
+    whatever is not below it, and counters of batch norm that are missing are the network's.
 
     Raises:
         ValueError: two networks in the file fit, below different prefixes.
@@ -99,7 +99,7 @@ def with_names_of(own: Mapping[str, Tensor], state: Mapping[str, Tensor], source
     }
 
 
-def misfits(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
+def weight_errors(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
     """Says in which ways the tensors of a state dict are not those of a network; none where they fit."""
     theirs = [key for key in state if not key.endswith(".offset")]
     missing = [key for key in own if key not in state]

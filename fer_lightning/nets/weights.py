@@ -12,7 +12,7 @@ from torchvision.models import get_model_weights
 
 from fer_lightning.files import REFUSED
 from fer_lightning.nets.first_layer import FirstConv2d, first_convolution, fold_colours
-from fer_lightning.nets.weight_files import likely_archs, misfits, read_weights, state_dict_in, with_names_of
+from fer_lightning.nets.weight_files import likely_archs, read_weights, state_dict_in, weight_errors, with_names_of
 
 log = logging.getLogger(__name__)
 
@@ -70,9 +70,11 @@ def load_weights(net: nn.Module, arch: str, state: dict[str, Tensor], source: st
     head, _ = head_of(net)
     for key in (f"{head}.weight", f"{head}.bias"):
         if key in state and key in own and _is_of_other_classes(state[key], own[key]):
-            log.info("%s starts anew: %s has %s classes, not %s", key, source, len(state[key]), len(own[key]))
+            log.info(
+                "%s keeps its random weights: %s has %s classes, not %s", key, source, len(state[key]), len(own[key])
+            )
             state[key] = own[key]
-    if problems := misfits(own, state):
+    if problems := weight_errors(own, state):
         likely = [name for name in likely_archs(named) if name != arch]
         seems = f". By its number of weights it is torchvision's {' or '.join(likely)}" if likely else ""
         raise ValueError(f"{source} does not fit {arch or type(net).__name__}: {'; '.join(problems)}{seems}")

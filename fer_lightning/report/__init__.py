@@ -1,1 +1,1 @@
-"""What a person looks at after a run: tables, charts, pages."""
+"""The things to look at after a run: tables, charts, pages."""

@@ -1,4 +1,4 @@
-"""What a network looks at: Grad-CAM, and the box that a spatial transformer reads."""
+"""Shows what a network looks at: Grad-CAM, and the box that a spatial transformer reads."""
 
 from collections import Counter
 from collections.abc import Callable

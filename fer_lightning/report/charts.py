@@ -29,7 +29,7 @@ def confusion_chart(counts: Tensor, class_names: tuple[str, ...], shares: bool =
         class_names: of the C classes.
         shares: the cells hold that share, in percent, not the counts.
     """
-    figure = Figure(figsize=(5.8, 5), layout="constrained")  # two of them fit beside each other on the page
+    figure = Figure(figsize=(5.8, 5), layout="constrained")  # two of them fit next to each other on the page
     axes = figure.add_subplot()
     row_shares = counts.double() / counts.sum(1, keepdim=True).clamp(min=1)
     image = axes.imshow(row_shares.numpy(), cmap="cividis", vmin=0, vmax=1)

@@ -36,7 +36,7 @@ LONGEST_NAME = 40
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What the report of a run says."""
+    """The report of a run, as far as it is compared."""
 
     name: str
     typed: str  # for this run and not for all of them
@@ -192,7 +192,7 @@ def _pairs(section: Section, runs: Sequence[Run]) -> None:
                 (f"{agree:.1%}", float(agree)),
                 *((f"{count:,}", float(count)) for count in (only, only_other)),
                 ("< 0.001" if p < 0.001 else f"{p:.3f}", p),
-                (differ := "yes" if p < 0.05 else "cannot be told", differ),
+                (differ := "yes" if p < 0.05 else "undecided", differ),
             ]
         )
     columns = ["one", "other", "agree on", "only one is right", "only the other", "p", "do they differ?"]

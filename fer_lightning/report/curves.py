@@ -47,6 +47,7 @@ def curves_chart(metrics: pd.DataFrame, monitor: str) -> Figure:
         axes.set(xlabel="epoch", ylabel="images/s in training", ylim=(0, None))
     for axes in panels:
         axes.grid(alpha=0.3)
+        axes.ticklabel_format(axis="y", useOffset=False)  # no "+1.9e0" above the values of a single epoch
         axes.set_visible(axes.has_data())
         if axes.get_xlabel() == "epoch":
             axes.set_xlim(0.5, max(epochs.index, default=1) + 0.5)
@@ -75,6 +76,7 @@ def curves_of_runs(runs: Mapping[str, pd.DataFrame]) -> tuple[Figure, list[Key],
         axes.set(xlabel="epoch", ylabel=f"val {name}")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(alpha=0.3)
+        axes.ticklabel_format(axis="y", useOffset=False)
     top = _readable_top(list(losses.values()))
     panels[0].set_ylim(top=top)
     divergences = []

@@ -13,40 +13,40 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from fer_lightning.files import text_in
 
 METRICS_FORMAT = 1
-"""Of metrics.json, which is raised when what stands in it changes."""
+"""Version of metrics.json, raised when what stands in it changes."""
 
 LONGEST_METRICS = 1 << 26
 """Characters of a metrics.json; with the confusion matrix of a thousand classes it has some eight million."""
 
-Share = Annotated[float, Field(ge=0, le=1)] | None
+ShareOrNull = Annotated[float, Field(ge=0, le=1)] | None
 """null where a result is not a number, as one of a class that no face has."""
 
-Positive = Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
+AmountOrNull = Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
 
 
 class Tested(BaseModel):
-    """What a metrics.json must hold to be compared; there is more in it."""
+    """The part of a metrics.json that it must have to be compared."""
 
     model_config = ConfigDict(strict=True)
 
-    accuracy: Share = Field(alias="test/accuracy")
-    low: Share = Field(None, alias="test/accuracy_low")
-    high: Share = Field(None, alias="test/accuracy_high")
-    f1: Share = Field(None, alias="test/f1")
-    flip: Share = Field(None, alias="test/accuracy_flip")
-    new: Share = Field(None, alias="test/accuracy_new")
-    minutes: Positive = None
+    accuracy: ShareOrNull = Field(alias="test/accuracy")
+    low: ShareOrNull = Field(None, alias="test/accuracy_low")
+    high: ShareOrNull = Field(None, alias="test/accuracy_high")
+    f1: ShareOrNull = Field(None, alias="test/f1")
+    flip: ShareOrNull = Field(None, alias="test/accuracy_flip")
+    new: ShareOrNull = Field(None, alias="test/accuracy_new")
+    minutes: AmountOrNull = None
     test_split: str
     run: str | None = None
 
 
 class Trained(Tested):
-    """The same for a row of docs/results.md."""
+    """The part that it must have for a row of docs/results.md."""
 
     command: str
     commit: str
     machine: str
-    epochs: Positive
+    epochs: AmountOrNull
 
 
 def as_json(content: Any) -> str:

@@ -75,7 +75,7 @@ class Face:
     label: str
     prediction: str
     where: str  # "PublicTest, row 17"
-    file: str  # of a folder of images: its path in there; else empty
+    file: str  # of a folder of images: its path in there; otherwise empty
     bars: Sequence[tuple[str, float]]  # classes and their probabilities
 
 

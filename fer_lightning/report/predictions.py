@@ -1,4 +1,4 @@
-"""What a tested network says of each face: predictions.csv, and the metrics that need the probabilities."""
+"""The predictions of a tested network for each face: predictions.csv, and the metrics that need the probabilities."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +13,12 @@ from fer_lightning.data.tables import write_table
 from fer_lightning.training.classifier import EmotionClassifier
 
 BINS = 15
-"""Of confidence, for the calibration error (Guo et al., ICML 2017) and the reliability diagram."""
+"""Bins of confidence, for the calibration error (Guo et al., ICML 2017) and the reliability diagram."""
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Of N faces and C classes, in the order of the test split."""
+    """The predictions for N faces and C classes, in the order of the test split."""
 
     images: Tensor  # uint8 (N, C, H, W)
     labels: Tensor  # int64 (N,)

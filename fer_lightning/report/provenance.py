@@ -1,4 +1,4 @@
-"""What a result was measured with: the command, the code, the machine and the versions."""
+"""Records what a result was measured with: the command, the code, the machine and the versions."""
 
 import os
 import platform

@@ -24,7 +24,7 @@ class Results:
     """Results on the test split.
 
     metrics: test/loss, test/accuracy and the macro averages test/precision, test/recall, test/f1; those of
-        `Predictions.metrics`; and beside test/accuracy: the ends of its 95% interval, …_low and …_high; …_flip, with
+        `Predictions.metrics`; and with test/accuracy: the ends of its 95% interval, …_low and …_high; …_flip, with
         flip averaging, where it is without any itself; …_new, over the faces that are not byte-identical with a
         training face, if there are any.
     confusion: int64 (C, C), true class by predicted class.

@@ -26,13 +26,13 @@ LONGEST_PAGE = 1 << 26
 """Characters of the Markdown file."""
 
 PATHS = ("data.path", "data.votes.path", "model.weights_path")
-"""Whose folders these are is no part of the recipe."""
+"""Keys of paths, which are not part of the recipe."""
 
 OPTIONAL = ("minutes", "test/f1", *(f"test/accuracy_{name}" for name in ("low", "high", "flip", "new")))
 """Results that a run may lack."""
 
 OTHER_REPEATS = {"fold": "data.fold", "split": "data.split_seed"}
-"""How the column of seeds calls what else runs of one recipe differ by."""
+"""Names in the column of seeds for the other keys that runs of one recipe differ by."""
 
 
 def results_table(folders: Sequence[Path]) -> str:

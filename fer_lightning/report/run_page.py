@@ -1,4 +1,4 @@
-"""The report of a tested network: index.html and the tables beside it."""
+"""The report of a tested network: index.html, and tables in the same folder."""
 
 import math
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ def write_report(
     run_dir: Path,
     monitor: str,
 ) -> Path:
-    """Writes folder/index.html and, beside it, metrics.json, predictions.csv, per_class.csv and confusion.csv.
+    """Writes folder/index.html and, next to it, metrics.json, predictions.csv, per_class.csv and confusion.csv.
 
     Args:
         folder: is made if need be.

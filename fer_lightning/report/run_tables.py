@@ -17,7 +17,7 @@ LONGEST_TABLE = 1 << 27
 MOST_EPOCHS = 1_000_000
 
 DAMAGED_NAMED = 5
-"""How many damaged files an error names; it counts them all."""
+"""Damaged files that an error names; it counts them all."""
 
 
 Source = TypeVar("Source")

@@ -1,4 +1,4 @@
-"""What Hydra writes into the folders of runs and sweeps, read as plain values: bounded, and nothing in it is resolved.
+"""Reads what Hydra writes into the folders of runs and sweeps as plain values: bounded, and nothing is resolved.
 
 A folder from elsewhere could otherwise have the values of environment variables resolved into a report, or a few
 hundred characters become billions of nodes. Imports neither torch nor Hydra.

@@ -1,4 +1,4 @@
-"""What each parameter of a sweep does to the score, over whatever the others were."""
+"""Draws what each parameter of a sweep does to the score, over whatever the others were."""
 
 import math
 
@@ -73,7 +73,7 @@ def _draw(axes: Axes, values: pd.Series, scores: pd.Series, means: pd.DataFrame)
         return
     levels = means["at"].tolist()
     places = _levels(values).map(levels.index).to_numpy()
-    # Beside each other, so that equal scores can be told apart; the same chart each time.
+    # Next to each other, so that equal scores can be told apart; the same chart each time.
     shifts = np.random.default_rng(0).uniform(-0.12, 0.12, len(places))
     axes.scatter(places + shifts, scores, s=18, color=BLUE, alpha=0.6)
     line = "-" if pd.to_numeric(means["at"], errors="coerce").notna().all() else "none"  # names have no order

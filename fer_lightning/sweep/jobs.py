@@ -29,7 +29,7 @@ from fer_lightning.sweep.folder_lock import is_locked, lock_folder
 log = logging.getLogger(__name__)
 
 PRUNED, FAILED = "pruned.txt", "error.txt"
-"""Of a job that is one of these: says why in its first line."""
+"""Files of a job that is one of these; the first line says why."""
 
 LONGEST_REASON = 1000
 """Characters of it that are shown."""
@@ -40,10 +40,13 @@ PLAN = "jobs.yaml"
 STUDY_FILE = "study.db"
 """In a sweep's folder, where its jobs are the trials of a search."""
 
+SHARED_STUDY_FILE = "study.json"
+"""In its place, where the trials are in a database that several machines share."""
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a job has come to. `score` is not a number unless it is done; `why` is one line, empty if it is done."""
+    """The outcome of a job. `score` is not a number unless it is done; `why` is one line, empty if it is done."""
 
     state: Literal["done", "pruned", "failed", "running", "stopped", "damaged"]
     score: float = math.nan
@@ -96,8 +99,12 @@ def job(folder: Path, monitor: str) -> Iterator[Outcome]:
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
+def held(folder: Path, otherwise: str = "") -> Iterator[None]:
     """Keeps other sweeps out of this sweep's folder, which it makes.
+
+    Args:
+        folder: of the sweep.
+        otherwise: what else can be done where another process is in there, as the end of a sentence.
 
     Raises:
         ConfigError: another process is in there, or the folder cannot be made or written into.
@@ -105,7 +112,9 @@ def held(folder: Path) -> Iterator[None]:
     try:
         lock = lock_folder(folder)
     except Timeout as error:
-        raise ConfigError(f"another process is running the sweep {folder}: wait for it, or stop it first") from error
+        raise ConfigError(
+            f"another process is running the sweep {folder}: wait for it, or stop it first{otherwise}"
+        ) from error
     except OSError as error:
         raise ConfigError(
             f"the folder of the sweep cannot be made, or not written into: {error}. Give another with hydra.sweep.dir=…"

@@ -1,6 +1,7 @@
-"""What a sweep asks of Hydra's launchers: that jobs find this program, how many run at once. Imports nothing slow."""
+"""Sets up Hydra's launchers for a sweep: jobs find this program, some run at once. Imports nothing slow."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -20,3 +21,17 @@ def jobs_at_once(launcher: DictConfig) -> int:
 
         return int(effective_n_jobs(launcher.n_jobs))
     return int(launcher.get("array_parallelism", 1))
+
+
+def following(numbers: Sequence[int], most: int) -> list[list[int]]:
+    """Returns the numbers of jobs as a launcher can take them: lists that count on from their first.
+
+    most: of them in one list.
+    """
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and runs[-1][-1] == number - 1 and len(runs[-1]) < most:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return runs

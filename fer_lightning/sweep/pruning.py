@@ -7,7 +7,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 
 from fer_lightning.errors import ConfigError
-from fer_lightning.sweep.jobs import STUDY_FILE, number_of
+from fer_lightning.sweep.jobs import SHARED_STUDY_FILE, STUDY_FILE, number_of
 
 
 class Pruned(Exception):  # noqa: N818 (it is no error)
@@ -21,7 +21,7 @@ class Pruning(Callback):
 
     Args:
         monitor: the score.
-        folder: of the trial, somewhere below the one that holds study.db.
+        folder: of the trial, somewhere below the one that holds study.db or study.json.
         warmup_epochs: in these first epochs no trial is given up.
         startup_trials: no trial is given up before this number of them is done.
     """
@@ -53,12 +53,15 @@ class Pruning(Callback):
         score = float(trainer.callback_metrics[self._monitor])
         with self._usable_study():
             hopeless = self._scores.hopeless(trainer.current_epoch, score)
+            taken_over = hopeless and self._scores.taken_over
         if hopeless:
+            why = ": another machine has taken over, since nothing was heard of this one" if taken_over else ""
             raise Pruned(
-                f"after epoch {trainer.current_epoch + 1} of {trainer.max_epochs}, {self._monitor} {score:.4f}"
+                f"after epoch {trainer.current_epoch + 1} of {trainer.max_epochs}, {self._monitor} {score:.4f}{why}"
             )
 
 
 def _sweep(trial: Path) -> Path | None:
     """Returns the folder of the search that this one of a trial is in."""
-    return next((folder for folder in trial.parents if (folder / STUDY_FILE).is_file()), None)
+    files = (STUDY_FILE, SHARED_STUDY_FILE)
+    return next((folder for folder in trial.parents if any((folder / file).is_file() for file in files)), None)

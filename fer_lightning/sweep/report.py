@@ -1,4 +1,4 @@
-"""What a sweep has come to, also while it runs: python -m fer_lightning.sweep.report FOLDER
+"""Shows what a sweep has come to, also while it runs: python -m fer_lightning.sweep.report FOLDER
 
 Prints its jobs, best first, what failed and why, and the command that trains the best once more; writes sweep.csv and
 sweep.png, what each parameter does to the score, into FOLDER.
@@ -9,10 +9,8 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -22,28 +20,19 @@ from fer_lightning.data.tables import write_table
 from fer_lightning.errors import ConfigError
 from fer_lightning.files import written_whole
 from fer_lightning.report.run_yaml import plain_yaml
-from fer_lightning.sweep.jobs import FAILED, continuing, job_folders
-from fer_lightning.sweep.table import TEST_COLUMNS, best_command, mean_table, repeats_in, sweep_table
+from fer_lightning.sweep.jobs import continuing
+from fer_lightning.sweep.study_record import StudyRecord, study_record
+from fer_lightning.sweep.table import (
+    TEST_COLUMNS,
+    best_command,
+    best_ties,
+    mean_table,
+    repeats_in,
+    single_run,
+    sweep_table,
+)
 
 log = logging.getLogger(__name__)
-
-
-class SweepTable(Callback):
-    """Shows the sweep when all its jobs are done, and ends the program with 1 if one of them failed."""
-
-    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        folder = Path(config.hydra.sweep.dir)
-        if config.action:  # nothing was trained: there are no scores
-            if failed := sum((job / FAILED).is_file() for job in job_folders(folder).values()):
-                raise SystemExit(f"error: {failed} jobs failed; their error.txt says why")
-            return
-        try:
-            table = show(folder, config)
-        except (OSError, ValueError) as error:
-            raise SystemExit(f"error: {error}") from error
-        if failed := int(table["state"].isin(["failed", "stopped", "damaged"]).sum()):
-            # Hydra would take an Exception from a callback for a warning.
-            raise SystemExit(f"error: {failed} of {len(table)} jobs failed; the table says why")
 
 
 def show(folder: Path, config: DictConfig) -> pd.DataFrame:
@@ -67,10 +56,15 @@ def show(folder: Path, config: DictConfig) -> pd.DataFrame:
         print(f"\nMean ± standard deviation over {' and '.join(repeats_in(table))}")
         print(_with_deviations(means, monitor).to_string(index=False))
     counts = [f"{count} {state}" for state, count in table["state"].value_counts().items()]
-    to_come = config.hydra.sweeper.get("n_trials", 0) - len(table)
+    record = study_record(folder)
+    to_come = config.hydra.sweeper.get("n_trials", 0) - (record.trials if record else len(table))
     print(f"\n{len(table)} jobs: {', '.join(counts)}{f'; {to_come} trials to come' if to_come > 0 else ''}")
     if best := best_command(table, monitor, config_options(config.hydra)):
         print(f"best         {best}")
+        if (ties := best_ties(table, monitor)) > 1:
+            print(f"             the first of {ties} that share the best {monitor}")
+    if record:
+        _show_study(record, monitor, config)
     if to_come > 0 or not table["state"].isin(["done", "pruned"]).all():
         print(f"go on        {continuing(config)}")
     if figure := effects_chart(table, monitor):
@@ -79,6 +73,19 @@ def show(folder: Path, config: DictConfig) -> pd.DataFrame:
         print(f"effects      {folder / 'sweep.png'}")
     print(f"table        {folder / 'sweep.csv'}\nTensorBoard  tensorboard --logdir {shell_word(folder)}")
     return table
+
+
+def _show_study(record: StudyRecord, monitor: str, config: DictConfig) -> None:
+    """Prints which of the trials of all machines is the best, since the table has those of one folder."""
+    print(f"\nThese are the jobs of this folder. At {record.time}, {_counted(record.trials, 'trial')} of all machines")
+    print(f"were in the study {record.study} in {record.storage}")
+    if best := record.best:
+        print(f"best of all  trial {best.trial}, {monitor} {best.score:.4f}, trained in {best.trained_in}")
+        print(f"             {single_run(best.overrides, config_options(config.hydra))}")
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _with_deviations(means: pd.DataFrame, monitor: str) -> pd.DataFrame:
@@ -117,7 +124,7 @@ class _Hydra(BaseModel):
 
 
 class _Sweep(BaseModel):
-    """What is read of multirun.yaml."""
+    """The part of multirun.yaml that is read."""
 
     model_config = ConfigDict(strict=True)
 

@@ -15,7 +15,7 @@ from optuna.distributions import (
     IntDistribution,
     distribution_to_json,
 )
-from optuna.exceptions import StorageInternalError
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.pruners import MedianPruner
 from optuna.samplers import BaseSampler
 from optuna.storages import RDBStorage
@@ -25,6 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from fer_lightning.errors import ConfigError
 from fer_lightning.sweep.jobs import STUDY_FILE, Outcome, differing
+from fer_lightning.sweep.shared_study import SharedStudy, reason, study_of_this_process
 from fer_lightning.training.metrics import better
 
 STUDY = "search"
@@ -37,7 +38,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)  # a line for each trial is
 
 
 class Search:
-    """What is searched, and the trials of it so far. A trial that has no end yet is to be run again.
+    """The space that is searched, and the trials so far. A trial that has no end yet is to be run again.
 
     Args:
         folder: of the sweep; holds study.db.
@@ -61,26 +62,44 @@ class Search:
         sampler: Callable[..., BaseSampler],
         seed: int,
     ) -> None:
+        self._folder, self._monitor = folder, monitor
         self._space, self._fixed, self._sampler, self._seed = space, list(fixed), sampler, seed
-        direction = StudyDirection.MINIMIZE if better(monitor) == "min" else StudyDirection.MAXIMIZE
-        self._study = optuna.create_study(
-            storage=storage_in(folder), study_name=STUDY, direction=direction, load_if_exists=True
-        )
+        self._study = self._opened(StudyDirection.MINIMIZE if better(monitor) == "min" else StudyDirection.MAXIMIZE)
         now = {
             "monitor": monitor,
-            "fixed": self._fixed,
+            "fixed": self._shared_overrides(),
             "space": {k: distribution_to_json(d) for k, d in space.items()},
         }
         was = self._study.user_attrs.get("searched")
         if was is None:
             self._study.set_user_attr("searched", now)
         elif differ := differing(_words(was), _words(now)):
-            raise ConfigError(f"{folder} holds another search: it {differ}. Give this one hydra.sweeper.study=NAME")
+            raise ConfigError(f"{self} holds another search: it {differ}. Give this one hydra.sweeper.study=NAME")
+
+    def __str__(self) -> str:
+        return str(self._folder)
+
+    def close(self) -> None:
+        """Ends what goes on beside it: of this kind of search, nothing."""
+
+    def _opened(self, direction: StudyDirection) -> optuna.Study:
+        return optuna.create_study(
+            storage=storage_in(self._folder), study_name=STUDY, direction=direction, load_if_exists=True
+        )
+
+    def _shared_overrides(self) -> list[str]:
+        """Returns the overrides that all trials of the study share."""
+        return self._fixed
 
     @property
     def unfinished(self) -> list[int]:
         """Returns the trials that were stopped or have failed."""
         return [trial.number for trial in self._asked() if trial.state is TrialState.RUNNING]
+
+    @property
+    def elsewhere(self) -> int:
+        """Returns how many trials other machines are at work on."""
+        return 0
 
     @property
     def trials(self) -> int:
@@ -89,10 +108,13 @@ class Search:
 
     def ask(self) -> int:
         """Returns the number of a new trial."""
-        number = len(self._study.trials)
-        trial_seed = int(np.random.SeedSequence((self._seed, number)).generate_state(1)[0])
+        return self._ask(len(self._study.trials)).number
+
+    def _ask(self, *entropy: int) -> optuna.Trial:
+        """Returns a new trial, whose values are drawn by the seed and these numbers."""
+        trial_seed = int(np.random.SeedSequence((self._seed, *entropy)).generate_state(1)[0])
         self._study.sampler = self._sampler(seed=trial_seed)
-        return self._study.ask(self._space).number
+        return self._study.ask(self._space)
 
     def overrides(self, number: int) -> list[str]:
         """Returns the overrides of the job of this trial: floats with four digits."""
@@ -118,9 +140,11 @@ class TrialScores:
     """The scores of one trial, epoch by epoch, from the process that trains it."""
 
     def __init__(self, folder: Path, number: int, pruner: MedianPruner) -> None:
-        self._storage = storage_in(folder)
-        self._study = optuna.load_study(study_name=STUDY, storage=self._storage)
-        study_id = self._storage.get_study_id_from_name(STUDY)
+        shared = study_of_this_process(folder)
+        name = shared.name if shared else STUDY
+        self._storage = shared.storage() if shared else storage_in(folder)
+        self._study = optuna.load_study(study_name=name, storage=self._storage)
+        study_id = self._storage.get_study_id_from_name(name)
         self._trial = self._storage.get_trial_id_from_study_id_trial_number(study_id, number)
         self._pruner = pruner
 
@@ -131,8 +155,16 @@ class TrialScores:
         """
         if epoch in self._storage.get_trial(self._trial).intermediate_values:
             return False
-        self._storage.set_trial_intermediate_value(self._trial, epoch, score)
+        try:
+            self._storage.set_trial_intermediate_value(self._trial, epoch, score)
+        except UpdateFinishedTrialError:
+            return self.taken_over
         return self._pruner.prune(self._study, self._storage.get_trial(self._trial))
+
+    @property
+    def taken_over(self) -> bool:
+        """Returns whether it has failed for the study, since nothing was heard of this machine for too long."""
+        return self._storage.get_trial(self._trial).state is TrialState.FAIL
 
 
 def storage_in(folder: Path) -> RDBStorage:
@@ -141,8 +173,8 @@ def storage_in(folder: Path) -> RDBStorage:
 
 
 @contextmanager
-def usable_study(folder: Path) -> Iterator[None]:
-    """Ends in one message where the study in this folder cannot be used; goes around all use of it.
+def usable_study(folder: Path, shared: SharedStudy | None = None) -> Iterator[None]:
+    """Ends in one message where the study, in this folder or shared, cannot be used; goes around all use of it.
 
     Raises:
         ConfigError: its file is locked or damaged, or cannot be written.
@@ -150,12 +182,9 @@ def usable_study(folder: Path) -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, StorageInternalError) as error:
-        origin = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
-        reason = str(getattr(origin, "orig", None) or origin).splitlines()[0]
-        locked = ": another process holds it. Stop that one" if "locked" in reason else ". Mend that"
-        raise ConfigError(
-            f"{folder / STUDY_FILE}: {reason}{locked}, and the same command goes on with the search"
-        ) from error
+        locked = ": another process holds it. Stop that one" if "locked" in reason(error) else ". Mend that"
+        where = shared or study_of_this_process(folder) or folder / STUDY_FILE
+        raise ConfigError(f"{where}: {reason(error)}{locked}, and the same command goes on with the search") from error
 
 
 def distribution(override: Override) -> BaseDistribution:

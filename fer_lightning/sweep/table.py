@@ -22,8 +22,11 @@ TEST_COLUMNS = ("test/accuracy", "test/f1")
 LONGEST_PLAN = 1 << 24
 """Characters of the overrides of all jobs of a sweep."""
 
+SWEEP_KEYS = ("sweep", "callbacks.pruning")
+"""With the keys below the latter: nothing of a single run."""
+
 NOT_OVERRIDES = ("job", *TEST_COLUMNS, "minutes", "state", "why")
-"""Columns, beside the monitored score."""
+"""Columns that are not overrides; nor is the monitored score."""
 
 
 def sweep_table(folder: Path, monitor: str) -> pd.DataFrame:
@@ -80,8 +83,17 @@ def mean_table(table: pd.DataFrame, monitor: str) -> pd.DataFrame | None:
     return pd.DataFrame(rows).sort_values(monitor, ascending=better(monitor) == "min", kind="stable")
 
 
+def best_ties(table: pd.DataFrame, monitor: str) -> int:
+    """Returns how many jobs, or means over jobs that repeat each other, share the best score."""
+    means = mean_table(table, monitor)
+    scores = (table if means is None else means)[monitor]
+    return int((scores == scores.iloc[0]).sum()) if len(scores) else 0
+
+
 def best_command(table: pd.DataFrame, monitor: str, options: Sequence[str] = ()) -> str | None:
     """Returns what trains the best job once more; where jobs repeat each other, the overrides with the best mean.
+
+    Of several with the same score it is the first in the table: the one with the lowest number.
 
     options: that let it find the sweep's configs.
     """
@@ -89,12 +101,16 @@ def best_command(table: pd.DataFrame, monitor: str, options: Sequence[str] = ())
     rows = table if means is None else means
     if not len(rows) or pd.isna(rows[monitor].iloc[0]):
         return None
-    sweep_keys = ("sweep", "callbacks.pruning")  # and the keys of the latter: nothing of a single run
-    typed = [c for c in overrides_in(table, monitor) if c in rows and not c.startswith(sweep_keys)]
+    typed = [c for c in overrides_in(table, monitor) if c in rows and not c.startswith(SWEEP_KEYS)]
     if "data.fold" in map(repeat_key, repeats_in(table)):  # how many folds there were says nothing without one of them
         typed = [key for key in typed if key.lstrip("+") != "data.folds"]
     best = rows.iloc[0]
     return command("train.py", *options, *(_override(key, best[key]) for key in typed if pd.notna(best[key])))
+
+
+def single_run(overrides: Sequence[str], options: Sequence[str] = ()) -> str:
+    """Returns the command that trains a trial with these overrides once more, as a run of its own."""
+    return command("train.py", *options, *(one for one in overrides if not one.lstrip("+").startswith(SWEEP_KEYS)))
 
 
 def _shown(sweep: Path, job: Path, number: int) -> int | str:

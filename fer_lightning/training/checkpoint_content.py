@@ -1,4 +1,4 @@
-"""What a checkpoint must hold for its network to be rebuilt, and be of the type that train.py writes."""
+"""Checks that a checkpoint holds what rebuilds its network, of the types that train.py writes."""
 
 from pathlib import Path
 from typing import Annotated, Any, Protocol, TypeVar
@@ -12,14 +12,14 @@ from fer_lightning.nets.registry import is_built_in
 from fer_lightning.transforms.preprocessing import Channels, Fit, Preprocessing, Side
 
 FORMAT_VERSION = 2
-"""Of checkpoints and model.safetensors, which is raised when what they hold changes; 1 was that of version 0.1."""
+"""Version of checkpoints and model.safetensors, raised when what they hold changes; 1 was that of version 0.1."""
 
 FormatVersion = Annotated[int, Field(ge=FORMAT_VERSION, le=FORMAT_VERSION)]
 
 MOST_CLASSES = 1000
 """Confusion matrices grow with their square."""
 
-LONGEST = 80
+LONGEST_NAMED = 80
 """Characters of a name in a message: a checkpoint can have any number of them."""
 
 Scalar = str | int | float | bool | None
@@ -71,7 +71,7 @@ class HyperParameters(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    network: Annotated[str, Field(max_length=LONGEST)]
+    network: Annotated[str, Field(max_length=LONGEST_NAMED)]
     class_names: tuple[str, ...] | list[str]
     arguments: dict[str, Plain]
     channels_last: bool
@@ -124,7 +124,9 @@ def validated_content(path: Path, values: Any) -> CheckpointContent:
     """
     content = validated(CheckpointContent, path, values)
     if odd := [name for name, value in content.state_dict.items() if not is_plain(value)]:
-        raise ValueError(f"{_no_checkpoint(path)}: {odd[0][:LONGEST]} is no plain tensor. Give one that train.py wrote")
+        raise ValueError(
+            f"{_no_checkpoint(path)}: {odd[0][:LONGEST_NAMED]} is no plain tensor. Give one that train.py wrote"
+        )
     refuse_sizes_without_weights(path, content)
     return content
 
@@ -145,10 +147,11 @@ def refuse_sizes_without_weights(path: Path, content: "Described") -> None:
     sizes = [size for value in content.state_dict.values() for size in value.shape]
     for name, size in description.arguments.items():
         if isinstance(size, list | tuple) and len(size) > MOST_CLASSES:
-            raise ValueError(f"{_no_checkpoint(path)}: {name[:LONGEST]} has {len(size):,} values. Train again")
+            raise ValueError(f"{_no_checkpoint(path)}: {name[:LONGEST_NAMED]} has {len(size):,} values. Train again")
         if type(size) is int and size > max(sizes, default=0):
             raise ValueError(
-                f"{_no_checkpoint(path)}: {name[:LONGEST]} is {size}, but no weight in it is as large. Train again"
+                f"{_no_checkpoint(path)}: {name[:LONGEST_NAMED]} is {size}, but no weight in it is as large. "
+                f"Train again"
             )
 
 
@@ -164,7 +167,7 @@ def validated(kind: type[Content], path: Path, values: Any) -> Content:
         # Not what was found: a few bytes can hold lists of lists that would take hours to print.
         first = error.errors(include_input=False, include_url=False)[0]
         names = first["loc"][: 3 if {"callbacks", "arguments"} & {*first["loc"]} else 2]  # what follows is pydantic's
-        where = ".".join(map(str, names))[:LONGEST] or "all of it"
+        where = ".".join(map(str, names))[:LONGEST_NAMED] or "all of it"
         if where == "format_version":
             why = version_problem(first["type"])
         elif first["type"] == "missing":

@@ -5,7 +5,7 @@ import re
 LAST, ONE_BEFORE = "last.ckpt", "one_before_last.ckpt"
 
 CHECKPOINTS = ("best", "last")
-"""What ckpt may name: the best by monitor, or that of the last epoch."""
+"""Values of ckpt: the best by monitor, or that of the last epoch."""
 
 
 def name_in(path: str) -> str:

@@ -37,10 +37,10 @@ class EmotionClassifier(L.LightningModule):
     Args:
         network: the name that it is registered by, see `nets.registry`.
         class_names: names of the C classes.
-        arguments: what the network takes beside their number: plain values.
+        arguments: what the network takes apart from their number: plain values.
         channels_last: lay out images and kernels as NHWC, which convolutions in bfloat16 are fastest with, if the
             network allows it.
-        loss: takes logits, labels and class weights.
+        loss: of logits, labels and class weights.
         optimizer: makes the optimizer from parameter groups; None for a model that is not trained.
         schedule: of the learning rate; None keeps it constant.
         head_lr_scale: the learning rate of the head, the last layer, as a multiple of that of the rest.
@@ -49,15 +49,14 @@ class EmotionClassifier(L.LightningModule):
         in_channels: of the images: 1 for grey, 3 for RGB.
 
     Raises:
-        ValueError: no such network, arguments that it does not take, a scale that is not above 0, or of a part that the
-            network does not have.
+        ValueError: no such network, or arguments or scales that it does not take.
     """
 
     image_size: int | None
-    """Height and width of the network's images, which `data.image_size=auto` takes; None if it takes any."""
+    """Height and width of the network's images; None if it takes any."""
 
     preprocessing: Preprocessing
-    """How any picture becomes what the network takes, once `load_model` has loaded it."""
+    """How any picture becomes what the network takes: set by `load_model`."""
 
     @checked
     def __init__(
@@ -75,9 +74,9 @@ class EmotionClassifier(L.LightningModule):
         in_channels: Channels = 1,
     ) -> None:
         super().__init__()
-        class_names, arguments = tuple(class_names), dict(arguments or {})
+        self.class_names = class_names = tuple(class_names)
+        arguments = dict(arguments or {})
         self.save_hyperparameters("network", "class_names", "arguments", "channels_last", "in_channels", logger=False)
-        self.class_names = class_names
         net = create_network(network, len(class_names), arguments, in_channels)
         channels_last = channels_last and getattr(net, "allows_channels_last", True)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
@@ -120,7 +119,7 @@ class EmotionClassifier(L.LightningModule):
 
     @property
     def net_dtype(self) -> torch.dtype:
-        """float32, or what trainer.precision=bf16-true makes of the network."""
+        """Returns float32, or what trainer.precision=bf16-true makes of the network."""
         return next(self.net.parameters(), torch.empty(0)).dtype
 
     def setup(self, stage: str) -> None:
@@ -147,7 +146,7 @@ class EmotionClassifier(L.LightningModule):
         images, labels = batch
         log_p = self.log_probabilities(images, self.tta)
         self.tested.append(log_p)
-        if self.tta == "none":  # what flip averaging would give is always told
+        if self.tta == "none":  # what flip averaging would give is always reported
             self.test_flip_accuracy.update(self.log_probabilities(images, "flip"), labels)
         self.test_confusion.update(log_p, labels)
         self._measure(log_p, labels, self.loss.summed(log_p, labels, self.class_weights), "test", batch_idx)
@@ -231,7 +230,7 @@ class EmotionClassifier(L.LightningModule):
             self.log_dict(metrics, on_step=False, on_epoch=True)
 
     def _steps_of_schedule(self) -> int:
-        """Returns the steps of the whole run, for a schedule that must know them; else 0."""
+        """Returns the steps of the whole run, for a schedule that must know them; 0 for others."""
         if self.schedule is None or self.schedule.steps_as is None:
             return 0
         return steps_of_run(self.trainer, len(self._datamodule().train_dataloader()))

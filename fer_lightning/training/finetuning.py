@@ -1,4 +1,4 @@
-"""Which layers learn when: all of them, the head alone, or the head first and the body later."""
+"""Decides which layers learn when: all of them, the head alone, or the head first and the body later."""
 
 import lightning as L
 from lightning.pytorch.callbacks import BaseFinetuning
@@ -35,7 +35,7 @@ class Finetuning(BaseFinetuning):
 
 
 def _set_body(module: L.LightningModule, learns: bool) -> None:
-    """Not by Lightning's own `freeze`: it takes a ViT, which has a parameter of its own, for one single layer."""
+    """Freezes or unfreezes the body; Lightning's `freeze` takes a ViT, which has a parameter itself, for one layer."""
     assert isinstance(module, EmotionClassifier)
     head_params = {id(parameter) for parameter in module.head.parameters()}
     for parameter in module.net.parameters():

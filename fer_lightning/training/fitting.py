@@ -1,4 +1,4 @@
-"""Whether a network can hold the weights of a checkpoint, found out before any memory is taken for it."""
+"""Checks that a network can hold the weights of a checkpoint, before any memory is taken for it."""
 
 import warnings
 from collections.abc import Mapping
@@ -13,16 +13,16 @@ from fer_lightning.training.checkpoint_content import HyperParameters
 from fer_lightning.training.classifier import EmotionClassifier
 
 MOST_WEIGHTS = 1_000_000_000
-"""Of a network whose weights are nowhere yet: 4 GB; the largest of torchvision has 645 million."""
+"""Weights of a network that has no checkpoint yet: 4 GB; the largest of torchvision has 645 million."""
 
-LONGEST = 400
+LONGEST_WHY = 400
 """Characters of the reason: a checkpoint can have any number of names in it."""
 
 _MAKERS = (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn)
 
 
 class _WithoutMemory(TorchFunctionMode):
-    """Puts what weights are made of onto the meta device, where tensors have a shape and nothing else.
+    """Puts what weights are made of onto the meta device, where tensors have a shape alone.
 
     Not all that is made, as `torch.device("meta")` does: RegNets compute their widths with tensors.
     """
@@ -31,7 +31,7 @@ class _WithoutMemory(TorchFunctionMode):
         return func(*args, **(kwargs or {}) | ({"device": "meta"} if func in _MAKERS else {}))
 
 
-def refuse_misfit(description: HyperParameters, state_dict: Mapping[str, Tensor] | None) -> None:
+def refuse_unfitting_weights(description: HyperParameters, state_dict: Mapping[str, Tensor] | None) -> None:
     """Refuses a network whose weights have not the names and shapes of the state dict, or are too many without one.
 
     Networks of other packages, which might look at their weights while they are made, are not looked at.
@@ -58,4 +58,4 @@ def refuse_misfit(description: HyperParameters, state_dict: Mapping[str, Tensor]
             network.load_state_dict(weights | dict(state_dict))
     except RuntimeError as error:
         reason = str(error)
-        raise ValueError(reason if len(reason) <= LONGEST else f"{reason[:LONGEST]} …") from error
+        raise ValueError(reason if len(reason) <= LONGEST_WHY else f"{reason[:LONGEST_WHY]} …") from error

@@ -6,12 +6,11 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import NonNegativeFloat
 from torch import Tensor
 from torchmetrics import Metric
 
 from fer_lightning.data import FERDataModule
-from fer_lightning.signature import Fraction, checked
+from fer_lightning.signature import Fraction, NonNegative, checked
 
 log = logging.getLogger(__name__)
 
@@ -45,14 +44,14 @@ class CrossEntropy:
         self.label_smoothing, self.class_weights, self.beta = label_smoothing, class_weights, beta
 
     def prepare(self, data: FERDataModule) -> None:
-        """Called once before training, with its data; not for testing.
+        """Takes what the loss needs of the training data: called once before training, not for testing.
 
         Raises:
             ValueError: data that the loss cannot be used with.
         """
 
     def weights(self, class_counts: Tensor) -> Tensor:
-        """float (C,) from the number of training faces of each class; a class without any weighs nothing."""
+        """Returns float (C,) from the number of training faces of each class; a class without any weighs nothing."""
         seen, counts = class_counts > 0, class_counts.clamp(min=1).double()
         if self.class_weights == "none":
             return torch.ones(len(counts))
@@ -154,7 +153,7 @@ class Focal(CrossEntropy):
     @checked
     def __init__(
         self,
-        gamma: NonNegativeFloat = 2.0,
+        gamma: NonNegative = 2.0,
         label_smoothing: Fraction = 0.0,
         class_weights: ClassWeights = "none",
         beta: Fraction = 0.999,

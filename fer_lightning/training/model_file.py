@@ -25,12 +25,12 @@ from fer_lightning.training.checkpoint_content import (
 from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.transforms.preprocessing import Preprocessing
 
-NAME = "model.safetensors"
+MODEL_FILE = "model.safetensors"
 
 KEY = "fer_lightning"
-"""Of the metadata; one alone, since safetensors writes several in any order, and the same run gives the same bytes."""
+"""The key of the metadata; one alone: safetensors writes several in any order, and a run is to give the same bytes."""
 
-LONGEST = 100_000
+LONGEST_METADATA = 100_000
 """Characters that the metadata of a file may have."""
 
 
@@ -46,7 +46,7 @@ class ModelContent(BaseModel):
 
 
 def save_model(model: EmotionClassifier, preprocessing: Preprocessing, folder: Path) -> None:
-    """Writes folder/model.safetensors, and model.pth: its tensors alone, for programs that read nothing else."""
+    """Writes folder/model.safetensors, and model.pth: its tensors alone, for programs that read only these."""
     # Copies, since safetensors refuses weights that several layers share.
     state = {name: value.detach().cpu().contiguous().clone() for name, value in model.net.state_dict().items()}
     description = {
@@ -57,7 +57,10 @@ def save_model(model: EmotionClassifier, preprocessing: Preprocessing, folder: P
     pickled = io.BytesIO()
     torch.save(state, pickled)
     # Written by Python, whose error says that a disk is full; those of safetensors and torch hide it.
-    for name, content in ((NAME, save(state, {KEY: json.dumps(description)})), ("model.pth", pickled.getbuffer())):
+    for name, content in (
+        (MODEL_FILE, save(state, {KEY: json.dumps(description)})),
+        ("model.pth", pickled.getbuffer()),
+    ):
         with written_whole(folder / name) as unfinished:
             unfinished.write_bytes(content)
 
@@ -68,13 +71,13 @@ def network_content(source: Path) -> CheckpointContent | ModelContent:
     Raises:
         ValueError: there is no such file, or it holds no network of this program.
     """
-    path = source / NAME if source.is_dir() else source
+    path = source / MODEL_FILE if source.is_dir() else source
     if source.is_dir() and not path.is_file():
         known = sorted(one.name for one in source.glob("checkpoints/*.ckpt"))
         instead = f", as in {source / 'checkpoints' / known[0]}" if known else ""
-        raise ValueError(f"{source} has no {NAME}, which a finished run has: give a checkpoint{instead}")
+        raise ValueError(f"{source} has no {MODEL_FILE}, which a finished run has: give a checkpoint{instead}")
     if path.suffix in (".pth", ".pt"):
-        raise ValueError(f"{path} holds tensors alone: give the {NAME} of its run, or a checkpoint")
+        raise ValueError(f"{path} holds tensors alone: give the {MODEL_FILE} of its run, or a checkpoint")
     return _model_content(path) if path.suffix == ".safetensors" else checkpoint_content(path)
 
 
@@ -86,7 +89,7 @@ def _model_content(path: Path) -> ModelContent:
             text = (opened.metadata() or {}).get(KEY, "")
             if not text:
                 raise ValueError(f"{path} holds weights alone: it does not say of which network. Give a checkpoint")
-            if len(text) > LONGEST:
+            if len(text) > LONGEST_METADATA:
                 raise ValueError(f"{path} was not written by train.py: its metadata has {len(text):,} characters")
             content = ModelContent.model_validate_json(text)
             content.state_dict = {f"net.{name}": opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fer_lightning.training.classifier import EmotionClassifier
-from fer_lightning.training.fitting import LONGEST, refuse_misfit
+from fer_lightning.training.fitting import LONGEST_WHY, refuse_unfitting_weights
 from fer_lightning.training.losses import CrossEntropy
 from fer_lightning.training.model_file import network_content
 
@@ -23,12 +23,12 @@ def load_model(source: Path | str, loss: CrossEntropy | None = None) -> EmotionC
     content = network_content(Path(source))
     description = content.hyper_parameters
     try:
-        refuse_misfit(description, content.state_dict)
+        refuse_unfitting_weights(description, content.state_dict)
         model = EmotionClassifier(**dict(description), loss=loss)
         # A model.safetensors does not have what classes weigh in the loss: they stay at one.
         model.load_state_dict({"class_weights": model.class_weights} | content.state_dict)
     except (ValueError, TypeError, RuntimeError) as error:
-        why = str(error)[:LONGEST]  # it may name all that is in there
+        why = str(error)[:LONGEST_WHY]  # it may name all that is in there
         raise ValueError(f"{source} is not a checkpoint of this program: {why}") from error
     model.preprocessing = content.preprocessing
     return model.eval()

@@ -10,11 +10,11 @@ from itertools import chain
 from typing import Annotated, Any
 
 import torch
-from pydantic import Field, NonNegativeFloat
+from pydantic import Field
 from torch import Tensor
 from torch.optim import SGD
 
-from fer_lightning.signature import Fraction, checked
+from fer_lightning.signature import Fraction, NonNegative, checked
 
 Group = dict[str, Any]
 
@@ -27,7 +27,7 @@ class Muon(SGD):
 
     Args:
         params: parameters, or groups of them.
-        lr: of the kernels: by about so much each singular value of the step moves the kernel.
+        lr: of the kernels: about the size of each singular value of a step.
         weight_decay: of the kernels, times lr.
         momentum: of the kernels.
         ns_steps: of the Newton-Schulz iteration that makes a step orthogonal.
@@ -43,12 +43,12 @@ class Muon(SGD):
     def __init__(
         self,
         params: Iterable[Tensor] | Iterable[Group],
-        lr: NonNegativeFloat = 0.04,
-        weight_decay: NonNegativeFloat = 0.05,
+        lr: NonNegative = 0.04,
+        weight_decay: NonNegative = 0.05,
         momentum: Fraction = 0.95,
         ns_steps: Annotated[int, Field(ge=1)] = 5,
-        rest_lr: NonNegativeFloat = 0.1,
-        rest_weight_decay: NonNegativeFloat = 0.001,
+        rest_lr: NonNegative = 0.1,
+        rest_weight_decay: NonNegative = 0.001,
         rest_momentum: Fraction = 0.9,
     ) -> None:
         given = list(params)
@@ -62,7 +62,7 @@ class Muon(SGD):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One step, along gradients that are there or that closure makes; returns what closure does, the loss."""
+        """Does one step, along gradients that are there or that closure makes; returns the loss that closure does."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -86,7 +86,7 @@ class Muon(SGD):
 
 
 def orthogonal(matrix: Tensor, steps: int = 5) -> Tensor:
-    """A matrix (R, C) with its singular values moved near √max(1, R/C), and its singular vectors kept.
+    """Returns a matrix (R, C) with its singular values moved near √max(1, R/C), and its singular vectors kept.
 
     By a Newton-Schulz iteration in bfloat16, with the coefficients of Jordan et al., which end between 0.7 and 1.2
     soon rather than at 1 late.

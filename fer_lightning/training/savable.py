@@ -1,4 +1,4 @@
-"""What a checkpoint gives back: it is read without executing anything, so that much of what it takes is lost in it."""
+"""Checks what a checkpoint gives back: it is read without executing anything, and much of what it takes is lost so."""
 
 import io
 from collections import OrderedDict

@@ -1,4 +1,4 @@
-"""Which parameters learn at which rate, and how the rate changes."""
+"""Groups parameters by their learning rate, and changes the rate."""
 
 import math
 import warnings
@@ -11,7 +11,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, ReduceLROnPlateau, SequentialLR
 
-from fer_lightning.signature import Fraction, checked
+from fer_lightning.signature import Fraction, NonNegative, checked
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,10 @@ def parameter_groups(
 
 
 @checked
-def warmup_cosine(optimizer: Optimizer, total_steps: int, warmup: Fraction = 0.0, eta_min: float = 0.0) -> LRScheduler:
-    """From a hundredth of the learning rate up to it in a line, then down to eta_min along half a cosine.
+def warmup_cosine(
+    optimizer: Optimizer, total_steps: int, warmup: Fraction = 0.0, eta_min: NonNegative = 0.0
+) -> LRScheduler:
+    """Makes a schedule from a hundredth of the learning rate up to it in a line, then down to eta_min by half a cosine.
 
     Loshchilov and Hutter: SGDR, ICLR 2017, without restarts; the warm-up is that of Goyal et al., 2017.
 
@@ -81,7 +83,7 @@ def warmup_cosine(optimizer: Optimizer, total_steps: int, warmup: Fraction = 0.0
         eta_min: the rate at the end.
 
     Raises:
-        ValueError: a warmup outside its range.
+        ValueError: a warmup or an eta_min outside its range.
     """
     steps_up = round(warmup * total_steps)
     down = CosineAnnealingLR(optimizer, max(1, total_steps - steps_up), eta_min=eta_min)
@@ -113,7 +115,7 @@ def batches_of_epoch(trainer: L.Trainer, batches: int) -> int:
 
 
 def steps_of_run(trainer: L.Trainer, batches: int) -> int:
-    """Counted from the loader: `trainer.estimated_stepping_batches` would lose a loader's state on resume."""
+    """Counts from the loader: `trainer.estimated_stepping_batches` would lose a loader's state on resume."""
     if trainer.max_epochs is None or trainer.max_epochs < 0:
         if trainer.max_steps < 0:
             raise ValueError("this scheduler needs an end: set trainer.max_epochs or trainer.max_steps")

@@ -1,4 +1,4 @@
-"""What a last.ckpt must hold for its run to go on, beside its network."""
+"""Checks what a last.ckpt must hold for its run to go on, apart from its network."""
 
 from typing import Annotated, Any
 
@@ -69,7 +69,7 @@ class CallbackStates(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _by_name(cls, states: Any) -> Any:
-        """Lightning's keys of best checkpoints say what they monitor."""
+        """Finds best checkpoints by the beginning of their keys, where Lightning also says what they monitor."""
         if not isinstance(states, dict):
             return states
         return states | {"best": [one for key, one in states.items() if str(key).startswith("BestCheckpoint")]}

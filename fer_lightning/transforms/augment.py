@@ -5,12 +5,12 @@ from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field, NonNegativeFloat, PositiveFloat
+from pydantic import Field
 from torch import Generator, Tensor
 from torchvision.transforms.v2 import CutMix, MixUp
 from torchvision.transforms.v2.functional import rgb_to_grayscale
 
-from fer_lightning.signature import checked
+from fer_lightning.signature import NonNegative, Positive, checked
 from fer_lightning.transforms.warp import affine_grid
 
 Padding = Literal["zeros", "border", "reflection"]
@@ -56,7 +56,7 @@ class Augmentation:
         self,
         degrees: Annotated[float, Field(ge=0, le=180)] = 0.0,
         translate: Share = 0.0,
-        scale: tuple[PositiveFloat, PositiveFloat] = (1.0, 1.0),
+        scale: tuple[Positive, Positive] = (1.0, 1.0),
         shear: Annotated[float, Field(ge=0, le=89)] = 0.0,
         flip: Share = 0.0,
         brightness: Share = 0.0,
@@ -65,9 +65,9 @@ class Augmentation:
         hue: Annotated[float, Field(ge=0, le=0.5)] = 0.0,
         erasing: Share = 0.0,
         erasing_scale: tuple[Area, Area] = (0.02, 0.2),
-        erasing_ratio: tuple[PositiveFloat, PositiveFloat] = (0.3, 3.3),
-        mixup: NonNegativeFloat = 0.0,
-        cutmix: NonNegativeFloat = 0.0,
+        erasing_ratio: tuple[Positive, Positive] = (0.3, 3.3),
+        mixup: NonNegative = 0.0,
+        cutmix: NonNegative = 0.0,
         padding: Padding = "zeros",
     ) -> None:
         for name, span in (("scale", scale), ("erasing_scale", erasing_scale), ("erasing_ratio", erasing_ratio)):
@@ -85,7 +85,7 @@ class Augmentation:
         drawn = self.draw(len(images), generator)
         values = torch.stack(list(drawn.values()))
         if images.device.type == "cuda":
-            values = values.pin_memory()  # else the transfer waits for the device
+            values = values.pin_memory()  # otherwise the transfer waits for the device
         values = values.to(images.device, non_blocking=True)  # one transfer, not twelve
         return self.apply(images, dict(zip(drawn, values, strict=True)))
 

@@ -36,7 +36,7 @@ def ctrl_c_is_heard() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
-def test_too_little_memory_is_answered_with_the_batch_size_to_try(tmp_path: Path) -> None:
+def test_too_little_memory_names_the_batch_size_to_try(tmp_path: Path) -> None:
     (tmp_path / ".hydra").mkdir()
     cfg = OmegaConf.create({"data": {"batch_size": 512}, "trainer": {"accumulate_grad_batches": 1}})
     OmegaConf.save(cfg, tmp_path / ".hydra" / "config.yaml")
@@ -67,7 +67,7 @@ def test_too_little_memory_is_answered_with_the_batch_size_to_try(tmp_path: Path
         (errno.EACCES, None, None),
     ],
 )
-def test_an_error_of_the_system_is_told_as_what_it_is(
+def test_an_error_of_the_system_is_reported_as_what_it_is(
     number: int, file: str | None, said: str | None, tmp_path: Path
 ) -> None:
     named = (file.format(run=tmp_path),) if file else ()
@@ -108,7 +108,7 @@ class SignalAt(Callback):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
-def test_signal_ends_the_step_and_leaves_a_checkpoint_of_just_that_step(
+def test_signal_ends_the_step_and_leaves_its_checkpoint(
     number: signal.Signals, composed: Compose, tmp_path: Path, few_faces: Path
 ) -> None:
     cfg = run_folder(composed, tmp_path, "run", *BASE, f"data.path={few_faces}")
@@ -120,9 +120,7 @@ def test_signal_ends_the_step_and_leaves_a_checkpoint_of_just_that_step(
     assert signal.getsignal(number) == before
 
 
-def test_signal_in_the_last_step_of_all_stops_before_the_test_too(
-    composed: Compose, tmp_path: Path, few_faces: Path
-) -> None:
+def test_signal_in_the_last_step_stops_before_the_test_too(composed: Compose, tmp_path: Path, few_faces: Path) -> None:
     cfg = run_folder(composed, tmp_path, "run", *BASE, f"data.path={few_faces}")
     with pytest.raises(Stopped):
         fitted(cfg, also=SignalAt(signal.SIGTERM, step=18))
@@ -130,7 +128,7 @@ def test_signal_in_the_last_step_of_all_stops_before_the_test_too(
 
 
 @pytest.mark.parametrize(("minutes", "step"), [(10, 6), (1e-6, 8)])
-def test_checkpoint_is_written_every_so_many_minutes_within_an_epoch(
+def test_checkpoint_is_written_by_minutes_within_an_epoch(
     minutes: float, step: int, composed: Compose, tmp_path: Path, few_faces: Path
 ) -> None:
     options = (f"data.path={few_faces}", f"callbacks.last_checkpoint.minutes={minutes}")
@@ -139,7 +137,7 @@ def test_checkpoint_is_written_every_so_many_minutes_within_an_epoch(
     assert torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)["global_step"] == step
 
 
-def test_run_folder_that_vanishes_is_not_made_anew(composed: Compose, tmp_path: Path, few_faces: Path) -> None:
+def test_run_folder_that_vanishes_is_not_made_again(composed: Compose, tmp_path: Path, few_faces: Path) -> None:
     class Removal(Callback):
         def on_train_batch_end(self, trainer: L.Trainer, *arguments: Any) -> None:
             if trainer.global_step == 8:
@@ -152,7 +150,7 @@ def test_run_folder_that_vanishes_is_not_made_anew(composed: Compose, tmp_path: 
     assert not (tmp_path / "run").exists()
 
 
-def test_full_disk_that_tensorboard_meets_is_told_by_the_training_alone(
+def test_full_disk_that_tensorboard_meets_is_reported_once(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def full(*arguments: object) -> None:
@@ -200,7 +198,7 @@ def test_second_signal_stops_at_once() -> None:
 
 
 @pytest.mark.parametrize(("value", "accumulated", "step"), [(float("nan"), 1, 8), (float("inf"), 2, 4)])
-def test_loss_that_is_not_finite_ends_the_training_before_the_step_and_names_the_rows(
+def test_loss_that_is_not_finite_ends_before_the_step(
     value: float,
     accumulated: int,
     step: int,

@@ -37,7 +37,7 @@ def asked(address: str, what: str, content: dict[str, Any] | None = None) -> Any
     raise AssertionError(f"{what}: {answer}")
 
 
-def test_it_shows_curves_pictures_precision_recall_and_hyperparameters(address: str) -> None:
+def test_it_shows_curves_pictures_pr_curves_and_hyperparameters(address: str) -> None:
     (scalars,) = asked(address, "scalars/tags").values()
     assert {"train/loss", "val/loss", "val/accuracy", "val/f1", "train/images_per_second"} <= set(scalars)
     (images,) = asked(address, "images/tags").values()

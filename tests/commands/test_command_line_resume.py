@@ -93,7 +93,7 @@ def test_resumed_run_ends_as_one_that_was_never_stopped(
     assert again.stderr.startswith("error: resume=run: that run is finished, after 4 epochs.")
 
 
-def test_full_disk_is_told_and_leaves_the_checkpoint_before(few_faces: Path, run_in: Command, tmp_path: Path) -> None:
+def test_full_disk_is_reported_and_leaves_the_checkpoint(few_faces: Path, run_in: Command, tmp_path: Path) -> None:
     options = (*SHORT, f"data.path={few_faces}", "hydra.run.dir=run", "callbacks.pictures=null")
     result = run_in(tmp_path, "train.py", *options, before=_where_files_stay_small)
     assert result.returncode == 1
@@ -105,7 +105,7 @@ def test_full_disk_is_told_and_leaves_the_checkpoint_before(few_faces: Path, run
     assert not list(tmp_path.glob("run/checkpoints/.*"))
 
 
-def test_read_only_folder_is_told_and_leaves_the_checkpoint_before(few_faces: Path, tmp_path: Path) -> None:
+def test_read_only_folder_is_reported_and_leaves_the_checkpoint(few_faces: Path, tmp_path: Path) -> None:
     checkpoints = tmp_path / "run" / "checkpoints"
     kept = []
 

@@ -5,7 +5,7 @@ import numpy as np
 from fer_lightning.commands.lr_find import WARM_UP, steepest_fall
 
 
-def test_the_steepest_fall_is_before_the_lowest_loss_and_not_in_the_recovery_from_divergence() -> None:
+def test_the_steepest_fall_is_before_the_lowest_loss() -> None:
     rates = np.geomspace(1e-6, 1, 200)
     falling = 2 - 1 / (1 + np.exp(-3 * np.log(rates / 1e-3)))  # steepest at 1e-3
     diverged = np.where(rates > 0.1, 5 - 4 * np.log10(rates / 0.1), falling)  # then falls far more steeply, from 5 to 1

@@ -103,7 +103,7 @@ def test_resumed_run_ends_with_all_of_an_uninterrupted_one(
         assert_same(left_behind(tmp_path / name), expected, name)
 
 
-def test_run_that_is_killed_before_its_first_checkpoint_begins_anew(
+def test_run_killed_before_its_first_checkpoint_starts_again(
     composed: Compose, tmp_path: Path, few_faces: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     cfg = run_folder(composed, tmp_path, "run", *BASE, f"data.path={few_faces}", "trainer.max_epochs=1")
@@ -111,7 +111,7 @@ def test_run_that_is_killed_before_its_first_checkpoint_begins_anew(
     curves.write_text("of_the_killed_run,step\n1.0,0\n")
     with caplog.at_level("INFO"):
         fitted(resuming(cfg, tmp_path / "run"))
-    assert "it begins anew" in caplog.text
+    assert "it starts again from the beginning" in caplog.text
     assert newest_whole(tmp_path / "run/checkpoints")
     assert "train/loss" in (text := curves.read_text())
     assert "of_the_killed_run" not in text
@@ -155,7 +155,7 @@ def test_run_whose_folder_was_moved_keeps_its_best_checkpoint(
     with pytest.raises(Killed):
         fitted(cfg, KilledAt("on_train_end", 1))
     (tmp_path / "before").rename(tmp_path / "moved")
-    file = tmp_path / "moved/.hydra/config.yaml"  # where Hydra would resolve ${hydra:runtime.output_dir} anew
+    file = tmp_path / "moved/.hydra/config.yaml"  # where Hydra would resolve ${hydra:runtime.output_dir} again
     file.write_text(file.read_text().replace(str(tmp_path / "before"), str(tmp_path / "moved")))
     fitted(resuming(cfg, tmp_path / "moved"))
     assert_same(left_behind(tmp_path / "moved"), left_behind(tmp_path / "whole"))
@@ -172,9 +172,7 @@ def test_line_of_the_curves_that_was_cut_short_is_left_out(finished: Path, compo
         path.write_text(whole)
 
 
-def test_a_kill_while_the_curves_get_a_new_column_loses_none_of_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kill_while_the_curves_get_a_new_column_loses_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def killed(*arguments: object) -> None:
         raise Killed
 

@@ -133,7 +133,7 @@ def test_a_config_where_nothing_would_read_it_is_refused(
     assert os.listdir(run.parent) == ["run"]
 
 
-def test_a_folder_is_one_process_s_at_a_time_until_that_is_killed(started: Started, run: Path) -> None:
+def test_a_folder_is_one_process_s_until_that_is_killed(started: Started, run: Path) -> None:
     told, tell = os.pipe()
     child = os.fork()
     if child == 0:
@@ -203,9 +203,7 @@ def test_what_is_no_name_of_a_run_is_refused(given: str, script: str, key: str, 
         started(f"{key}={given}", script=script)
 
 
-def test_a_folder_that_cannot_be_written_into_is_told_in_one_message(
-    started: Started, run: Path, tmp_path: Path
-) -> None:
+def test_a_folder_that_takes_no_files_is_refused_in_one_message(started: Started, run: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SystemExit, match=r"the run's folder cannot be made: .* Give another with hydra.run.dir"):
         started("hydra.run.dir=file/run")
@@ -217,7 +215,7 @@ def test_a_folder_that_cannot_be_written_into_is_told_in_one_message(
         pass
 
 
-def test_a_log_that_cannot_be_written_is_told_in_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_that_cannot_be_written_ends_in_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setattr(sys, "argv", ["train.py"])

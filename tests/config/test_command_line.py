@@ -59,7 +59,7 @@ def test_a_run_folder_is_complete_by_itself(trained: tuple[Path, str]) -> None:
     assert sum(row["val/accuracy"] != "" for row in rows) == 2
 
 
-def test_the_plain_weights_load_into_the_bare_network_in_two_lines(trained: tuple[Path, str]) -> None:
+def test_the_plain_weights_load_into_the_network_in_two_lines(trained: tuple[Path, str]) -> None:
     run, _ = trained
     best = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
     for state in (load_file(run / "model.safetensors"), torch.load(run / "model.pth", weights_only=True)):
@@ -149,7 +149,7 @@ def test_a_run_can_test_its_last_checkpoint_and_again_by_it(
     assert metrics(run)["val/loss"] == pytest.approx(float(scores[-1]))
 
 
-def test_flip_averaging_is_measured_in_training_and_by_test_alike(
+def test_flip_averaging_is_the_same_in_training_and_by_test(
     trained: tuple[Path, str], run_command: Command, tmp_path: Path
 ) -> None:
     run, output = trained
@@ -164,7 +164,7 @@ def test_flip_averaging_is_measured_in_training_and_by_test_alike(
     assert content["test/accuracy_low"] < told < content["test/accuracy_high"]
 
 
-def test_tensorboard_has_curves_pictures_and_a_filled_hparams_tab(trained: tuple[Path, str]) -> None:
+def test_tensorboard_has_curves_pictures_and_hyperparameters(trained: tuple[Path, str]) -> None:
     run, _ = trained
     board = EventAccumulator(str(run / "tensorboard"), size_guidance={"images": 0})
     board.Reload()

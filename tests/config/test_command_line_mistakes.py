@@ -1,5 +1,6 @@
 """What a person types wrongly, and what train.py and test.py say to it."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from tests.conftest import Command
         (["optimizer=muon"], "optimizer=muon has two"),
     ],
 )
-def test_the_learning_rate_finder_refuses_what_it_would_get_wrong(
+def test_the_rate_finder_refuses_what_it_would_get_wrong(
     arguments: list[str], says: str, few_faces: Path, run_command: Command
 ) -> None:
     result = run_command(
@@ -52,6 +53,8 @@ def test_the_learning_rate_finder_refuses_what_it_would_get_wrong(
         ("test.py", ["run_dir=x", "data=ferplus"], ["Could not override 'data'", "as in data.path=…"]),
         ("train.py", ["optimizer.lr=abc"], ["optimizer.lr is 'abc'", "valid number"]),
         ("train.py", ["data=fer2013"], ["data.path", "fer2013.csv", "image", "data=demo"]),
+        ("train.py", ["data=fer2013", "data.path=gone.csv"], ["data.path is gone.csv: there is no such file"]),
+        ("train.py", ["loss=distillation"], ["loss.teacher is missing: give loss.teacher=…, the folder of a fin"]),
         ("train.py", ["-m", "--cfg", "job", "seed=0,1"], ["Only one of --run, --multirun, --cfg"]),
         ("train.py", ["debug=lr_find", "action.steps=20"], ["action.steps is 20; it must be at least 60"]),
         ("test.py", [], ["run_dir is missing"]),
@@ -71,6 +74,27 @@ def test_a_mistake_ends_in_one_message_and_status_1(
         assert text in result.stderr
     assert "Traceback" not in result.stderr + result.stdout
     assert not list(tmp_path.glob("outputs/*/*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["data=fer2013"], "No FER2013 in data/"),
+        (["optimizer.lr=abc"], "optimizer.lr is 'abc': it should be a valid number"),
+        (["loss=distillation"], "loss.teacher is missing"),
+    ],
+)
+def test_a_cheap_mistake_is_answered_without_torch(arguments: list[str], says: str, run_command: Command) -> None:
+    result = run_command("train.py", *arguments, before=_without_torch)
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"error: {says}")
+
+
+def _without_torch() -> None:
+    """Makes an import of torch an error, as if this process had not imported it."""
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("torch", "fer_lightning")]:
+        del sys.modules[name]
+    sys.modules["torch"] = None  # type: ignore[assignment]
 
 
 def test_of_a_run_no_other_choice_is_offered(run_command: Command) -> None:

@@ -73,7 +73,7 @@ def test_a_run_that_stops_early_says_so(few_faces: Path, run_command: Command) -
     )
 
 
-def test_fer_plus_trains_with_its_own_classes_and_is_tested_again(
+def test_fer_plus_trains_with_its_classes_and_is_tested_again(
     few_faces: Path, run_command: Command, tmp_path: Path
 ) -> None:
     options = [*QUICK, "data=ferplus", f"data.path={few_faces}", "data.votes.rule=probability", "trainer.max_epochs=1"]

@@ -11,7 +11,8 @@ from fer_lightning.config.build import Experiment, build
 from fer_lightning.errors import ConfigError
 from fer_lightning.nets.deep_emotion import DeepEmotion
 from tests.conftest import Compose
-from tests.scripts import REPOSITORY
+from tests.runs import metrics
+from tests.scripts import REPOSITORY, run_in
 
 NAMES = sorted(file.stem for file in (REPOSITORY / "conf" / "experiment").glob("*.yaml"))
 FIVE = {"image_model", "deep_emotion_50", "transfer_learning", "resnet_60", "one_cycle_resnet18"}
@@ -106,7 +107,7 @@ def test_resnet_60_normalises_and_jitters_as_its_authors_do(composed: Compose) -
     augmentation = experiment.datamodule.augmentation
     assert augmentation is not None
     assert (augmentation.degrees, augmentation.brightness, augmentation.contrast) == (20, 0.5, 0.5)
-    assert experiment.datamodule.mean != 0.508
+    assert experiment.datamodule.mean != (0.508,)
 
 
 def test_one_cycle_resnet18_clips_gradients_and_can_stop_early(composed: Compose) -> None:
@@ -114,3 +115,14 @@ def test_one_cycle_resnet18_clips_gradients_and_can_stop_early(composed: Compose
     assert experiment.trainer.gradient_clip_val == 0.1
     assert isinstance(experiment.trainer.early_stopping_callback, EarlyStopping)
     assert composed("experiment=one_cycle_resnet18").scheduler._target_ == "torch.optim.lr_scheduler.OneCycleLR"
+
+
+@pytest.mark.nightly
+def test_quick_on_the_drawn_faces_stays_above_a_floor(tmp_path: Path) -> None:
+    """The floor is three deviations below the mean of what seeds 0, 1 and 2 reached: 90.4%, 86.1%, 89.3%.
+
+    That is 88.6% ± 2.2%, of the 700 drawn faces of PublicTest, on one core; a quarter are of the largest class.
+    """
+    result = run_in(tmp_path, "train.py", "experiment=quick", "data=demo", "hydra.run.dir=run", timeout=1800)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert metrics(tmp_path / "run")["test/accuracy"] > 0.82

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +38,38 @@ def files_of_contributing(folder: Path) -> str:
     """Writes what docs/extend.md says to write; returns the command that it gives."""
     text = (REPOSITORY / "docs" / "extend.md").read_text()
     blocks = re.findall(r"`([\w./]+\.(?:py|yaml))`:\n\n```\w+\n(.*?)```", text, re.DOTALL)
-    assert [name for name, _ in blocks] == ["mynets.py", "myconf/model/tiny.yaml"]
+    assert [name for name, _ in blocks] == [
+        "mynets.py", "myconf/model/tiny.yaml", "myconf/augmentation/blur.yaml", "myconf/callbacks/weight_norm.yaml",
+    ]  # fmt: skip
     for name, content in blocks:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(content)
     command = re.search(r"^    (\S+=\S+ python train\.py .*)$", text, re.MULTILINE)
     assert command
     return command[1]
+
+
+WEIGHT_NORM = """
+from lightning.pytorch.callbacks import Callback
+
+class WeightNorm(Callback):
+    def __init__(self, every: int) -> None:
+        self.every = every
+"""
+
+
+def test_other_parts_by_the_page_are_chosen_by_their_names(
+    composed: Compose, tmp_path: Path, few_faces: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files_of_contributing(tmp_path)
+    (tmp_path / "mycallbacks.py").write_text(WEIGHT_NORM)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv(VARIABLE, "mycallbacks")
+    where = (f"hydra.searchpath=[file://{tmp_path / 'myconf'}]", f"data.path={few_faces}")
+    experiment = build(composed(*BASE, *where, "augmentation=blur", "callbacks=[default,weight_norm]"))
+    assert experiment.datamodule.augmentation.name == "GaussianBlur"  # type: ignore[union-attr]
+    (callback,) = [one for one in experiment.trainer.callbacks if type(one).__name__ == "WeightNorm"]  # type: ignore[attr-defined]
+    assert callback.every == 50
 
 
 def _loads(checkpoint: Path, path: list[str]) -> None:
@@ -197,7 +223,7 @@ def test_what_a_config_holds_becomes_plain_python(convert: str) -> None:
     assert repr(made("x", node)) == "{'a': [1, [2]], 'b': {'c': [3]}, 'd': [1, [2]]}"
 
 
-def test_of_what_replaced_another_target_the_foreign_keys_are_named(composed: Compose, few_faces: Path) -> None:
+def test_keys_that_another_target_does_not_take_are_named(composed: Compose, few_faces: Path) -> None:
     cfg = composed("model=deep_emotion", "optimizer._target_=torch.optim.RAdam", f"data.path={few_faces}")
     with pytest.raises(
         ConfigError, match=r"momentum is not an argument of RAdam\. .*: ~optimizer\.momentum ~optimizer\."
@@ -333,6 +359,20 @@ class CountsSteps(Base):
         return super().forward(images) * (1 + self.steps)
 
 
+@register("own_unresolved")
+class Unresolved(Base):
+    def __init__(self, num_classes: int, width: "Gone" = 4) -> None:  # type: ignore[name-defined]  # noqa: F821
+        super().__init__(num_classes, width)
+
+
+@register("own_lazy")
+def own_lazy(num_classes: int) -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's, that this is new
+        head = nn.LazyLinear(num_classes)
+    return nn.Sequential(nn.Conv2d(1, 4, 9, stride=8), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), head)
+
+
 @register("own_frozen")
 class Frozen(Base):
     def __init__(self, num_classes: int) -> None:
@@ -391,6 +431,7 @@ class Sound(Base):
             ["+model.pretrained=true"],
             "^model: pretrained is true, but there are no ImageNet weights for Sound",
         ),
+        ("own_lazy", [], r"^model: own_lazy has layers that find out .*: 4 \(LazyLinear\)\. Give the sizes"),
         ("own_unknown", [], r"^model\.name: 'own_unknown' is not the name of a network; there are .*deep_emotion, "),
     ],
 )
@@ -442,7 +483,21 @@ def test_a_network_starts_from_a_state_dict(tmp_path: Path) -> None:
         load_initial_weights(Base(7, width=5), "", InitialWeights(weights_path=str(tmp_path / "weights.pth")))
 
 
+def test_unresolvable_annotations_are_reported_once(
+    composed: Compose, few_faces: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(VARIABLE, __name__)
+    for _ in range(2):
+        build(composed(*networks_own("own_unresolved"), f"data.path={few_faces}"))
+    logged = [one.getMessage() for one in caplog.records if "not checked" in one.getMessage()]
+    assert len(logged) == 1
+    assert logged[0].startswith("model.name=own_unresolved: its arguments' types are not checked")
+    assert "'Gone' is not defined" in logged[0]
+
+
 def test_a_name_is_one_networks() -> None:
+    with pytest.raises(ValueError, match=r"^Sound is registered by '': give a name"):
+        register("")(Sound)
     assert register("own_base")(Sound) is Sound
     with pytest.raises(ValueError, match=r"the network 'resnet18' is fer_lightning\.nets\.resnet18\.ResNet18"):
         register("resnet18")(Sound)

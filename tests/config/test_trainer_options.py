@@ -123,7 +123,7 @@ def test_a_value_that_would_fail_later_is_refused_by_its_key(override: str, told
         ("trainer.strategy=ddp_spawn", r"^trainer\.strategy is DDPStrategy, started by spawn; .*one device by auto$"),
     ],
 )
-def test_limits_that_leave_nothing_are_refused_once_the_data_is_read(
+def test_limits_that_leave_nothing_are_refused_with_the_data(
     override: str, told: str, composed: Compose, few_faces: Path
 ) -> None:
     with pytest.raises(ConfigError, match=told):
@@ -179,11 +179,11 @@ def unknown_key(composed: Compose, key: str) -> str:
         ("num_workers", "batches are made without worker processes"),
     ],
 )
-def test_a_key_that_conf_does_not_list_is_told_with_what_to_do(key: str, told: str, composed: Compose) -> None:
+def test_a_key_that_conf_does_not_list_says_what_to_do(key: str, told: str, composed: Compose) -> None:
     assert told in unknown_key(composed, key)
 
 
-def test_names_of_other_programs_lead_to_keys_and_groups_that_exist(composed: Compose) -> None:
+def test_names_of_other_programs_lead_to_keys_that_exist(composed: Compose) -> None:
     cfg = composed()
     for key in NAMES_ELSEWHERE:
         there = OmegaConf.to_container(cfg, resolve=False)

@@ -82,7 +82,7 @@ def test_what_is_neither_is_refused_by_its_place_and_kind(place: str, name: str,
     assert not (nobody_should and VARIABLE in str(raised.value))
 
 
-def test_an_untrusted_module_is_not_imported_and_the_variable_named(mylion: str) -> None:
+def test_an_untrusted_module_is_not_imported(mylion: str) -> None:
     with pytest.raises(ValueError, match=rf"If you do trust {mylion}, set {VARIABLE}={mylion} in the environment"):
         trusted_target("optimizer", f"{mylion}.Lion")
     assert mylion not in sys.modules
@@ -112,7 +112,7 @@ def test_an_installed_package_that_declares_itself_is_trusted(mylion: str, tmp_p
         ("optimizer", "Lyon", "cannot be imported"),
     ],
 )
-def test_of_a_trusted_module_only_its_own_parts_of_the_right_kind_are_called(
+def test_only_own_parts_of_a_trusted_module_are_called(
     place: str, name: str, why: str, mylion: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, mylion)

@@ -34,7 +34,7 @@ def read_back(word: str, key: str) -> str:
 
 
 @pytest.mark.parametrize("name", NASTY)
-def test_a_printed_command_has_this_very_path_for_shell_and_hydra(name: str) -> None:
+def test_a_printed_command_has_its_path_for_shell_and_hydra(name: str) -> None:
     line = command("train.py", override("resume", name))
     python, script, word = shlex.split(line)
     assert (python, script) == ("python", "train.py")
@@ -93,7 +93,7 @@ def test_what_hydra_reads_or_could_mean_something_else_stays(word: str) -> None:
     assert readable([word]) == [word]
 
 
-def test_a_sweep_goes_on_with_its_configs_folder_and_what_was_typed(
+def test_a_sweep_goes_on_with_its_configs_and_what_was_typed(
     composed: Compose, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -175,7 +175,7 @@ def test_a_group_can_be_left_empty_in_the_ways_people_say_it(typed: str, read: s
         ("--cfg jobs", r"argument --cfg/-c: invalid choice: 'jobs'"),
     ],
 )
-def test_what_cannot_be_meant_is_told_in_one_message(typed: str, told: str) -> None:
+def test_what_cannot_be_meant_ends_in_one_message(typed: str, told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         for_hydra("train.py", typed.split())
 
@@ -189,9 +189,7 @@ def test_options_may_stand_between_overrides() -> None:
     assert for_hydra("test.py", ["run_dir=x", "~data"]) == ["run_dir=x", "~data"]  # test.py has no groups
 
 
-def test_a_run_in_a_folder_with_a_nasty_name_is_tested_as_printed(
-    few_faces: Path, run_command: Command, tmp_path: Path
-) -> None:
+def test_a_run_in_a_nasty_folder_is_tested_as_printed(few_faces: Path, run_command: Command, tmp_path: Path) -> None:
     name = "日本/it's [1] (2), $HOME=3 #4"
     run = tmp_path / name
     data = tmp_path / "José" / "faces.csv"

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from fer_lightning.data.faces import Faces
 from fer_lightning.data.readers.source import read_faces
@@ -62,6 +64,11 @@ BAD = csv_bytes(
     "emotion,pixels,Usage",
     [f"{label},{FLAT},Training" for label in (0, "x7", 1, "x8", "x9", "x10", "x11", "x12", "x13")],
 )
+
+
+def all_images(faces: Faces) -> Tensor:
+    """uint8 (N, C, H, W)."""
+    return faces.images[torch.arange(len(faces))]
 
 
 def assert_are_the_faces(faces: Faces) -> None:

@@ -7,9 +7,7 @@ from fer_lightning.data.batches import evaluation_batches
 
 
 @pytest.mark.parametrize(("count", "batch_size", "processes"), [(17, 8, 2), (17, 1, 2), (3589, 128, 8), (5, 64, 5)])
-def test_each_face_is_in_one_batch_and_all_processes_have_as_many_batches(
-    count: int, batch_size: int, processes: int
-) -> None:
+def test_each_face_is_in_one_batch_and_processes_have_as_many(count: int, batch_size: int, processes: int) -> None:
     of_all = [evaluation_batches(count, batch_size, processes, process) for process in range(processes)]
     assert len({len(batches) for batches in of_all}) == 1
     so_far: list[int] = []

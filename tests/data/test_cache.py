@@ -81,7 +81,7 @@ def flipped(place: float) -> Callable[[Path, Path], None]:
         *((flipped(place), "damaged (its checksum differs)") for place in (0.1, 0.5, 0.99, 0.99999)),
     ],
 )
-def test_a_cache_that_does_not_hold_is_made_anew(
+def test_a_cache_that_does_not_hold_is_rebuilt(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, harm: Callable[[Path, Path], None], why: str
 ) -> None:
     path = tmp_path / "fer2013.csv"
@@ -135,9 +135,7 @@ def test_another_image_of_the_same_size_and_time_is_noticed(tmp_path: Path, how:
     assert np.array_equal(read_faces(tmp_path).images[:, 0].numpy(), [images[1], images[1]])
 
 
-def test_another_content_is_noticed_where_no_time_of_change_is_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_content_is_noticed_without_a_time_of_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "fer2013.csv"
     path.write_bytes(CSV)
     identities = set()
@@ -177,7 +175,7 @@ def test_a_moved_folder_keeps_its_cache(tmp_path: Path, caplog: pytest.LogCaptur
     assert "from the cache" in messages(caplog, tmp_path / "there")[1]
 
 
-def test_the_user_s_cache_directory_serves_where_the_folder_cannot(
+def test_the_user_s_cache_serves_where_the_folder_cannot(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, own_cache_dir: Path
 ) -> None:
     for folder in ("one", "two"):
@@ -195,7 +193,7 @@ def test_the_user_s_cache_directory_serves_where_the_folder_cannot(
     assert cache_dir() == own_cache_dir
 
 
-def test_where_nothing_takes_a_cache_the_faces_are_used_without_one(
+def test_without_a_place_for_a_cache_the_faces_are_used(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "fer2013.csv").write_bytes(CSV)
@@ -210,7 +208,7 @@ def test_where_nothing_takes_a_cache_the_faces_are_used_without_one(
         )
 
 
-def test_a_cache_that_cannot_be_finished_leaves_no_temporary_file(tmp_path: Path) -> None:
+def test_a_cache_that_is_not_finished_leaves_no_temporary_file(tmp_path: Path) -> None:
     (tmp_path / "fer2013.csv").write_bytes(CSV)
     blocking = tmp_path / ".fer_lightning" / "fer2013.csv.safetensors"
     blocking.mkdir(parents=True)  # a file cannot take the place of a folder
@@ -231,7 +229,7 @@ def mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
 
 
-def test_who_may_read_the_source_may_read_the_cache_but_for_the_umask(tmp_path: Path) -> None:
+def test_who_may_read_the_source_may_read_the_cache(tmp_path: Path) -> None:
     for mask, source, cache in ((0o022, 0o444, 0o644), (0, 0o640, 0o640), (0o077, 0o644, 0o600), (0, 0o600, 0o600)):
         folder = tmp_path / f"{mask}-{source}"
         folder.mkdir()
@@ -260,7 +258,7 @@ def test_a_cache_in_the_user_s_cache_directory_is_theirs_alone(tmp_path: Path, o
 
 
 @pytest.mark.parametrize("mask", [0o022, 0o027, 0o077, 0o002])
-def test_a_file_that_is_written_whole_has_the_umask_s_permissions(mask: int, tmp_path: Path) -> None:
+def test_a_file_written_whole_has_the_umask_s_permissions(mask: int, tmp_path: Path) -> None:
     with umask(mask):
         with written_whole(tmp_path / "text") as unfinished:
             unfinished.write_text("written")
@@ -362,6 +360,7 @@ def test_the_cache_is_memory_mapped(tmp_path: Path) -> None:
     path.write_bytes(CSV)
     read_faces(path)
     images = read_faces(path).images
+    assert isinstance(images, torch.Tensor)
     maps = Path("/proc/self/maps")
     if not maps.exists():
         pytest.skip("only Linux says what is mapped where")

@@ -17,7 +17,7 @@ def test_digests_tell_copies_from_other_images() -> None:
 
 
 @pytest.mark.parametrize(("count", "warns"), [(25, False), (26, True)])
-def test_more_than_a_quarter_of_faces_that_the_network_knows_are_warned_of(
+def test_more_than_a_quarter_of_known_faces_is_warned_of(
     count: int, warns: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     tested, none = torch.arange(100), torch.arange(0)

@@ -52,15 +52,15 @@ def test_the_order_is_a_function_of_seed_and_epoch(csv: Path) -> None:
     assert labels(0, 1) != labels(1, 0)
 
 
-def test_normalisation_by_the_training_splits_own_pixels_gives_mean_0_and_deviation_1(csv: Path) -> None:
+def test_normalisation_by_own_pixels_gives_mean_0_deviation_1(csv: Path) -> None:
     datamodule = ready(csv, batch_size=40)
     images, _ = datamodule.on_after_batch_transfer(next(iter(datamodule.train_dataloader())), 0)
     assert images.shape == (40, 1, 48, 48)
     assert abs(float(images.mean())) < 1e-4
     assert abs(float(images.std()) - 1) < 1e-4
     pixels = torch.from_numpy(random_images(60)[:40]).double() / 255
-    assert datamodule.mean == (pytest.approx(float(pixels.mean()), abs=1e-9),)
-    assert datamodule.std == (pytest.approx(float(pixels.std(correction=0)), abs=1e-9),)
+    assert datamodule.mean == pytest.approx((float(pixels.mean()),), abs=1e-9)
+    assert datamodule.std == pytest.approx((float(pixels.std(correction=0)),), abs=1e-9)
 
 
 def test_fixed_normalisation_uses_the_numbers_it_is_given(csv: Path) -> None:
@@ -105,7 +105,7 @@ def test_copies_are_counted_in_the_log(csv: Path, caplog: pytest.LogCaptureFixtu
     assert also_in_train(caplog.text, "test") == "0"
 
 
-def test_other_data_is_held_against_the_faces_that_the_network_was_trained_on(
+def test_other_data_is_compared_with_the_training_faces(
     csv: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     trained = ready(csv)

@@ -12,7 +12,9 @@ from tests.runs import SHORT, run_of
 def test_a_training_has_the_true_label_of_each_face(form: str, tmp_path: Path, run_command: Command) -> None:
     truths = {truth.file: truth for truth in SETS[form](tmp_path / "faces")}
     options = [option for option in SHORT if "max_epochs" not in option]
-    result = run_command("train.py", *options, "trainer.max_epochs=1", "data.path=faces", "data.size=48")
+    result = run_command(
+        "train.py", *options, "trainer.max_epochs=1", "data.path=faces", "data.size=48", "data.val_fraction=0.34"
+    )
     report = run_of(result, tmp_path) / "report"
     tested = pd.read_csv(report / "predictions.csv")
     assert len(tested) >= 10

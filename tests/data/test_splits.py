@@ -40,7 +40,7 @@ def test_parts_with_conventional_names_are_taken_as_they_are(names: tuple[str, .
     }
 
 
-def test_without_parts_val_and_test_are_cut_out_with_the_same_share_of_each_class() -> None:
+def test_without_parts_val_and_test_are_stratified() -> None:
     faces = faces_of(("all",), (200,))
     rows = split(faces, val=0.2, test=0.1)
     assert sorted(torch.cat(list(rows.values())).tolist()) == list(range(200))
@@ -48,7 +48,7 @@ def test_without_parts_val_and_test_are_cut_out_with_the_same_share_of_each_clas
     assert torch.bincount(faces.labels[rows["test"]]).tolist() == [10, 2, 8]
 
 
-def test_only_what_the_source_lacks_is_cut_out_of_its_training_part() -> None:
+def test_only_what_is_missing_is_cut_out_of_the_training_part() -> None:
     rows = split(faces_of(("train", "test"), (100, 40)))
     assert rows["test"].tolist() == list(range(100, 140))
     assert len(rows["val"]) == 10
@@ -129,7 +129,7 @@ def test_macro_averages_are_what_that_warning_says() -> None:
     assert macro([0, 0, 1, 2]) == pytest.approx([2 / 3, 1.5 / 3, (1 + 2 / 3) / 3])  # counted 0
 
 
-def test_a_test_part_that_is_val_too_says_so_wherever_it_is_shown() -> None:
+def test_a_test_part_that_is_val_too_says_so_everywhere() -> None:
     faces = faces_of(USAGES, (100, 40, 40))
     _, origins = split_rows(faces, SplitOptions({"val": "PublicTest", "test": "PublicTest"}))
     assert origins["test"] == "PublicTest, which is val too"
@@ -162,7 +162,7 @@ def test_splits_that_cannot_be_are_refused_with_a_way_out(
         split(faces_of(("Training", "PublicTest"), (100, 40)), parts, val, test)
 
 
-def test_the_table_says_what_each_split_is_and_counts_its_emotions_and_copies() -> None:
+def test_the_table_names_splits_and_counts_emotions_and_copies() -> None:
     faces = faces_of(("Training", "PublicTest"), (100, 20))
     rows, origins = split_rows(faces, SplitOptions())
     assert origins == {"train": "90% of Training", "val": "PublicTest", "test": "10% of Training"}
@@ -202,7 +202,7 @@ def test_folds_are_a_function_of_split_seed() -> None:
     assert not torch.equal(fold_of(faces, 1, seed=3)["val"], fold_of(faces, 1, seed=4)["val"])
 
 
-def test_a_test_split_that_is_cut_out_is_the_same_for_every_fold_and_in_none() -> None:
+def test_a_test_split_is_the_same_for_every_fold_and_in_none() -> None:
     faces = faces_of(("all",), (200,))
     folds = [fold_of(faces, fold) for fold in range(5)]
     test = folds[0]["test"].tolist()
@@ -211,7 +211,7 @@ def test_a_test_split_that_is_cut_out_is_the_same_for_every_fold_and_in_none() -
     assert sorted(test + torch.cat([rows["val"] for rows in folds]).tolist()) == list(range(200))
 
 
-def test_the_log_and_the_table_say_which_fold_it_is_and_what_it_leaves_unused(caplog: pytest.LogCaptureFixture) -> None:
+def test_log_and_table_say_which_fold_it_is_and_what_is_unused(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         _, origins = split_rows(faces_of(USAGES, (100, 40, 30)), SplitOptions(folds=5, fold=1))
     assert origins == {

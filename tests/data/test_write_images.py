@@ -14,7 +14,7 @@ import pytest
 
 from fer_lightning.data import DataError
 from fer_lightning.data.readers.ferplus import VotesOptions
-from fer_lightning.data.readers.known_forms import FORMS
+from fer_lightning.data.readers.forms_taken import FORMS
 from fer_lightning.data.readers.source import read_faces
 from fer_lightning.data.write_images import export, main
 from tests.data.faces_files import (
@@ -50,7 +50,7 @@ def pixels(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_command_writes_images_by_part_and_emotion_and_a_table(pixels: Path, tmp_path: Path) -> None:
+def test_the_command_writes_images_by_part_and_emotion(pixels: Path, tmp_path: Path) -> None:
     result = run_in(tmp_path, SCRIPT, "fer2013.csv", "images")
     assert result.returncode == 0, result.stderr
     with (tmp_path / "images" / "labels.csv").open(newline="") as file:
@@ -70,7 +70,7 @@ def test_the_command_writes_images_by_part_and_emotion_and_a_table(pixels: Path,
 
 
 @pytest.mark.parametrize("form", ["usage", "no parts", "train and test", "exported"])
-def test_every_form_reads_back_as_it_was_and_again_from_the_cache(
+def test_every_form_reads_back_as_it_was_and_from_the_cache(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, form: str
 ) -> None:
     source = tmp_path / "source" / "fer2013.csv"
@@ -364,7 +364,7 @@ def test_soft_labels_with_decimal_commas_are_read(pixels: Path, tmp_path: Path) 
     assert_same_faces(read_faces(tmp_path / "images"), expected)
 
 
-def test_a_correction_that_the_soft_labels_do_not_share_is_a_bad_row(pixels: Path, tmp_path: Path) -> None:
+def test_a_correction_unlike_the_soft_labels_is_a_bad_row(pixels: Path, tmp_path: Path) -> None:
     votes = [(usage, "face.png", "6 4 0 0 0 0 0 0 0 0") for usage in USAGES]
     (tmp_path / "votes.csv").write_bytes(votes_csv(votes))
     export(pixels, tmp_path / "images", votes=VotesOptions(tmp_path / "votes.csv", "probability"))

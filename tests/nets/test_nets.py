@@ -31,14 +31,14 @@ def parameters(net: nn.Module) -> int:
     return sum(p.numel() for p in net.parameters())
 
 
-def test_deep_emotion_has_the_parameters_of_the_reference_network() -> None:
+def test_deep_emotion_has_the_parameters_of_the_reference() -> None:
     net = DeepEmotion()
     assert parameters(net) == 66_877
     assert parameters(net.transformer) == 23_120
     assert parameters(DeepEmotion(num_classes=8)) == 66_877 + 51
 
 
-def test_the_spatial_transformer_starts_as_the_identity_and_learns() -> None:
+def test_the_transformer_starts_as_the_identity_and_learns() -> None:
     net, images = DeepEmotion(), torch.rand(4, 1, 48, 48)
     torch.testing.assert_close(net.transformer(images), images, atol=1e-4, rtol=0)
     net.eval()(images).square().sum().backward()
@@ -46,7 +46,7 @@ def test_the_spatial_transformer_starts_as_the_identity_and_learns() -> None:
     assert net.transformer.theta.weight.grad.abs().max() > 0
 
 
-def test_the_spatial_transformer_warps_by_the_transform_that_it_predicts() -> None:
+def test_the_transformer_warps_by_what_it_predicts() -> None:
     transformer, images = DeepEmotion().transformer, torch.rand(2, 1, 48, 48)
     with torch.no_grad():
         transformer.theta.bias.copy_(torch.tensor([-1.0, 0, 0, 0, 1, 0]))
@@ -61,7 +61,7 @@ def test_deep_emotion_drops_features_in_training_only() -> None:
     assert not torch.equal(net(images), net(images))
 
 
-def test_resnet18_has_the_parameters_of_torchvisions_with_one_channel_and_seven_classes() -> None:
+def test_resnet18_has_the_parameters_of_torchvisions() -> None:
     of_torchvision = parameters(resnet18(num_classes=7))
     assert parameters(ResNet18()) == of_torchvision - 2 * 64 * 7 * 7
     assert parameters(ResNet18(stem="small")) == of_torchvision - 3 * 64 * 7 * 7 + 64 * 3 * 3
@@ -81,7 +81,7 @@ def test_an_argument_outside_its_range_is_named(name: str, value: object) -> Non
         ResNet18(**{name: value})  # type: ignore[arg-type]
 
 
-def test_every_network_of_torchvision_has_one_grey_channel_and_the_classes_asked_for() -> None:
+def test_every_network_of_torchvision_is_grey_with_the_classes() -> None:
     for arch in ARCHITECTURES:
         net = torchvision_net(arch, num_classes=5).eval()
         size = colour_size(arch) if input_size_error(net, 48) else 48
@@ -89,7 +89,7 @@ def test_every_network_of_torchvision_has_one_grey_channel_and_the_classes_asked
             assert net(torch.zeros(1, 1, size, size)).shape == (1, 5), arch
 
 
-def test_a_network_trains_without_the_auxiliary_heads_that_torchvision_gives_it() -> None:
+def test_a_network_trains_without_auxiliary_heads() -> None:
     net = torchvision_net("inception_v3").train()
     assert isinstance(net(torch.zeros(2, 1, 96, 96)), torch.Tensor)
     assert not any("Aux" in name for name, _ in net.named_modules())

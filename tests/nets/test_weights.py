@@ -40,7 +40,7 @@ def first_features(net: nn.Module, images: Tensor) -> Tensor:
 @pytest.mark.parametrize(
     "arch", ["resnet18", "vgg11_bn", "mobilenet_v3_small", "vit_b_32", "googlenet", "inception_v3"]
 )
-def test_colour_weights_give_a_grey_image_the_function_of_that_image_three_times(arch: str, tmp_path: Path) -> None:
+def test_colour_weights_take_grey_as_three_equal_channels(arch: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     inception = {"init_weights": True, "transform_input": True, "aux_logits": True}
     rgb = get_model(arch, weights=None, **(inception if arch in ("googlenet", "inception_v3") else {})).eval()
@@ -59,14 +59,13 @@ def test_colour_weights_give_a_grey_image_the_function_of_that_image_three_times
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
 
 
-def test_colour_weights_give_a_colour_image_the_function_that_they_had(tmp_path: Path) -> None:
+def test_colour_weights_stay_the_same_function_of_colour_images(tmp_path: Path) -> None:
     torch.manual_seed(0)
     rgb = get_model("mobilenet_v3_small", weights=None).eval()
     torch.save(rgb.state_dict(), tmp_path / "rgb.pth")
-    ours = torchvision_net("mobilenet_v3_small", in_channels=3).eval()
+    ours = torchvision_net("mobilenet_v3_small", num_classes=1000, in_channels=3).eval()
     mean, std = (0.6, 0.4, 0.3), (0.2, 0.25, 0.3)
     initial = InitialWeights(weights_path=str(tmp_path / "rgb.pth"), mean=mean, std=std)
-    ours.classifier[3] = nn.Linear(1024, 1000)
     assert load_initial_weights(ours, "mobilenet_v3_small", initial)
     preset = get_model_weights("mobilenet_v3_small").DEFAULT.transforms()
     pixels = torch.rand(2, 3, 64, 64)
@@ -223,7 +222,7 @@ def test_a_checkpoint_of_this_program_is_read_as_weights(tmp_path: Path) -> None
     assert all(torch.equal(value, model.net.state_dict()[name]) for name, value in net.state_dict().items())
 
 
-def test_the_stock_resnet18_takes_the_same_weights_as_torchvisions(tmp_path: Path) -> None:
+def test_the_stock_resnet18_takes_the_weights_of_torchvisions(tmp_path: Path) -> None:
     rgb = resnet18(num_classes=7).eval()
     torch.save(rgb.state_dict(), tmp_path / "resnet18.pth")
     start = InitialWeights(weights_path=str(tmp_path / "resnet18.pth"))
@@ -234,7 +233,7 @@ def test_the_stock_resnet18_takes_the_same_weights_as_torchvisions(tmp_path: Pat
     assert torch.equal(ours(images), theirs(images))
 
 
-def test_a_grey_network_with_folded_colours_comes_back_from_its_own_state_dict(tmp_path: Path) -> None:
+def test_folded_colours_come_back_from_their_own_state_dict(tmp_path: Path) -> None:
     torch.save(resnet18(num_classes=7).state_dict(), tmp_path / "resnet18.pth")
     first = ResNet18()
     load_initial_weights(first, "resnet18", InitialWeights(weights_path=str(tmp_path / "resnet18.pth")))
@@ -250,7 +249,7 @@ def test_a_grey_network_with_folded_colours_comes_back_from_its_own_state_dict(t
     assert torch.equal(again(images), never_in_colour.eval()(images))
 
 
-def test_a_classifier_of_other_classes_is_left_as_it_was_initialised(
+def test_a_head_of_other_classes_is_left_as_it_was_initialised(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     imagenet = resnet18().state_dict()
@@ -259,7 +258,7 @@ def test_a_classifier_of_other_classes_is_left_as_it_was_initialised(
     before = net.fc.weight.detach().clone()
     with caplog.at_level("INFO"):
         load_initial_weights(net, "resnet18", InitialWeights(weights_path=str(tmp_path / "resnet18.pth")))
-    assert "fc.weight starts anew: weights_path" in caplog.text
+    assert "fc.weight keeps its random weights: weights_path" in caplog.text
     assert "has 1000 classes, not 7" in caplog.text
     assert torch.equal(net.fc.weight, before)
     assert torch.equal(net.layer4[1].conv2.weight, imagenet["layer4.1.conv2.weight"])
@@ -273,7 +272,7 @@ def test_auxiliary_heads_in_a_state_dict_are_left_out(tmp_path: Path) -> None:
     assert torch.equal(net.state_dict()["conv2.conv.weight"], with_heads.state_dict()["conv2.conv.weight"])
 
 
-def test_weights_of_another_network_are_refused_with_the_keys_that_do_not_fit(tmp_path: Path) -> None:
+def test_weights_of_another_network_are_refused_with_their_keys(tmp_path: Path) -> None:
     torch.save(resnet34().state_dict(), tmp_path / "resnet34.pth")
     why = (
         r"resnet34\.pth does not fit resnet18: 96 of the file's 218 tensors not in the network \(layer1\.2\.conv1\.w"
@@ -322,7 +321,7 @@ class Malicious:
         return Path.touch, (self.witness,)
 
 
-def test_a_pickle_that_would_execute_code_is_refused_and_does_not(tmp_path: Path) -> None:
+def test_a_pickle_that_would_execute_code_does_not(tmp_path: Path) -> None:
     (tmp_path / "plain.pth").write_bytes(pickle.dumps(Malicious(tmp_path / "executed")))
     torch.save({"conv1.weight": Malicious(tmp_path / "executed")}, tmp_path / "hidden.pth")
     for name in ("plain.pth", "hidden.pth"):
@@ -333,9 +332,7 @@ def test_a_pickle_that_would_execute_code_is_refused_and_does_not(tmp_path: Path
     assert (tmp_path / "executed").exists()
 
 
-def test_pretrained_without_internet_says_which_file_to_put_where(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pretrained_without_internet_says_which_file_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     with pytest.raises(ValueError, match=r"resnet18-f37072fd\.pth on .* into .*checkpoints.* model\.weights_path"):
@@ -360,7 +357,7 @@ def test_pretrained_takes_the_file_that_lies_in_torchs_cache(cached: Path) -> No
     assert torch.equal(net.state_dict()["layer1.0.conv1.weight"], state["layer1.0.conv1.weight"])
 
 
-def test_a_damaged_or_malicious_file_in_torchs_cache_is_refused_and_not_executed(cached: Path, tmp_path: Path) -> None:
+def test_a_bad_file_in_torchs_cache_is_refused_and_not_executed(cached: Path, tmp_path: Path) -> None:
     torch.save(resnet18().state_dict(), cached)
     for content in (b"", b"garbage", cached.read_bytes()[:100_000], pickle.dumps(Malicious(tmp_path / "executed"))):
         cached.write_bytes(content)

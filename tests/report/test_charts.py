@@ -32,7 +32,7 @@ CONFUSION = torch.tensor([[6, 3, 1], [0, 2, 0], [1, 1, 2]])
 def predictions(labels: list[int], probabilities: list[list[float]]) -> Predictions:
     """Face n has pixels of n everywhere, and is in row n + 1."""
     count = len(labels)
-    images = torch.arange(count, dtype=torch.uint8)[:, None, None].expand(count, 48, 48)
+    images = torch.arange(count, dtype=torch.uint8)[:, None, None, None].expand(count, 1, 48, 48)
     numbers = torch.arange(1, count + 1)
     parts = ("PublicTest",) * count
     return Predictions(images, torch.tensor(labels), torch.tensor(probabilities), numbers, parts, CLASSES)
@@ -137,8 +137,15 @@ def test_a_transformers_face_is_above_with_its_box() -> None:
 
 def test_kernels_are_the_means_over_their_input() -> None:
     kernels = torch.arange(3 * 2 * 2 * 2.0).reshape(3, 2, 2, 2)
-    figure = kernels_chart(kernels)
-    assert [pixels(axes).tolist() for axes in figure.axes] == [((one[0] + one[1]) / 2).tolist() for one in kernels]
+    shown = [pixels(axes) for axes in kernels_chart(kernels).axes]
+    means = [(one[0] + one[1]) / 2 for one in kernels]
+    for found, mean in zip(shown, means, strict=True):
+        np.testing.assert_allclose(found, (mean - mean.min()) / (mean.max() - mean.min()), atol=1e-6)
+
+
+def test_kernels_over_three_colours_are_shown_in_colour() -> None:
+    kernels = torch.rand(2, 3, 5, 5)
+    assert [np.asarray(axes.images[0].get_array()).shape for axes in kernels_chart(kernels).axes] == [(5, 5, 3)] * 2
 
 
 def test_faces_are_sorted_as_their_headings_say() -> None:

@@ -38,6 +38,14 @@ def test_each_epochs_figures_and_the_best_epoch_are_drawn(monitor: str, best: fl
     assert drawn == [(0, 0.1), (10, 0.2)]
 
 
+def test_the_values_of_a_single_epoch_have_no_offset() -> None:
+    close = METRICS[:3].copy()
+    close.loc[1, "train/loss"], close.loc[2, "val/loss"] = 1.90121, 1.90124
+    for figure in (curves_chart(close, "val/loss"), curves_of_runs({"run": close, "other": close + 1e-5})[0]):
+        figure.draw_without_rendering()
+        assert [axes.yaxis.get_offset_text().get_text() for axes in figure.axes] == [""] * len(figure.axes)
+
+
 def test_the_curves_of_several_runs_are_those_of_val() -> None:
     figure, _, _ = curves_of_runs({"run": METRICS})
     loss, accuracy = figure.axes

@@ -27,21 +27,21 @@ def predictions() -> Predictions:
     pairs = [(true, said) for true in range(4) for said in range(4) for _ in range(int(CONFUSION[true, said]))]
     labels, predicted = torch.tensor(pairs).T
     probabilities = torch.full((10, 4), 0.1).scatter_(1, predicted[:, None], 0.7)
-    images = torch.zeros(10, 48, 48, dtype=torch.uint8)
+    images = torch.zeros(10, 1, 48, 48, dtype=torch.uint8)
     return Predictions(images, labels, probabilities, torch.arange(101, 111), ("PublicTest",) * 10, CLASSES)
 
 
 RESULTS = Results({f"test/{name}": 0.5 for name in NAMES}, CONFUSION, CLASSES, predictions())
 
 
-def test_precision_recall_and_f1_of_each_class_are_those_worked_out_by_hand() -> None:
+def test_precision_recall_and_f1_are_those_worked_out_by_hand() -> None:
     table = RESULTS.per_class()[["precision", "recall", "f1", "faces"]]
     assert list(table.loc["angry"]) == pytest.approx([3 / 4, 3 / 4, 3 / 4, 4])
     assert list(table.loc["happy"]) == pytest.approx([2 / 4, 2 / 2, 2 / 3, 2])
     assert list(table.loc["sad"]) == pytest.approx([2 / 2, 2 / 4, 2 / 3, 4])
 
 
-def test_a_class_that_is_neither_there_nor_predicted_has_no_figures() -> None:
+def test_a_class_neither_there_nor_predicted_has_no_figures() -> None:
     line = next(line for line in RESULTS.table().splitlines() if line.startswith("absent"))
     assert line.split() == ["absent", "–", "–", "–", "0"]
 
@@ -56,7 +56,7 @@ def test_what_is_written_is_what_was_measured(tmp_path: Path) -> None:
     assert content["confusion"] == RESULTS.confusion.tolist()
 
 
-def test_precision_and_recall_have_wilsons_interval_and_f1_one_around_it() -> None:
+def test_precision_and_recall_have_wilsons_interval_f1_its_own() -> None:
     sad = RESULTS.per_class().loc["sad"]
     assert (sad["recall_low"], sad["recall_high"]) == pytest.approx(wilson_interval(2, 4))
     assert (sad["precision_low"], sad["precision_high"]) == pytest.approx(wilson_interval(2, 2))
@@ -64,7 +64,7 @@ def test_precision_and_recall_have_wilsons_interval_and_f1_one_around_it() -> No
     assert (sad["f1_low"], sad["f1_high"]) == pytest.approx((2 * low / (1 + low), 2 * high / (1 + high)))
 
 
-def test_the_commonest_confusions_are_told_in_words() -> None:
+def test_the_commonest_confusions_are_put_in_words() -> None:
     assert RESULTS.commonest_confusions(2) == [
         "1 of 4 angry faces (25%) are taken for happy.",
         "1 of 4 sad faces (25%) are taken for happy.",
@@ -85,7 +85,7 @@ def test_a_face_is_a_row_of_predictions_csv(tmp_path: Path) -> None:
     assert per_class.loc["sad", "recall"] == 0.5
 
 
-def test_top_two_and_calibration_error_are_those_worked_out_by_hand() -> None:
+def test_top_two_and_calibration_error_are_as_worked_out_by_hand() -> None:
     sure = predictions()
     probabilities = torch.full((10, 4), 0.05).scatter_(1, sure.predicted[:, None], 0.7)
     second = [
@@ -108,7 +108,7 @@ def test_top_two_and_calibration_error_are_those_worked_out_by_hand() -> None:
     assert figures["test/calibration_error"] == pytest.approx(0.88 - 7 / 10, abs=1e-6)
 
 
-def test_the_confusion_picture_names_the_classes_and_shows_the_counts() -> None:
+def test_the_confusion_picture_names_classes_and_shows_counts() -> None:
     axes = confusion_chart(RESULTS.confusion, RESULTS.class_names).axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == list(RESULTS.class_names)
     shown = [text.get_text() for text in axes.texts]
@@ -123,7 +123,7 @@ def test_intervals_are_wilsons(hits: int, count: int, low: float, high: float) -
     assert wilson_interval(hits, count) == pytest.approx((low, high), abs=1e-4)
 
 
-def test_the_copies_are_told_beside_the_accuracy_without_them() -> None:
+def test_copies_are_reported_with_the_accuracy_without_them() -> None:
     results = dataclasses.replace(RESULTS, copies=279, metrics=RESULTS.metrics | {"test/accuracy_new": 0.25})
     assert "without the 279 faces that are in train too 25.00%" in results.table()
     assert "in train too" not in RESULTS.table()

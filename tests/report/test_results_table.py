@@ -37,7 +37,7 @@ def cells(table: str) -> list[dict[str, str]]:
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
-def test_a_run_is_a_row_with_its_interval_and_without_anybodys_paths(tmp_path: Path) -> None:
+def test_a_run_is_a_row_with_its_interval_and_nobodys_paths(tmp_path: Path) -> None:
     (row,) = cells(results_table([run(tmp_path, "a")]))
     assert row == {
         "experiment": "resnet_60",
@@ -56,7 +56,7 @@ def test_a_run_is_a_row_with_its_interval_and_without_anybodys_paths(tmp_path: P
     }
 
 
-def test_seeds_of_one_command_are_one_row_with_mean_and_deviation(tmp_path: Path) -> None:
+def test_seeds_of_one_command_are_a_row_with_mean_and_deviation(tmp_path: Path) -> None:
     for seed, accuracy in enumerate((0.60, 0.62, 0.64)):
         run(tmp_path, str(seed), **{"test/accuracy": accuracy, "command": f"{RUN['command']} seed={seed}"})
     file = run(tmp_path, "other", command="python train.py") / "report/metrics.json"

@@ -30,7 +30,7 @@ def finish(folder: Path, score: float) -> None:
     (folder / "report" / "metrics.json").write_text(json.dumps({"val/accuracy": score}))
 
 
-def test_a_job_is_done_pruned_failed_running_or_stopped_by_what_its_folder_holds(tmp_path: Path) -> None:
+def test_a_job_has_the_state_that_its_folder_shows(tmp_path: Path) -> None:
     done, pruned, failed, half, running = (folder_of(tmp_path, number) for number in range(5))
     finish(done, 0.5)
     (pruned / PRUNED).write_text("after epoch 4 of 9, val/accuracy 0.2\n")
@@ -47,7 +47,7 @@ def test_a_job_is_done_pruned_failed_running_or_stopped_by_what_its_folder_holds
     assert outcome(running, "val/accuracy").state == "stopped"
 
 
-def test_a_job_that_is_done_gives_its_score_and_one_that_failed_begins_anew(tmp_path: Path) -> None:
+def test_a_done_job_gives_its_score_a_failed_one_starts_again(tmp_path: Path) -> None:
     done, failed = folder_of(tmp_path, 0), folder_of(tmp_path, 1)
     finish(done, 0.5)
     (failed / FAILED).write_text("OSError: disk full")
@@ -76,7 +76,7 @@ def test_two_sweeps_at_once_do_not_share_a_folder(tmp_path: Path) -> None:
         pass
 
 
-def test_a_file_system_without_locks_is_told_in_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_system_without_locks_ends_in_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_locks(*arguments: object, **options: object) -> None:
         raise NotImplementedError("FileSystem does not appear to support flock")
 
@@ -87,7 +87,7 @@ def test_a_file_system_without_locks_is_told_in_one_message(tmp_path: Path, monk
         pass
 
 
-def test_a_lock_that_cannot_be_opened_is_told_in_one_message(tmp_path: Path) -> None:
+def test_a_lock_that_cannot_be_opened_ends_in_one_message(tmp_path: Path) -> None:
     (tmp_path / ".lock").mkdir()
     with pytest.raises(ConfigError, match=r"not written into: .*\.lock"), held(tmp_path):
         pass
@@ -95,7 +95,7 @@ def test_a_lock_that_cannot_be_opened_is_told_in_one_message(tmp_path: Path) -> 
         pass
 
 
-def test_jobs_are_found_by_what_hydra_wrote_whatever_their_folders_are_called(tmp_path: Path) -> None:
+def test_jobs_are_found_whatever_their_folders_are_called(tmp_path: Path) -> None:
     for number, name in enumerate(("seed_3", "a/b", "7", "without")):
         hydra = tmp_path / name / ".hydra"
         hydra.mkdir(parents=True)
@@ -117,7 +117,7 @@ def test_folders_that_two_jobs_would_share_are_refused() -> None:
         refuse_shared_folders(["seed_0", "seed_1", "seed_0", "seed_1"], "seed_${seed}")
 
 
-def test_a_sweep_whose_folder_cannot_be_made_names_the_key_of_sweeps(tmp_path: Path) -> None:
+def test_a_sweep_whose_folder_cannot_be_made_names_its_key(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     told = r"the folder of the sweep cannot be made, .*with hydra\.sweep\.dir="
     with pytest.raises(ConfigError, match=told), held(tmp_path / "file" / "sweep"):

@@ -11,7 +11,7 @@ import pytest
 from fer_lightning.sweep.effects import effects_chart
 from fer_lightning.sweep.jobs import PLAN
 from fer_lightning.sweep.report import main
-from fer_lightning.sweep.table import best_command, mean_table, sweep_table
+from fer_lightning.sweep.table import best_command, best_ties, mean_table, sweep_table
 from tests.report.drawn import points
 
 
@@ -28,9 +28,7 @@ def job(sweep: Path, number: int, monitor: str, score: float | None, error: str 
 
 
 @pytest.mark.parametrize(("monitor", "order"), [("val/accuracy", [10, 2, 0, 1, 3]), ("val/loss", [0, 2, 10, 1, 3])])
-def test_jobs_are_sorted_by_score_and_those_without_one_come_last(
-    monitor: str, order: list[int], tmp_path: Path
-) -> None:
+def test_jobs_are_sorted_by_score_those_without_one_last(monitor: str, order: list[int], tmp_path: Path) -> None:
     for number, score in ((0, 0.1), (2, 0.5), (10, 0.9)):
         job(tmp_path, number, monitor, score)
     job(tmp_path, 1, monitor, None, "ConfigError: data: val_fraction is 1.5\nand more")
@@ -47,7 +45,7 @@ def test_jobs_are_sorted_by_score_and_those_without_one_come_last(
     assert table["optimizer.lr"].tolist() == [str(number) for number in order]
 
 
-def test_repeats_over_seeds_and_folds_are_averaged_and_failures_left_out(tmp_path: Path) -> None:
+def test_repeats_are_averaged_and_failures_left_out(tmp_path: Path) -> None:
     for number, (lr, seed, score) in enumerate([(1, 0, 0.5), (1, 1, 0.7), (2, 0, 0.9), (2, 1, None)]):
         job(tmp_path, number, "val/accuracy", score, "" if score else "ConfigError: no")
         (tmp_path / str(number) / ".hydra" / "overrides.yaml").write_text(f"- optimizer.lr={lr}\n- seed={seed}\n")
@@ -56,6 +54,14 @@ def test_repeats_over_seeds_and_folds_are_averaged_and_failures_left_out(tmp_pat
     assert means[["optimizer.lr", "jobs"]].to_numpy().tolist() == [["2", 1], ["1", 2]]
     assert means["val/accuracy"].tolist() == pytest.approx([0.9, 0.6])
     assert means["val/accuracy ±"].iloc[1] == pytest.approx(0.02**0.5)
+
+
+def test_of_jobs_with_the_best_score_the_first_is_named(tmp_path: Path) -> None:
+    for number, score in ((0, 0.1), (1, 0.5), (2, 0.5), (10, 0.5)):
+        job(tmp_path, number, "val/accuracy", score)
+    table = sweep_table(tmp_path, "val/accuracy")
+    assert best_ties(table, "val/accuracy") == 3
+    assert str(best_command(table, "val/accuracy")).split()[-1] == "optimizer.lr=1"
 
 
 def test_a_sweep_without_repeats_has_no_means(tmp_path: Path) -> None:
@@ -83,7 +89,7 @@ def sweep_of(folder: Path, **jobs: tuple[str, float | None]) -> Path:
     return folder
 
 
-def test_a_sweep_that_still_runs_is_shown_with_what_is_to_come_and_how_to_go_on(
+def test_a_running_sweep_shows_what_is_to_come_and_how_to_go_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main(
@@ -103,12 +109,12 @@ def test_a_sweep_that_still_runs_is_shown_with_what_is_to_come_and_how_to_go_on(
     assert (tmp_path / "sweep.png").is_file()
 
 
-def test_a_folder_that_is_no_sweep_is_told_so(tmp_path: Path) -> None:
+def test_a_folder_that_is_no_sweep_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"is not the folder of a sweep: it has no multirun\.yaml"):
         main([str(tmp_path)])
 
 
-def test_the_best_command_is_that_of_the_best_mean_and_fit_for_a_shell(tmp_path: Path) -> None:
+def test_the_best_command_is_of_the_best_mean_and_fits_a_shell(tmp_path: Path) -> None:
     lucky = {"j0": ("optimizer.lr=0.1 seed=0", 0.9), "j1": ("optimizer.lr=0.1 seed=1", 0.1)}
     steady = {"j2": ("optimizer.lr=0.2 seed=0", 0.6), "j3": ("optimizer.lr=0.2 seed=1", 0.6)}
     table = sweep_table(sweep_of(tmp_path, **lucky, **steady), "val/accuracy")
@@ -117,7 +123,7 @@ def test_the_best_command_is_that_of_the_best_mean_and_fit_for_a_shell(tmp_path:
     assert shlex.split(str(best_command(table, "val/accuracy")))[2] == "data.path='fer2013 (1).csv'"
 
 
-def test_a_seed_that_is_the_same_for_all_jobs_is_no_repeat_and_stays_in_the_best_command(tmp_path: Path) -> None:
+def test_a_seed_that_all_jobs_share_stays_in_the_best_command(tmp_path: Path) -> None:
     same = "seed=3 data.split_seed=5 data.folds=5 data.fold=2"
     jobs = {"j0": (f"optimizer.lr=0.1 {same}", 0.5), "j1": (f"optimizer.lr=0.2 {same}", 0.6)}
     table = sweep_table(sweep_of(tmp_path, **jobs), "val/accuracy")
@@ -126,7 +132,7 @@ def test_a_seed_that_is_the_same_for_all_jobs_is_no_repeat_and_stays_in_the_best
     assert best == "python train.py data.fold=2 data.folds=5 data.split_seed=5 optimizer.lr=0.2 seed=3"
 
 
-def test_the_best_command_of_a_cross_validation_trains_without_folds(tmp_path: Path) -> None:
+def test_the_best_command_of_cross_validation_has_no_folds(tmp_path: Path) -> None:
     rates = {"0.1": (0.5, 0.7), "0.2": (0.6, 0.8)}
     lines = [(f"optimizer.lr={lr} data.fold={fold}", s) for lr, both in rates.items() for fold, s in enumerate(both)]
     jobs = {f"j{number}": (f"data.folds=2 seed=3 {line}", score) for number, (line, score) in enumerate(lines)}
@@ -137,7 +143,7 @@ def test_the_best_command_of_a_cross_validation_trains_without_folds(tmp_path: P
     assert best_command(table, "val/accuracy") == "python train.py optimizer.lr=0.2 seed=3"
 
 
-def test_a_key_that_is_taken_away_is_told_as_it_was_typed(tmp_path: Path) -> None:
+def test_a_key_that_is_taken_away_is_named_as_it_was_typed(tmp_path: Path) -> None:
     away = ("~callbacks.pictures", "~callbacks.throughput=null")
     jobs = {f"j{seed}": (f"{' '.join(away)} seed={seed}", 0.5) for seed in range(2)}
     sweep = sweep_of(tmp_path, **jobs)
@@ -147,7 +153,7 @@ def test_a_key_that_is_taken_away_is_told_as_it_was_typed(tmp_path: Path) -> Non
     assert best_command(table, "val/accuracy") == "python train.py '~callbacks.pictures' '~callbacks.throughput'"
 
 
-def test_the_picture_has_a_panel_for_each_parameter_with_the_largest_effect_first() -> None:
+def test_each_parameter_has_a_panel_the_largest_effect_first() -> None:
     rows = [
         {"optimizer": optimizer, "seed": str(seed), "optimizer.lr": f"{0.001 * 1.3**place:.4g}"}
         for place, (optimizer, seed) in enumerate((o, s) for o in ("adam", "sgd") for s in range(8))
@@ -187,7 +193,7 @@ def test_dots_are_jobs_and_diamonds_their_means() -> None:
     assert axes.get_xscale() == "log"
 
 
-def test_jobs_with_folders_of_other_names_are_in_the_table_by_these(tmp_path: Path) -> None:
+def test_jobs_with_other_folder_names_are_in_the_table_by_these(tmp_path: Path) -> None:
     for number, name in enumerate(("seed_1", "a/seed_0")):
         job(tmp_path, number, "val/accuracy", 0.5 + number / 10)
         (tmp_path / str(number) / ".hydra" / "hydra.yaml").write_text(f"hydra: {{job: {{num: {number}}}}}\n")

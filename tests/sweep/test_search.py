@@ -36,7 +36,7 @@ def tried(search: Search, number: int) -> list[str]:
     return overrides
 
 
-def test_a_search_that_was_killed_goes_on_with_the_trials_that_it_would_have_had(tmp_path: Path) -> None:
+def test_a_killed_search_goes_on_as_it_would_have(tmp_path: Path) -> None:
     whole = opened(tmp_path / "whole")
     expected = [tried(whole, whole.ask()) for _ in range(4)]  # of which Optuna draws two at random
     killed = opened(tmp_path / "killed")
@@ -51,7 +51,7 @@ def test_a_search_that_was_killed_goes_on_with_the_trials_that_it_would_have_had
     assert expected[0][0] == "seed=0"
 
 
-def test_a_trial_that_failed_is_to_be_run_again_and_a_pruned_one_is_not(tmp_path: Path) -> None:
+def test_a_failed_trial_is_run_again_and_a_pruned_one_is_not(tmp_path: Path) -> None:
     search = opened(tmp_path)
     for state in ("failed", "pruned", "stopped"):
         search.tell(search.ask(), Outcome(state))
@@ -89,12 +89,12 @@ def test_what_is_typed_is_what_optuna_searches(override: str, expected: BaseDist
     assert distribution(OverridesParser.create().parse_overrides([override])[0]) == expected
 
 
-def test_an_interval_the_wrong_way_round_is_told_with_its_key() -> None:
+def test_an_interval_the_wrong_way_round_names_its_key() -> None:
     with pytest.raises(ConfigError, match="lr cannot be searched"):
         distribution(OverridesParser.create().parse_overrides(["lr=interval(1,0)"])[0])
 
 
-def test_a_trial_is_hopeless_below_the_median_and_not_while_it_warms_up(tmp_path: Path) -> None:
+def test_a_trial_is_hopeless_below_the_median_after_warming_up(tmp_path: Path) -> None:
     search = opened(tmp_path, monitor="val/accuracy")
     pruner = MedianPruner(n_startup_trials=3, n_warmup_steps=1)
     for score in (0.5, 0.6, 0.7):
@@ -109,7 +109,7 @@ def test_a_trial_is_hopeless_below_the_median_and_not_while_it_warms_up(tmp_path
     assert not TrialScores(tmp_path, number, pruner).hopeless(2, 0.1)
 
 
-def test_a_study_that_is_locked_is_told_in_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_study_that_is_locked_ends_in_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PATIENCE", 0.01)
     number = opened(tmp_path).ask()
     other = sqlite3.connect(tmp_path / "study.db", isolation_level=None)
@@ -125,7 +125,7 @@ def test_a_study_that_is_locked_is_told_in_one_message(tmp_path: Path, monkeypat
     other.close()
 
 
-def test_a_study_that_is_damaged_is_told_in_one_message(tmp_path: Path) -> None:
+def test_a_study_that_is_damaged_ends_in_one_message(tmp_path: Path) -> None:
     (tmp_path / "study.db").write_text("no database " * 100)
     with pytest.raises(ConfigError, match=r"study\.db: file is not a database. Mend that"), usable_study(tmp_path):
         opened(tmp_path)

@@ -87,7 +87,7 @@ def test_a_checkpoint_rebuilds_its_network_without_its_config(few_faces: Path, t
     assert torch.equal(again.eval()(images), model.eval()(images))
 
 
-def test_a_checkpoint_of_pretrained_weights_no_longer_needs_their_file(few_faces: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_of_pretrained_weights_needs_no_file(few_faces: Path, tmp_path: Path) -> None:
     weights = tmp_path / "weights.pth"
     torch.save(EmotionClassifier("resnet18").net.state_dict(), weights)
     model = EmotionClassifier("resnet18", optimizer=partial(torch.optim.SGD, lr=0.0))
@@ -186,7 +186,7 @@ def test_a_network_has_a_size_of_its_own_only_if_48_is_too_small(arch: str, size
     assert EmotionClassifier("torchvision", arguments={"arch": arch}).image_size == size
 
 
-def test_mixing_leaves_the_random_numbers_that_dropout_draws_as_they_were() -> None:
+def test_mixing_leaves_the_random_numbers_of_dropout() -> None:
     before = torch.random.get_rng_state()
     images, labels = torch.rand(8, 1, 48, 48), torch.arange(8) % 7
     torch.random.set_rng_state(before)
@@ -196,9 +196,7 @@ def test_mixing_leaves_the_random_numbers_that_dropout_draws_as_they_were() -> N
 
 
 @pytest.mark.parametrize(("width", "laid_out"), [(15, torch.contiguous_format), (16, torch.channels_last)])
-def test_a_narrow_network_is_kept_from_the_layout_that_kills_the_process(
-    width: int, laid_out: torch.memory_format
-) -> None:
+def test_a_narrow_network_avoids_the_layout_that_kills_it(width: int, laid_out: torch.memory_format) -> None:
     assert EmotionClassifier("resnet18", arguments={"width": width}, channels_last=True).memory_format is laid_out
 
 

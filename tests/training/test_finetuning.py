@@ -52,14 +52,12 @@ def changed(before: dict[str, Tensor], after: dict[str, Tensor]) -> set[str]:
 EVERYTHING = {"conv1", "bn1", "layer1", "layer2", "layer3", "layer4", "fc"}
 
 
-def test_a_feature_extractor_learns_its_head_alone_and_keeps_the_statistics_of_its_norms(
-    few_faces: Path, tmp_path: Path
-) -> None:
+def test_a_feature_extractor_learns_its_head_and_keeps_its_norms(few_faces: Path, tmp_path: Path) -> None:
     seen = states(None, few_faces, tmp_path)
     assert changed(seen[0], seen[-1]) == {"fc"}
 
 
-def test_the_body_learns_from_the_epoch_that_it_is_told(few_faces: Path, tmp_path: Path) -> None:
+def test_the_body_learns_from_the_epoch_that_is_given(few_faces: Path, tmp_path: Path) -> None:
     seen = states(2, few_faces, tmp_path)
     assert changed(seen[0], seen[2]) == {"fc"}
     assert changed(seen[2], seen[3]) == EVERYTHING
@@ -71,9 +69,7 @@ def test_from_epoch_0_on_everything_learns(few_faces: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("scheduler", ["none", "onecycle", "cosine", "plateau", "step"])
-def test_gradual_unfreezing_works_with_every_scheduler_and_at_a_tenth_of_the_heads_rate(
-    scheduler: str, composed: Compose, few_faces: Path
-) -> None:
+def test_gradual_unfreezing_works_with_every_scheduler(scheduler: str, composed: Compose, few_faces: Path) -> None:
     choices = ("model=resnet18", "model.width=8", "finetune=gradual", f"scheduler={scheduler}", "trainer.max_epochs=3")
     short = (
         "data=fer2013",
@@ -92,7 +88,7 @@ def test_gradual_unfreezing_works_with_every_scheduler_and_at_a_tenth_of_the_hea
     assert max(rates.values()) == pytest.approx(10 * min(rates.values()))
 
 
-def test_a_vit_which_has_parameters_beside_its_layers_can_learn_its_head_alone() -> None:
+def test_a_vit_with_parameters_of_its_own_can_learn_its_head() -> None:
     model = EmotionClassifier("torchvision", arguments={"arch": "vit_b_32"})
     Finetuning(None).freeze_before_training(model)
     learning = {name for name, parameter in model.net.named_parameters() if parameter.requires_grad}

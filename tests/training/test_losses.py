@@ -40,7 +40,7 @@ def test_a_loss_argument_outside_its_range_is_named(name: str, value: object) ->
         Focal(**{name: value})  # type: ignore[arg-type]
 
 
-def test_effective_numbers_weigh_rare_classes_more_but_not_in_proportion() -> None:
+def test_effective_numbers_weigh_rare_classes_but_not_by_share() -> None:
     counts = torch.tensor([100, 1000, 0])
     weights = CrossEntropy(class_weights="effective-number", beta=0.99).weights(counts)
     raw = [(1 - 0.99) / (1 - 0.99**100), (1 - 0.99) / (1 - 0.99**1000)]
@@ -114,7 +114,7 @@ def test_the_loss_of_all_faces_at_once_is_torchs_own() -> None:
 
 
 @pytest.mark.parametrize("loss", [CrossEntropy(0.1), CrossEntropy(), Focal(2.0)])
-def test_an_unweighted_epoch_has_the_bits_of_a_mean_over_its_faces(loss: CrossEntropy) -> None:
+def test_an_unweighted_epoch_has_the_bits_of_a_mean(loss: CrossEntropy) -> None:
     mean, epoch, ones = MeanMetric(nan_strategy="disable"), EpochLoss(), torch.ones(7)
     for faces in (128, 128, 37, 1):
         logits, labels = 3 * torch.randn(faces, 7), torch.randint(0, 7, (faces,))

@@ -15,7 +15,7 @@ from fer_lightning.training.muon import Muon, orthogonal
 
 
 @pytest.mark.parametrize("shape", [(16, 144), (144, 16), (48, 48), (8, 5)])
-def test_orthogonal_keeps_singular_vectors_and_evens_out_singular_values(shape: tuple[int, int]) -> None:
+def test_orthogonal_keeps_singular_vectors_and_evens_out_values(shape: tuple[int, int]) -> None:
     matrix = torch.randn(shape, generator=torch.Generator().manual_seed(1))
     u, _, v = torch.linalg.svd(matrix, full_matrices=False)
     made = orthogonal(matrix) / math.sqrt(max(1, shape[0] / shape[1]))
@@ -27,7 +27,7 @@ def test_orthogonal_keeps_singular_vectors_and_evens_out_singular_values(shape: 
     torch.testing.assert_close(orthogonal(1000 * matrix), orthogonal(matrix), rtol=0, atol=0.05)
 
 
-def test_kernels_of_hidden_layers_take_orthogonal_steps_and_the_rest_those_of_sgd() -> None:
+def test_hidden_kernels_take_orthogonal_steps_the_rest_sgd_s() -> None:
     muon = partial(Muon, lr=0.1, weight_decay=0.5, rest_lr=0.2, rest_weight_decay=0.01)
     sgd = partial(SGD, lr=0.2, weight_decay=0.01, momentum=0.9, nesterov=True)
     before, of_muon, of_sgd = parameters_after(muon, 0), parameters_after(muon, 1), parameters_after(sgd, 1)
@@ -43,13 +43,13 @@ def test_kernels_of_hidden_layers_take_orthogonal_steps_and_the_rest_those_of_sg
             assert torch.equal(of_muon[name], of_sgd[name]), name
 
 
-def test_steps_after_its_state_was_loaded_are_those_it_would_have_taken() -> None:
+def test_steps_after_loading_its_state_are_those_without_a_stop() -> None:
     whole, resumed = parameters_after(Muon, 4), parameters_after(Muon, 4, reload_at=2)
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
-def test_a_kernel_learns_as_the_matrix_of_its_rows_does_by_torchs_own_muon(memory_format: torch.memory_format) -> None:
+def test_a_kernel_learns_as_a_matrix_does_by_torchs_own_muon(memory_format: torch.memory_format) -> None:
     drawn = torch.Generator().manual_seed(2)
     kernel = torch.randn(16, 8, 3, 3, generator=drawn).to(memory_format=memory_format).requires_grad_()
     matrix = kernel.detach().flatten(1).clone().requires_grad_()

@@ -121,7 +121,7 @@ def test_an_epoch_schedule_steps_once_an_epoch(few_faces: Path, tmp_path: Path) 
     assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001])
 
 
-def test_the_head_has_a_learning_rate_of_its_own_under_any_schedule(few_faces: Path, tmp_path: Path) -> None:
+def test_the_head_has_its_own_learning_rate_under_any_schedule(few_faces: Path, tmp_path: Path) -> None:
     rates: dict[str, list[float]] = {}
 
     class Witness(L.Callback):

@@ -38,7 +38,7 @@ def augmented(few_faces: Path, folder: Path, seed: int) -> list[Tensor]:
     return batches.images
 
 
-def test_each_face_of_each_step_and_epoch_is_augmented_its_own_as_seed_says(few_faces: Path, tmp_path: Path) -> None:
+def test_each_face_is_augmented_by_seed_step_and_epoch(few_faces: Path, tmp_path: Path) -> None:
     first = augmented(few_faces, tmp_path, seed=0)
     assert len(first) == 4
     assert len(torch.cat(first).flatten(1).unique(dim=0)) == 4 * 96
@@ -59,9 +59,7 @@ def test_each_process_draws_its_own_random_numbers(
     assert len({seed for seeds in drawn for seed in seeds}) == 4
 
 
-def test_mixed_faces_have_targets_of_two_classes_and_are_a_function_of_the_seed(
-    few_faces: Path, tmp_path: Path
-) -> None:
+def test_mixed_faces_have_two_classes_and_follow_the_seed(few_faces: Path, tmp_path: Path) -> None:
     class Targets(L.Callback):
         def __init__(self) -> None:
             self.seen: list[Tensor] = []
@@ -89,7 +87,7 @@ def test_mixed_faces_have_targets_of_two_classes_and_are_a_function_of_the_seed(
     assert not torch.equal(first, targets(1))
 
 
-def test_soft_targets_train_and_are_counted_by_their_greatest_class(few_faces: Path, tmp_path: Path) -> None:
+def test_soft_targets_train_and_count_by_their_greatest_class(few_faces: Path, tmp_path: Path) -> None:
     class Softened(FERDataModule):
         def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
             images, labels = super().on_after_batch_transfer(batch, dataloader_idx)
@@ -112,7 +110,7 @@ def test_soft_targets_train_and_are_counted_by_their_greatest_class(few_faces: P
     assert figures[0] == pytest.approx(figures[1], rel=1e-5)
 
 
-def test_training_images_grow_over_the_epochs_and_those_measured_do_not(few_faces: Path, tmp_path: Path) -> None:
+def test_training_images_grow_over_epochs_measured_ones_do_not(few_faces: Path, tmp_path: Path) -> None:
     class Sizes(L.Callback):
         def __init__(self) -> None:
             self.of_train: list[int] = []

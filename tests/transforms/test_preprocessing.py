@@ -12,7 +12,7 @@ from fer_lightning.data import FERDataModule
 from fer_lightning.data.readers.image_list import PixelOptions
 from fer_lightning.data.readers.source import read_faces
 from fer_lightning.transforms.preprocessing import Channels, Fit, PixelFormat, Preprocessing
-from tests.data.faces_files import written_pictures
+from tests.data.faces_files import all_images, written_pictures
 
 MEAN, STD = (0.5,), (0.25,)
 
@@ -25,7 +25,7 @@ def test_a_picture_becomes_what_its_file_becomes_in_training(channels: Channels,
     data = FERDataModule(tmp_path, image_size=60, normalize="fixed", mean=means, std=stds, **shape)
     data.size = 40
     faces = read_faces(tmp_path, pixels=PixelOptions(**shape))
-    of_training, _ = data.on_after_batch_transfer((faces.images, faces.labels), 0)
+    of_training, _ = data.on_after_batch_transfer((all_images(faces), faces.labels), 0)
     pictures = [Image.open(tmp_path / name) for name in faces.files]
     assert len(pictures) == len(files)
     assert torch.equal(data.preprocessing(*pictures), of_training)
@@ -93,7 +93,7 @@ def test_numbers_that_no_network_has_are_refused(
         Preprocessing(*arguments)
 
 
-def test_images_of_one_preprocessing_can_be_made_those_of_another() -> None:
+def test_images_of_one_preprocessing_become_those_of_another() -> None:
     student = Preprocessing(48, (0.5, 0.4, 0.3), (0.25, 0.2, 0.1))
     teacher = Preprocessing(48, (0.4, 0.5, 0.6), (0.2, 0.3, 0.4))
     scale, shift = teacher.scale_and_shift(student)

@@ -16,7 +16,7 @@ def test_flip_shows_the_image_and_its_mirror_image() -> None:
     assert views(images, "none") == [images]
 
 
-def test_ten_crop_shows_the_corners_and_the_centre_each_with_its_mirror_image() -> None:
+def test_ten_crop_shows_corners_and_centre_with_mirror_images() -> None:
     images = torch.zeros(1, 1, 48, 48)
     images[..., :24, :24] = 1.0  # the upper left quarter is white
     crops = views(images, "ten_crop")

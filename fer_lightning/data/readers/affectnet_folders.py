@@ -36,7 +36,8 @@ def list_affectnet_folders(root: Path) -> ImageList:
     rows = table_rows(file, "AffectNet")
     header = [name.lower() for name in next(rows)[1]]
     place, label = map(header.index, COLUMNS)
-    opinions, bad = [], []
+    opinions: list[Opinion] = []
+    bad: list[str] = []
     for number, fields in rows:
         line = at_line(file, number)
         try:

@@ -23,7 +23,7 @@ from fer_lightning.data.readers.bounded import (
     too_large,
     too_many_members,
 )
-from fer_lightning.data.readers.known_forms import FORMS
+from fer_lightning.data.readers.forms_taken import FORMS
 from fer_lightning.data.readers.pixel_header import read_header
 from fer_lightning.data.readers.pixel_text import short, some
 from fer_lightning.errors import DataError

@@ -36,18 +36,21 @@ def listed_by_name(root: Path, form: str, pattern: re.Pattern[str]) -> ImageList
         pattern: of a name, with the groups person, emotion, and, where the names have it, angle.
     """
     part_names, folders = part_folders(root)
-    parts = {folder.name: part for part, folder in folders.items()}
+    places = {folder.name: part_names.index(part) for part, folder in folders.items()}
+
+    def part_of(path: str) -> int:
+        return 0 if part_names == ("all",) else places.get(path.partition("/")[0], -1)
+
     listing = Listing(root, form, part_names)
     ignored: list[str] = []
     angles: list[str] = []
     by_folder: list[str] = []
-    for path in files_below(root):
+    for path in sorted(files_below(root), key=part_of):
         named = pattern.fullmatch(name_in(path))
-        part = "all" if part_names == ("all",) else parts.get(path.partition("/")[0])
-        if named is None or part is None:
+        if named is None or part_of(path) < 0:
             ignored += [path] if is_image_name(path) else []
             continue
-        listing.add(part, CODES[named["emotion"].upper()], path, named["person"].upper())
+        listing.add(part_names[part_of(path)], CODES[named["emotion"].upper()], path, named["person"].upper())
         angles.append(named.groupdict().get("angle", "").upper())
         around = folder_class(path.split("/")[-2]) if "/" in path else ""
         by_folder.append(around if is_emotion(around) else "")

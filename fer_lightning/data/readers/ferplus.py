@@ -114,7 +114,8 @@ def without_outliers(votes: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def has_majority(votes: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Returns for which of N rows of votes without outliers, (N, 10), more than half are for one choice."""
-    return 2 * votes.max(axis=1) > votes.sum(axis=1)
+    has: NDArray[np.bool_] = 2 * votes.max(axis=1) > votes.sum(axis=1)
+    return has
 
 
 def _refuse_without_row_order(reading: Reading, source: Path) -> None:

@@ -62,10 +62,11 @@ class ImageChoice:
                 f"{found.root}: {found.form}: has no image at the angle {', '.join(lacking)}: it has {has}. Say which "
                 "to take with data.angles=[…]."
             )
-        log.info(
-            "%s: %s of %s images are taken, those at the angles %s of %s (data.angles)",
-            *(found.root, f"{len(places):,}", f"{len(found.images):,}", ", ".join(wanted), has),
-        )
+        if len(places) < len(found.images):
+            log.info(
+                "%s: %s of %s images are taken, at the angles %s (data.angles): it has %s",
+                *(found.root, f"{len(places):,}", f"{len(found.images):,}", ", ".join(wanted), has),
+            )
         return replace(
             found,
             images=tuple(found.images[place] for place in places),

@@ -1,10 +1,34 @@
-"""What data.path takes, in a few lines, for the messages of what it does not take; docs/data.md has all of it."""
+"""The forms of known sets, the most certain first: exact names of files, then patterns of names, then folders."""
 
-FORMS = """\
-- fer2013.csv (emotion,pixels,Usage), icml_face_data.csv or train.csv (emotion,pixels)
-- one of these as .gz, .xz or .zip, or inside a .tgz or .tar
-- a table of images (image,label): a CSV with a column of their files and one of their classes
-- Hugging Face parquet files (train-00000-of-00002.parquet), webdataset tars (train-000000.tar)
-- a folder that holds one of these
-- a folder of images: train/<emotion>/*.jpg and test/<emotion>/*.jpg (jpg, png, bmp, webp, tiff or gif),
-  or <emotion>/*.jpg"""
+from collections.abc import Callable
+from pathlib import Path
+
+from fer_lightning.data.readers.affectnet_annotations import is_affectnet_annotations, list_affectnet_annotations
+from fer_lightning.data.readers.affectnet_folders import is_affectnet_folders, list_affectnet_folders
+from fer_lightning.data.readers.affectnet_tables import is_affectnet_tables, list_affectnet_tables
+from fer_lightning.data.readers.ck48 import is_ck48, list_ck48
+from fer_lightning.data.readers.ckplus import is_ckplus, list_ckplus
+from fer_lightning.data.readers.expw import is_expw, list_expw
+from fer_lightning.data.readers.ferg import is_ferg, list_ferg
+from fer_lightning.data.readers.ferplus_folders import is_ferplus_folders, list_ferplus_folders
+from fer_lightning.data.readers.image_list import ImageList
+from fer_lightning.data.readers.jaffe import is_jaffe, list_jaffe
+from fer_lightning.data.readers.kdef import is_kdef, list_kdef
+from fer_lightning.data.readers.rafdb import is_rafdb, list_rafdb
+from fer_lightning.data.readers.rafdb_folders import is_rafdb_folders, list_rafdb_folders
+
+KNOWN_FORMS: tuple[tuple[Callable[[Path], bool], Callable[[Path], ImageList]], ...] = (
+    (is_rafdb, list_rafdb),
+    (is_ferplus_folders, list_ferplus_folders),
+    (is_affectnet_annotations, list_affectnet_annotations),
+    (is_affectnet_tables, list_affectnet_tables),
+    (is_expw, list_expw),
+    (is_ckplus, list_ckplus),
+    (is_rafdb_folders, list_rafdb_folders),
+    (is_affectnet_folders, list_affectnet_folders),
+    (is_ck48, list_ck48),
+    (is_jaffe, list_jaffe),
+    (is_kdef, list_kdef),
+    (is_ferg, list_ferg),
+)
+"""What recognises a folder as one of them, and what lists its images."""

@@ -136,6 +136,8 @@ def _names(table: LabelsTable) -> tuple[tuple[str, ...], tuple[str, ...]]:
         part_names = tuple(name for name in SPLITS if parts[name])
     if table.soft_names:
         return part_names, table.soft_names
+    if not classes:
+        return part_names, KNOWN_CLASSES[0]
     most = dict(pair for pair, _ in reversed(classes.most_common()))
     pairs = {names: sum(classes[pair] for pair in enumerate(names)) for names in KNOWN_CLASSES}
     known = max(pairs, key=lambda names: pairs[names])

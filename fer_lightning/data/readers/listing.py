@@ -1,5 +1,6 @@
 """Collects the images of a known set into a list."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,7 +80,7 @@ class Listing:
         if not good:
             first = f" ({next(iter(self.bad.values()))})" if self.bad else ""
             raise DataError(f"{self.root}: {self.form}: has no image with a label{first}. {COMPLETE}")
-        stamps = {path: _stamp(self.root / path) for path in dict.fromkeys(image.path for image in good)}
+        stamps = {path: _stamp(f"{self.root}/{path}") for path in dict.fromkeys(image.path for image in good)}
         if not any(stamps.values()):
             raise DataError(
                 f"{self.root}: {self.form}: has labels for {len(good):,} images, and none of these is in {where}: the "
@@ -103,8 +104,8 @@ class Listing:
         )
 
 
-def _stamp(file: Path) -> Stamp | None:
+def _stamp(file: str | Path) -> Stamp | None:
     try:
-        return stamp(file.stat())
+        return stamp(os.stat(file))
     except OSError:
         return None

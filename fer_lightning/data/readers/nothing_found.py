@@ -6,8 +6,8 @@ from itertools import islice
 from pathlib import Path
 
 from fer_lightning.data.readers.archive import is_visible
+from fer_lightning.data.readers.forms_taken import FORMS
 from fer_lightning.data.readers.image_list import IMAGE_SUFFIXES
-from fer_lightning.data.readers.known_forms import FORMS
 from fer_lightning.data.readers.pixel_text import some
 from fer_lightning.errors import DataError
 

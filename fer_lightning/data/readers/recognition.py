@@ -4,9 +4,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from fer_lightning.data.readers.affectnet_annotations import is_affectnet_annotations, list_affectnet_annotations
-from fer_lightning.data.readers.affectnet_folders import is_affectnet_folders, list_affectnet_folders
-from fer_lightning.data.readers.affectnet_tables import is_affectnet_tables, list_affectnet_tables
 from fer_lightning.data.readers.archive import (
     is_visible,
     open_csv,
@@ -14,24 +11,16 @@ from fer_lightning.data.readers.archive import (
     table_with_fitting_header,
     titled,
 )
-from fer_lightning.data.readers.ck48 import is_ck48, list_ck48
-from fer_lightning.data.readers.ckplus import is_ckplus, list_ckplus
-from fer_lightning.data.readers.expw import is_expw, list_expw
-from fer_lightning.data.readers.ferg import is_ferg, list_ferg
-from fer_lightning.data.readers.ferplus_folders import is_ferplus_folders, list_ferplus_folders
+from fer_lightning.data.readers.forms_taken import FORMS
 from fer_lightning.data.readers.image_folder import is_image_folder, list_images
 from fer_lightning.data.readers.image_list import ImageList
 from fer_lightning.data.readers.image_table import is_image_table, list_image_table
-from fer_lightning.data.readers.jaffe import is_jaffe, list_jaffe
-from fer_lightning.data.readers.kdef import is_kdef, list_kdef
-from fer_lightning.data.readers.known_forms import FORMS
+from fer_lightning.data.readers.known_forms import KNOWN_FORMS
 from fer_lightning.data.readers.labelled_images import is_labelled, list_labelled
 from fer_lightning.data.readers.nothing_found import nothing_found
 from fer_lightning.data.readers.parquet import is_parquet, list_parquet
 from fer_lightning.data.readers.pixel_header import read_header
 from fer_lightning.data.readers.pixel_text import some
-from fer_lightning.data.readers.rafdb import is_rafdb, list_rafdb
-from fer_lightning.data.readers.rafdb_folders import is_rafdb_folders, list_rafdb_folders
 from fer_lightning.data.readers.votes_file import NAME as VOTES_NAME
 from fer_lightning.data.readers.webdataset import is_webdataset, list_webdataset
 from fer_lightning.errors import DataError
@@ -41,18 +30,7 @@ Lists = Callable[[Path], ImageList]
 
 IMAGE_FORMS: tuple[tuple[Recognises, Lists], ...] = (
     (is_labelled, list_labelled),
-    (is_rafdb, list_rafdb),
-    (is_ferplus_folders, list_ferplus_folders),
-    (is_affectnet_annotations, list_affectnet_annotations),
-    (is_affectnet_tables, list_affectnet_tables),
-    (is_expw, list_expw),
-    (is_ckplus, list_ckplus),
-    (is_rafdb_folders, list_rafdb_folders),
-    (is_affectnet_folders, list_affectnet_folders),
-    (is_ck48, list_ck48),
-    (is_jaffe, list_jaffe),
-    (is_kdef, list_kdef),
-    (is_ferg, list_ferg),
+    *KNOWN_FORMS,
     (is_image_folder, list_images),
 )
 """Forms of images, the most certain first: what recognises a file or folder as one, and what lists its images.

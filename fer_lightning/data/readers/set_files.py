@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
+from fer_lightning.data.readers.archive import is_visible
 from fer_lightning.data.readers.entries import is_folder, subfolders, visible_entries
 from fer_lightning.data.readers.image_list import IMAGE_SUFFIXES
 
@@ -16,7 +17,7 @@ SAMPLED = 10
 """Images' names in each folder by which a set is recognised."""
 
 LOOKED_AT = 1_000
-"""Files of a folder among which these are looked for."""
+"""Files and folders in each among which these are looked for."""
 
 FOLDERS_SAMPLED = 1_000
 
@@ -48,11 +49,9 @@ def are_named(root: Path, pattern: re.Pattern[str]) -> bool:
     if not root.is_dir():
         return False
     fitting = []
-    samples = [(entry.name for entry in visible_entries(root) if not is_folder(entry))]
-    samples += [map(name_in, files_below(folder)) for folder in subfolders(root)[:FOLDERS_SAMPLED]]
-    for sample in samples:
-        if names := [*islice(filter(is_image_name, islice(sample, LOOKED_AT)), SAMPLED)]:
-            fitting.append(2 * sum(pattern.fullmatch(name) is not None for name in names) > len(names))
+    samples = [_sample(root, depth=0), *(_sample(folder, depth=2) for folder in subfolders(root)[:FOLDERS_SAMPLED])]
+    for names in filter(None, samples):
+        fitting.append(2 * sum(pattern.fullmatch(name) is not None for name in names) > len(names))
     return sum(fitting) > 0.9 * len(fitting)
 
 
@@ -98,6 +97,15 @@ def _walk(folder: Path, path: str, around: tuple[str, ...]) -> Iterator[str]:
             yield path + entry.name
         elif len(around) <= DEEPEST and (real := os.path.realpath(entry.path)) not in around:
             yield from _walk(Path(entry.path), f"{path}{entry.name}/", (*around, real))
+
+
+def _sample(folder: str | Path, depth: int) -> list[str]:
+    """Returns the names of some images in a folder, or in one of the first within it that has any, in no order."""
+    with os.scandir(folder) as entries:
+        found = [entry for entry in islice(entries, LOOKED_AT) if is_visible(entry.name)]
+    names = [entry.name for entry in found if is_image_name(entry.name) and not entry.is_dir()][:SAMPLED]
+    inner_folders = sorted(entry.path for entry in found if is_folder(entry))[:SAMPLED] if depth and not names else []
+    return next(filter(None, (_sample(inner_folder, depth - 1) for inner_folder in inner_folders)), names)
 
 
 def _entry(folder: Path, name: str) -> Path | None:

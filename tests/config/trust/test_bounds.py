@@ -15,7 +15,7 @@ from fer_lightning.data import EMOTIONS
 from fer_lightning.errors import ConfigError
 from fer_lightning.training.checkpoint_content import HyperParameters
 from fer_lightning.training.classifier import EmotionClassifier
-from fer_lightning.training.fitting import refuse_misfit
+from fer_lightning.training.fitting import refuse_unfitting_weights
 from fer_lightning.training.models import load_model
 from tests.config.trust.foreign_runs import rebuilt, resumed, rewritten, with_config
 from tests.conftest import Compose
@@ -50,9 +50,7 @@ def test_a_small_checkpoint_that_asks_for_gigabytes_is_refused(foreign: Path) ->
 
 
 @pytest.mark.parametrize("killed_early", [False, True])
-def test_a_config_that_asks_for_another_network_than_its_checkpoint_holds_is_refused(
-    killed_early: bool, foreign: Path
-) -> None:
+def test_a_config_of_another_network_than_its_weights_is_refused(killed_early: bool, foreign: Path) -> None:
     with_config(foreign, model={"name": "resnet18", "width": 1000})
     if killed_early:
         for checkpoint in foreign.glob("checkpoints/*.ckpt"):
@@ -82,9 +80,7 @@ def test_a_config_that_asks_for_another_network_than_its_checkpoint_holds_is_ref
         ("trainer.devices", 100_000, "it may be 1024 at most"),
     ],
 )
-def test_a_run_that_asks_for_too_much_is_neither_tested_nor_resumed(
-    key: str, value: object, why: str, foreign: Path
-) -> None:
+def test_a_run_of_too_much_is_neither_tested_nor_resumed(key: str, value: object, why: str, foreign: Path) -> None:
     if value == 200_000:
         with_config(foreign, data__image_size=100)
     with_config(foreign, **{key: value})
@@ -124,14 +120,14 @@ def description(network: str, **arguments: Any) -> HyperParameters:
 @pytest.mark.parametrize("arch", ["regnet_y_400mf", "swin_t", "vit_b_32"])
 def test_networks_are_held_against_their_weights_without_memory(arch: str) -> None:
     with little_memory(), pytest.raises(ValueError, match="Missing key"):
-        refuse_misfit(description("torchvision", arch=arch), {})
+        refuse_unfitting_weights(description("torchvision", arch=arch), {})
 
 
 def test_weights_that_fit_are_found_to_fit() -> None:
     network = EmotionClassifier("resnet18", arguments={"width": 4})
-    refuse_misfit(description("resnet18", width=4), network.state_dict())
+    refuse_unfitting_weights(description("resnet18", width=4), network.state_dict())
     with pytest.raises(ValueError, match="size mismatch"):
-        refuse_misfit(description("resnet18", width=5), network.state_dict())
+        refuse_unfitting_weights(description("resnet18", width=5), network.state_dict())
 
 
 def test_messages_about_a_checkpoint_are_short(foreign: Path) -> None:

@@ -23,7 +23,7 @@ def best_state(content: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def test_a_run_goes_on_in_its_own_folder_whatever_places_its_config_names(foreign: Path, tmp_path: Path) -> None:
+def test_a_run_goes_on_in_its_folder_whatever_its_config_says(foreign: Path, tmp_path: Path) -> None:
     other = Path(shutil.copytree(foreign, tmp_path / "other"))
     before = content_of(other)
     for group, key, below in (
@@ -45,7 +45,7 @@ def test_a_run_goes_on_in_its_own_folder_whatever_places_its_config_names(foreig
 @pytest.mark.parametrize(
     "name", ["x/Documents", "x/..", "x/../checkpoints/../x", "last.ckpt", r"x\one_before_last.ckpt"]
 )
-def test_a_checkpoint_that_names_something_else_to_remove_is_refused(name: str, foreign: Path) -> None:
+def test_a_checkpoint_that_names_what_to_remove_is_refused(name: str, foreign: Path) -> None:
     def change(content: dict[str, Any]) -> None:
         best_state(content).update(best_k_models={name: torch.tensor(-1.0)}, kth_best_model_path=name)
 
@@ -69,7 +69,7 @@ def test_a_damaged_state_of_the_best_checkpoint_is_refused(state: dict[str, Any]
         resumed(foreign)
 
 
-def test_only_a_file_of_a_checkpoint_in_the_own_folder_is_removed(tmp_path: Path) -> None:
+def test_only_a_checkpoint_in_the_own_folder_is_removed(tmp_path: Path) -> None:
     run, other = tmp_path / "run", tmp_path / "other"
     for folder in (run / "folder.ckpt", other):
         folder.mkdir(parents=True)
@@ -137,9 +137,7 @@ OUTSIDE: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("way", OUTSIDE)
-def test_another_place_is_refused_before_training_and_when_resumed(
-    way: str, new_run: DictConfig, tmp_path: Path
-) -> None:
+def test_another_place_is_refused_before_training_and_on_resume(way: str, new_run: DictConfig, tmp_path: Path) -> None:
     ((key, value),) = OUTSIDE[way].items()
     OmegaConf.update(new_run, key, value, force_add=True)
     for refused in (refuse_other_places, keep_to_own_folder):
@@ -199,13 +197,13 @@ def test_a_resumed_run_keeps_what_describes_it_to_trackers(
     keep_to_own_folder(cfg, tmp_path)
 
 
-def test_a_trial_that_goes_on_alone_leaves_the_study_of_its_search(composed: Compose, tmp_path: Path) -> None:
+def test_a_trial_that_goes_on_alone_leaves_its_study(composed: Compose, tmp_path: Path) -> None:
     cfg = composed("sweep=optuna")
     assert keep_to_own_folder(cfg, tmp_path) == ["callbacks.pruning"]
     assert "pruning" not in cfg.callbacks
 
 
-def test_the_test_of_a_run_takes_nothing_of_its_trainer_that_writes(foreign: Path, tmp_path: Path) -> None:
+def test_the_test_of_a_run_takes_nothing_that_writes(foreign: Path, tmp_path: Path) -> None:
     with_config(
         foreign,
         trainer__profiler="pytorch",

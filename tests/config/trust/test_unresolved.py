@@ -72,7 +72,7 @@ def test_reports_of_several_runs_keep_it_out_too(
     assert not [name for name, content in content_of(tmp_path).items() if SECRET.encode() in content]
 
 
-def test_too_little_memory_is_told_without_it(tmp_path: Path) -> None:
+def test_too_little_memory_is_reported_without_it(tmp_path: Path) -> None:
     (tmp_path / ".hydra").mkdir()
     (tmp_path / ".hydra" / "config.yaml").write_text(f"data: {{batch_size: '{ASKED}'}}\ntrainer: {{}}\n")
     told = in_one_message(MemoryError(), tmp_path)

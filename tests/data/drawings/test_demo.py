@@ -173,7 +173,7 @@ def corner_below_middle(au: ActionUnits) -> float:
     return row_of(darkness[:, columns[:2]]) - row_of(darkness[:, 23:25])
 
 
-def test_lip_corner_puller_raises_and_depressor_lowers_the_corners_of_the_mouth() -> None:
+def test_lip_corner_puller_raises_and_depressor_lowers_the_mouth() -> None:
     smile, rest, droop = (corner_below_middle(au) for au in (relaxed(au12=1.0), relaxed(), relaxed(au15=1.0)))
     assert smile < rest - 2
     assert droop > rest + 2

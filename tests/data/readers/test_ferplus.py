@@ -12,6 +12,7 @@ from fer_lightning.data.readers.source import read_faces
 from fer_lightning.data.write_images import export
 from tests.data.faces_files import (
     FLAT,
+    all_images,
     assert_same_faces,
     csv_bytes,
     messages,
@@ -64,7 +65,7 @@ def test_majority_keeps_the_rows_in_which_more_than_half_agree(tmp_path: Path) -
     assert faces.soft_labels is None
 
 
-def test_probability_shares_the_label_out_among_the_strongest_emotions(tmp_path: Path) -> None:
+def test_probability_shares_the_label_among_strong_emotions(tmp_path: Path) -> None:
     faces = read_faces(write_both(tmp_path, NAMED), votes=VotesOptions(rule="probability"))
     shares = [share for _, _, share in EXAMPLES if share]
     expected = np.array([[share.get(name, 0) for name in FERPLUS_EMOTIONS] for share in shares], np.float32)
@@ -78,7 +79,7 @@ def test_what_is_measured_on_is_by_majority_under_either_rule(tmp_path: Path) ->
     path = write_both(tmp_path, votes)
     majority, probability = (read_faces(path, votes=VotesOptions(rule=rule)) for rule in ("majority", "probability"))
     assert majority.labels.tolist() == probability.labels.tolist()
-    assert majority.images.tolist() == probability.images.tolist()
+    assert all_images(majority).tolist() == all_images(probability).tolist()
 
 
 def test_the_log_says_how_many_rows_were_dropped_and_why(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -94,7 +95,7 @@ def test_the_log_says_how_many_rows_were_dropped_and_why(tmp_path: Path, caplog:
     assert "FER+ Training, rule probability: 9 of 16 rows kept; dropped: 1 without a face, 3 with" in log
 
 
-def test_votes_are_found_beside_the_pixels_in_the_named_folder_or_where_they_are_said_to_be(tmp_path: Path) -> None:
+def test_votes_are_found_next_to_the_pixels_or_where_named(tmp_path: Path) -> None:
     path = write_both(tmp_path / "around" / "fer2013", NAMED)
     expected = read_faces(path, votes=VotesOptions())
     assert_same_faces(read_faces(tmp_path / "around", votes=VotesOptions()), expected)
@@ -108,7 +109,7 @@ def test_votes_are_found_beside_the_pixels_in_the_named_folder_or_where_they_are
         read_faces(path, votes=VotesOptions(path=tmp_path / "none.csv"))
 
 
-def test_exported_pixels_take_votes_too_and_exported_ferplus_labels_need_none(tmp_path: Path) -> None:
+def test_exported_pixels_take_votes_and_exported_labels_none(tmp_path: Path) -> None:
     path = write_both(tmp_path, NAMED)
     votes = tmp_path / "fer2013new.csv"
     expected = read_faces(path, votes=VotesOptions(rule="probability"))
@@ -189,7 +190,7 @@ def test_another_rule_is_refused() -> None:
 
 
 @pytest.mark.parametrize("rule", ["majority", "probability"])
-def test_only_training_batches_have_soft_labels_and_only_by_probability(tmp_path: Path, rule: Rule) -> None:
+def test_only_training_batches_by_probability_have_soft_labels(tmp_path: Path, rule: Rule) -> None:
     votes = [(usage, name, votes) for usage in ("Training", "PublicTest", "PrivateTest") for _, name, votes in NAMED]
     datamodule = FERDataModule(write_both(tmp_path, votes), votes=VotesOptions(rule=rule))
     with_counts = {"majority": [3, 1, 1, 0, 0, 0, 0, 1], "probability": [6, 1, 1, 0, 0, 0, 0, 1]}

@@ -14,7 +14,7 @@ from fer_lightning.data.readers.image_list import PixelOptions, read_images
 from fer_lightning.data.readers.source import read_faces
 from fer_lightning.errors import DataError
 from fer_lightning.transforms.preprocessing import PixelFormat
-from tests.data.faces_files import random_images, write_image
+from tests.data.faces_files import all_images, random_images, write_image
 
 IMAGES = random_images(8)
 
@@ -25,7 +25,7 @@ def write_folder(root: Path, *class_folders: str) -> None:
         write_image(root / class_folder / "face.png", image)
 
 
-def test_parts_and_emotions_are_those_of_the_folders_and_pixels_stay_identical(tmp_path: Path) -> None:
+def test_parts_and_emotions_are_the_folders_and_pixels_stay(tmp_path: Path) -> None:
     write_folder(tmp_path, "train/angry", "train/surprise", "train/neutral", "test/happy", "validation/disgust")
     faces = read_faces(tmp_path)
     assert faces.part_names == ("train", "val", "test")
@@ -89,7 +89,7 @@ def test_colour_palette_transparency_and_bilevel_become_grey(tmp_path: Path) -> 
     write_image(tmp_path / "happy" / "d.png", colour, "P")
     write_image(tmp_path / "happy" / "e.png", colour[:, :, 0], "1")
     write_image(tmp_path / "happy" / "f.png", colour[:, :, 0], "LA")
-    left, right = read_faces(tmp_path).images.split(24, dim=3)
+    left, right = all_images(read_faces(tmp_path)).split(24, dim=3)
     assert left.eq(0).all()
     # ITU-R 601 luma of pure red: 0.299 of 255
     assert right.flatten(1).float().mean(1).tolist() == [76, 76, 76, 76, 255, 255]

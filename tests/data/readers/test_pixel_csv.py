@@ -12,6 +12,7 @@ from tests.data.faces_files import (
     FLAT,
     LABELS,
     USAGES,
+    all_images,
     csv_bytes,
     fer2013_csv,
     fer2013_rows,
@@ -43,7 +44,7 @@ def test_fer2013_csv_is_read_to_the_pixel() -> None:
     assert_has_the_faces(parsed(fer2013_csv(IMAGES)))
 
 
-def test_columns_are_found_by_name_whatever_their_order_and_spaces() -> None:
+def test_columns_are_found_by_name_in_any_order_with_any_spaces() -> None:
     rows = [f"{label},{usage},{pixel_text(i)}" for i, label, usage in zip(IMAGES, LABELS, USAGES, strict=True)]
     assert_has_the_faces(parsed(csv_bytes("emotion, Usage, pixels", rows)))
 
@@ -84,7 +85,7 @@ def test_fast_parser_agrees_with_plain_python_on_random_images() -> None:
     texts = [pixel_text(image) for image in images]
     expected = [[int(number) for number in text.split()] for text in texts]
     reading = parsed(csv_bytes("emotion,pixels", [f"{i % 7},{text}" for i, text in enumerate(texts)]))
-    assert reading.faces.images.view(-1, 2304).tolist() == expected
+    assert all_images(reading.faces).view(-1, 2304).tolist() == expected
     assert reading.faces.labels.tolist() == [i % 7 for i in range(300)]
 
 
@@ -120,7 +121,7 @@ BAD_ROWS = {
 
 
 @pytest.mark.parametrize("row", BAD_ROWS, ids=[re.sub(r"(7 )+7?", "… ", row)[:40] for row in BAD_ROWS])
-def test_a_bad_row_is_left_out_and_described_with_row_line_column_and_value(row: str) -> None:
+def test_a_bad_row_is_left_out_and_described_with_its_place(row: str) -> None:
     rows = fer2013_rows(IMAGES)
     reading = parsed(csv_bytes("emotion,pixels,Usage", ["", *rows[:4], row, *rows[4:]]))
     assert reading.bad_rows == 1
@@ -134,7 +135,7 @@ def test_numbers_that_only_add_up_over_two_rows_are_refused() -> None:
     assert parsed(csv_bytes("emotion,pixels,Usage", rows)).bad_rows == 2
 
 
-def test_all_bad_rows_are_counted_and_the_first_five_shown_in_order() -> None:
+def test_all_bad_rows_are_counted_and_the_first_five_shown() -> None:
     rows = [f"{3 if number % 2 else 'x'},{FLAT},Training" for number in range(1, 401)]
     reading = parsed(csv_bytes("emotion,pixels,Usage", rows))
     assert reading.bad_rows == 200
@@ -171,7 +172,7 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize("content", BAD_FILES, ids=[why[:50] for why in BAD_FILES.values()])
-def test_a_file_that_is_no_fer2013_csv_is_refused_with_what_was_found(content: bytes) -> None:
+def test_a_csv_unlike_fer2013_is_refused_with_what_was_found(content: bytes) -> None:
     with pytest.raises(DataError, match=re.escape(BAD_FILES[content])) as caught:
         parsed(content)
     assert str(caught.value).startswith("some.csv: ")

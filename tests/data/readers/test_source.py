@@ -69,7 +69,7 @@ MEMBERS = {
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_every_form_is_recognised_and_read_then_taken_from_the_cache(
+def test_every_form_is_recognised_read_and_then_cached(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
     path = tmp_path / name
@@ -86,7 +86,7 @@ def test_every_form_is_recognised_and_read_then_taken_from_the_cache(
 
 
 @pytest.mark.parametrize("name", [name for name in FORMS if "." in name])
-def test_a_folder_or_a_folder_around_it_stands_for_the_one_data_file_in_it(tmp_path: Path, name: str) -> None:
+def test_a_folder_stands_for_the_one_data_file_below_it(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "data" / "fer2013"
     folder.mkdir(parents=True)
     (folder / name).write_bytes(FORMS[name])
@@ -155,7 +155,7 @@ def test_what_is_no_known_form_is_refused(tmp_path: Path, name: str) -> None:
         assert "CSV" in str(caught.value)
 
 
-def test_kaggles_test_csv_alone_is_refused_because_it_has_no_labels(tmp_path: Path) -> None:
+def test_kaggles_test_csv_alone_is_refused_without_labels(tmp_path: Path) -> None:
     (tmp_path / "test.csv").write_bytes(TEST)
     for path in (tmp_path, tmp_path / "test.csv"):
         with pytest.raises(DataError, match=r"test\.csv: no column 'emotion'.*Kaggle's test\.csv .* no labels"):
@@ -192,7 +192,7 @@ def test_a_truncated_csv_is_refused_by_its_last_row(tmp_path: Path) -> None:
         read_faces(tmp_path / "fer2013.csv")
 
 
-def test_bad_rows_are_refused_with_their_count_the_first_five_and_what_to_do(tmp_path: Path) -> None:
+def test_bad_rows_are_refused_with_the_first_five_and_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "data.tgz").write_bytes(tarred("w:gz", **{"fer2013/fer2013.csv": BAD}))
     with pytest.raises(DataError) as caught:
         read_faces(tmp_path / "data.tgz")
@@ -237,9 +237,7 @@ def test_a_column_called_label_has_no_numbering_of_its_own(tmp_path: Path) -> No
     assert read_faces(tmp_path / "some.csv", classes=ClassOptions("fer2013")).labels.tolist() == [*range(7)]
 
 
-def test_dropped_rows_are_announced_on_every_reading_and_refused_again_without_drop(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_dropped_rows_are_announced_on_every_reading(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "fer2013.csv"
     path.write_bytes(BAD)
     for came_from in ("parsed", "from the cache"):
@@ -263,9 +261,7 @@ def test_on_bad_rows_takes_two_words(tmp_path: Path) -> None:
         read_faces(tmp_path, on_bad_rows="ignore")  # type: ignore[arg-type]
 
 
-def test_fer2013_is_looked_for_where_the_environment_says_and_else_in_data(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fer2013_is_looked_for_by_the_environment_then_in_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").mkdir()
     with pytest.raises(DataError, match=r"No FER2013 in data/ \(and \$FER2013 is not set\)") as caught:

@@ -5,7 +5,9 @@ this one among them. Imported by --help too, so nothing slow is imported here.
 """
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,14 +24,16 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from fer_lightning.config.command_line import give_up
+from fer_lightning.config.storage_url import KEY, URL_VARIABLE, refuse_written_password, with_password
 from fer_lightning.errors import ConfigError
 from fer_lightning.files import written_whole
-from fer_lightning.sweep.launchers import jobs_at_once, let_jobs_import
+from fer_lightning.sweep.launchers import following, jobs_at_once, let_jobs_import
 from fer_lightning.sweep.subdirs import refuse_shared_folders, subdirs, typed_subdir
 
 if TYPE_CHECKING:
     from fer_lightning.sweep.jobs import Outcome
     from fer_lightning.sweep.search import Search
+    from fer_lightning.sweep.shared_study import SharedStudy
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +91,8 @@ class SearchSweeper(Sweeper):
         seed: of the sampler.
         sampler: with a seed, Optuna's.
         params: by key, what may be chosen: `interval(…)`, `tag(log, interval(…))`, `range(…)`, `choice(…)`.
+        storage: the URL of a database in which several machines share the study; None: a file in the sweep's folder.
+        heartbeat: seconds from one sign of life to the next, in such a database.
     """
 
     def __init__(
@@ -97,17 +103,20 @@ class SearchSweeper(Sweeper):
         seed: int,
         sampler: DictConfig,
         params: DictConfig,
+        storage: str | None = None,
+        heartbeat: int = 60,
     ) -> None:
         self.study, self.n_trials, self.seed = study, n_trials, seed
         self.side_by_side, self.sampler, self.params = side_by_side, sampler, params
+        self.storage, self.heartbeat = storage, heartbeat
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         let_jobs_import()
         if find_spec("optuna") is None:
             give_up(ConfigError("sweep=optuna and sweep=random need a package: pip install optuna"))
-        for key, value in (("n_trials", self.n_trials), ("side_by_side", self.side_by_side), ("seed", self.seed)):
-            least = 0 if key == "seed" else 1
-            if value is not None and not (type(value) is int and value >= least):
+        for key in ("n_trials", "side_by_side", "seed", "heartbeat"):
+            value, least = getattr(self, key), 0 if key == "seed" else 1
+            if (key, value) != ("side_by_side", None) and not (type(value) is int and value >= least):
                 give_up(ConfigError(f"hydra.sweeper.{key} is {value}; it is a whole number, at least {least}"))
         self.hydra_context, self.config = hydra_context, config
         self.launcher = Plugins.instance().instantiate_launcher(
@@ -133,17 +142,31 @@ class SearchSweeper(Sweeper):
         assert self.config is not None
         folder = Path(self.config.hydra.sweep.dir)
         try:
-            with held(folder), usable_study(folder):
+            shared = self._shared()
+            another = ". Another process for the same study needs another hydra.sweep.dir=…" if shared else ""
+            with held(folder, another), usable_study(folder, shared):
                 if (folder / PLAN).exists():
-                    raise ConfigError(
-                        f"{folder} holds a sweep that is no search: give hydra.sweeper.study another name"
-                    )
-                return self._search(folder, self._opened(folder, arguments))
+                    raise ConfigError(f"{folder} holds a sweep that is no search: give another hydra.sweep.dir=…")
+                with closing(self._opened(folder, arguments, shared)) as search:
+                    return self._search(folder, search)
         except ConfigError as error:
             give_up(error)
 
-    def _opened(self, folder: Path, arguments: list[str]) -> "Search":
+    def _shared(self) -> "SharedStudy | None":
+        """Returns where the study is, if not in the folder; the jobs find its URL in the environment."""
+        from fer_lightning.sweep.shared_study import SharedStudy
+
+        if self.storage is None:
+            return None
+        raw = OmegaConf.to_container(self.config.hydra.sweeper, resolve=False)  # type: ignore[union-attr]
+        refuse_written_password(str(raw["storage"]))  # type: ignore[index,call-overload]
+        url = os.environ[URL_VARIABLE] = with_password(str(self.storage))
+        return SharedStudy(url, str(self.study), self.heartbeat)
+
+    def _opened(self, folder: Path, arguments: list[str], shared: "SharedStudy | None") -> "Search":
+        from fer_lightning.sweep.jobs import SHARED_STUDY_FILE
         from fer_lightning.sweep.search import Search, distribution
+        from fer_lightning.sweep.shared_search import SharedSearch
 
         assert self.config is not None
         assert self.hydra_context is not None
@@ -155,28 +178,30 @@ class SearchSweeper(Sweeper):
             raise ConfigError("nothing is searched: say what, as in 'optimizer.lr=tag(log,interval(0.001,0.1))'")
         fixed = [f"{k}={one.get_value_element_as_str()}" for k, one in overrides.items() if k not in space]
         sampler = instantiate(self.sampler, _partial_=True)
-        return Search(folder, space, fixed, self.config.monitor, sampler, self.seed)
+        search = (folder, space, fixed, self.config.monitor, sampler, self.seed)
+        if shared:
+            return SharedSearch(shared, *search)
+        if (folder / SHARED_STUDY_FILE).exists():
+            raise ConfigError(f"{folder} holds trials of a shared study: give its {KEY}=… or another hydra.sweep.dir=…")
+        return Search(*search)
 
     def _search(self, folder: Path, search: "Search") -> list[Sequence[JobReturn]]:
         from fer_lightning.sweep.jobs import continuing
 
         assert self.config is not None
         _save(self.config, folder / "multirun.yaml")
-        left = self.n_trials - search.trials
-        unfinished = search.unfinished
+        left, unfinished = self.n_trials - search.trials, search.unfinished
         if left <= 0 and not unfinished:
-            log.info(
-                "The study %s has all its trials, %d. With hydra.sweeper.n_trials=%d it goes on; another "
-                "hydra.sweeper.study=NAME begins a new one.",
-                folder, search.trials, 2 * search.trials,
-            )  # fmt: skip
+            what = "The study %s has all its trials, %d. With hydra.sweeper.n_trials=%d it goes on; another "
+            log.info(what + "hydra.sweeper.study=NAME begins a new one.", search, search.trials, 2 * search.trials)
+            self._log_elsewhere(search)
             return []
         counts = (search.trials, len(unfinished), max(0, left), self.at_once(self.config.hydra.launcher))
         log.info("%d trials so far, %d to be run again, %d to come, asked for %d at a time", *counts)
         log.info("If this search is stopped, it goes on with\n  %s", continuing(self.config))
         returns: list[Sequence[JobReturn]] = []
         states: list[str] = []
-        for numbers in self._batches(search, unfinished, left):
+        for numbers in self._batches(search):
             results, outcomes = self._run(folder, search, numbers)
             returns.append(results)
             states += [one.state for one in outcomes]
@@ -185,19 +210,17 @@ class SearchSweeper(Sweeper):
                 break
         return returns
 
-    def _batches(self, search: "Search", unfinished: Sequence[int], left: int) -> Iterator[list[int]]:
+    def _batches(self, search: "Search") -> Iterator[list[int]]:
         """Yields numbers that follow each other, since a launcher counts on from the first."""
         size = self.at_once(self.config.hydra.launcher)  # type: ignore[union-attr]
-        runs: list[list[int]] = []
-        for number in unfinished:
-            if runs and runs[-1][-1] == number - 1 and len(runs[-1]) < size:
-                runs[-1].append(number)
-            else:
-                runs.append([number])
-        yield from runs
-        while left > 0:
-            yield [search.ask() for _ in range(min(size, left))]
-            left -= size
+        yield from following(search.unfinished, size)
+        while (left := self.n_trials - search.trials) > 0:
+            yield from following([search.ask() for _ in range(min(size, left))], size)
+        self._log_elsewhere(search)
+
+    def _log_elsewhere(self, search: "Search") -> None:
+        if search.elsewhere:
+            log.info("%d trials are at work elsewhere; this command takes over those that stop", search.elsewhere)
 
     def _run(self, folder: Path, search: "Search", numbers: list[int]) -> tuple[Sequence[JobReturn], list["Outcome"]]:
         from fer_lightning.sweep.jobs import job_folders, outcome
