@@ -75,7 +75,7 @@ def read_faces(
         if lists is list_images:
             warn_of_foreign_table(source)
         images = lists(source) if lists else None
-        identity = file_identity(source) if images is None else ""
+        identity = file_identity(source) if images is None else images.digest
     except OSError as error:
         where = f"{short(str(path))}: cannot be read ({short(str(error))})"
         raise DataError(f"{where}. Give a readable file or folder as data.path.") from error
