@@ -76,7 +76,7 @@ def _question(found: Mapping[int, int], source: Path | str) -> str:
 
 def _unknown_numbers(unknown: Sequence[int], numbering: str, found: Mapping[int, int], source: Path | str) -> str:
     hint = ""
-    if numbering == "fer2013" and unknown == [7]:
+    if numbering == "fer2013" and unknown == [7] and 0 in found:
         hint = (
             " In CK+ as a CSV (ckextended.csv), which has FER2013's order, 7 is contempt: if this is that, "
             "data.numbering=[angry,disgust,fear,happy,sad,surprise,neutral,contempt] reads it."

@@ -42,10 +42,8 @@ def found_columns(
     for key, name in given.items():
         fitting = [column for column in names if column.strip() == name] or _named(names, [plain(name)])
         if len(fitting) != 1:
-            what = "twice" if fitting else "not"
-            raise DataError(
-                f"{where}: the column {name!r} of data.columns.{key} is {what} there: it has {some(names)}."
-            )
+            what = "twice" if fitting else "not there"
+            raise DataError(f"{where}: the column {name!r} (data.columns.{key}) is {what}: it has {some(names, 20)}.")
         found[key] = fitting[0]
     taken = set(found.values())
     for key, usual in USUAL.items():

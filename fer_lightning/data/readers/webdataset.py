@@ -6,6 +6,8 @@ One tar or several (train-000000.tar), whose names say the part. They are read i
 import json
 import tarfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +23,9 @@ from fer_lightning.errors import DataError
 SUFFIX = ".tar"
 LABEL_SUFFIXES = ("cls", "json")
 
+BLOCK = 512
+"""Bytes of which a tar has whole ones, with an empty one at its end."""
+
 LOOKED_AT = 20
 """Members by which a tar is recognised."""
 
@@ -35,10 +40,10 @@ class _Sample(NamedTuple):
 def is_webdataset(path: Path) -> bool:
     """Checks for a tar, or a folder of tars, with an image and a class of the same name among its first members."""
     for file in shards(path, SUFFIX):
-        try:
-            members = [member for member, _ in zip(_members(file), range(LOOKED_AT), strict=False)]
-        except (*DAMAGE, DataError):
-            return False
+        members: list[tarfile.TarInfo] = []
+        with suppress(*DAMAGE, DataError):  # which list_webdataset says
+            for member in islice(_members(file), LOOKED_AT):
+                members.append(member)
         if not members:
             continue
         with_label = {key for key, kind in map(_key_and_kind, members) if kind in LABEL_SUFFIXES}
@@ -134,6 +139,8 @@ def _members(file: Path) -> Iterator[tarfile.TarInfo]:
             tar.members.clear()  # type: ignore[attr-defined]  # which tarfile keeps, a kilobyte each
             if member.isfile() and is_visible(member.name):
                 yield member
+    if size < (-(-end // BLOCK) + 1) * BLOCK:
+        raise tarfile.ReadError("the empty block at its end is missing")
 
 
 def _key_and_kind(member: tarfile.TarInfo) -> tuple[str, str]:

@@ -167,7 +167,7 @@ BAD_ROWS = {
 def test_a_row_that_cannot_be_used_is_told_by_its_number(row: str, tmp_path: Path) -> None:
     write_flat(tmp_path, *FILES, "faces/6.png", "a/same.png", "b/same.png")
     (tmp_path / "faces.csv").write_text(f"{FULL}{row}\n")
-    with pytest.raises(DataError, match="1 of 7 images are bad") as caught:
+    with pytest.raises(DataError, match="1 of 7 rows are bad") as caught:
         read_faces(tmp_path / "faces.csv")
     assert BAD_ROWS[row] in str(caught.value)
     assert_true(read_faces(tmp_path / "faces.csv", "drop"))
