@@ -165,7 +165,7 @@ def kdef(root: Path) -> list[Truth]:
         [
             Truth(f"{session}{person}/{session}{person}{code}{angle}.JPG", "all", emotion, person)
             for session in "AB"
-            for person in ("F01", "M01")
+            for person in ("F01", "M01", "M02")
             for code, emotion in codes.items()
             for angle in ("FL", "HL", "S", "HR", "FR")
         ],

@@ -35,7 +35,7 @@ def test_a_run_is_tested_on_a_set_without_its_choice(tmp_path: Path, run_command
         *fractions,
     )
     run = run_of(trained, tmp_path)
-    assert "56 of 140 images are taken, at the angles HL, HR" in trained.stdout
+    assert "84 of 210 images are taken, at the angles HL, HR" in trained.stdout
     tested = run_command("test.py", f"run_dir={run}", "data.path=ck48")
     assert tested.returncode == 0, tested.stderr
     assert "contempt (18)" in tested.stdout + tested.stderr

@@ -123,13 +123,13 @@ def test_rafdb_without_aligned_images_is_cut_by_its_boxes(tmp_path: Path, caplog
 
 def test_angles_are_chosen_and_frontal_ones_by_default(tmp_path: Path) -> None:
     SETS["KDEF"](tmp_path)
-    assert len(read_faces(tmp_path)) == 2 * 2 * 7
+    assert len(read_faces(tmp_path)) == 2 * 3 * 7
     turned = read_faces(tmp_path, choice=ImageChoice(angles=["HL", "HR"]))
     assert {file[-6:-4] for file in turned.files} == {"HL", "HR"}
-    assert len(turned) == 2 * 2 * 2 * 7
+    assert len(turned) == 2 * 2 * 3 * 7
     for file in tmp_path.rglob("*S.JPG"):
         file.unlink()
-    with pytest.raises(DataError, match=r"KDEF: has no image at the angle S: it has FL \(28\), FR \(28\), HL"):
+    with pytest.raises(DataError, match=r"KDEF: has no image at the angle S: it has FL \(42\), FR \(42\), HL"):
         read_faces(tmp_path)
 
 
@@ -232,10 +232,10 @@ def test_one_person_of_two_sessions_is_the_same(tmp_path: Path) -> None:
     SETS["KDEF"](tmp_path)
     faces = read_faces(tmp_path)
     assert faces.persons is not None
-    sessions = {person: set[str]() for person in (0, 1)}
+    sessions = {person: set[str]() for person in (0, 1, 2)}
     for file, person in zip(faces.files, faces.persons.tolist(), strict=True):
         sessions[person].add(file[:4])
-    assert sessions == {0: {"AF01", "BF01"}, 1: {"AM01", "BM01"}}
+    assert sessions == {0: {"AF01", "BF01"}, 1: {"AM01", "BM01"}, 2: {"AM02", "BM02"}}
 
 
 def test_two_sets_side_by_side_are_not_read_as_one(tmp_path: Path) -> None:
