@@ -54,8 +54,7 @@ class TableRows:
             raise DataError(f"{file}: the table ends after its header, expected a row for each image.")
 
         def example(column: str) -> str:
-            values = rows.loc[:, column]
-            return str(values.iloc[0] if values.ndim == 1 else values.iloc[0, 0])
+            return str(rows.loc[:, [column]].iloc[0, 0])  # the first of two of this name
 
         columns = found_columns(tuple(rows.columns), given, example, file)
         for key in ("image", "label"):

@@ -226,7 +226,7 @@ def test_faces_are_cut_by_the_boxes_of_a_table(header: str, boxes: tuple[str, st
     (tmp_path / "faces.csv").write_text("\n".join(lines) + "\n")
     faces = read_faces(tmp_path)
     assert faces_by_shade(faces) == {0: ("happy", "all", None), 3: ("sad", "all", None)}
-    assert all(len(image.unique()) == 1 for image in faces.images)
+    assert all(len(faces.images[face].unique()) == 1 for face in range(2))
     (tmp_path / "faces.csv").write_text("\n".join([*lines, "two.png,sad,5,5,,5"]) + "\n")
     with pytest.raises(DataError, match=r"1 of 3 images are bad:\n- faces\.csv, row 3: .* are no box of a face"):
         read_faces(tmp_path)
