@@ -1,17 +1,9 @@
-"""Measure a finished run, on its own test split or on other data: python test.py run_dir=outputs/train/…"""
+"""Measure a finished run, on its own test split or on other data: python test.py run_dir=outputs/train/…
 
-import hydra
-from omegaconf import DictConfig
+Where fer_lightning is installed, the same command is fer-test, from any folder.
+"""
 
-from fer_lightning.config.command_line import launch
-
-
-@hydra.main(version_base="1.3", config_path="conf", config_name="test")
-def main(cfg: DictConfig) -> None:
-    from fer_lightning.commands.test import test  # torch, only once there is something to test
-
-    test(cfg)
-
+from fer_lightning.commands.console import test
 
 if __name__ == "__main__":
-    launch(main)
+    test()

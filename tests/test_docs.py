@@ -26,9 +26,9 @@ def named(path: Path) -> str:
 
 
 def commands() -> Iterator[str]:
-    """Yields the options of each `python train.py` on the pages, without those of plugins and of folders elsewhere."""
+    """Yields the options of each `python train.py` and fer-train on the pages, without plugins and other folders."""
     for page in PAGES:
-        for found in re.finditer(r"python train\.py ([^`#\n]+)", page.read_text("utf-8")):
+        for found in re.finditer(r"(?:python train\.py|fer-train) ([^`#\n]+)", page.read_text("utf-8")):
             options = found[1].replace("|", "").strip()
             if "=" in options and not re.search(r"sweep=|hydra|--|=tiny|\\$|\$|resnet19|experiment=…", options):
                 yield options

@@ -20,7 +20,7 @@ LAYERS = (
     ("training",),
     ("nets", "data"),
     ("transforms",),
-    ("errors", "files", "processes", "signature"),
+    ("errors", "files", "installation", "processes", "signature"),
 )
 """Parts of the package: each may import those below it. Within a layer, only those of the last import each other."""
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 
 from fer_lightning.callbacks.finite_loss import NonFiniteLossError
-from fer_lightning.config.typed_command import as_typed, command, override
+from fer_lightning.config.own_modules import command_on_run
+from fer_lightning.config.typed_command import as_typed, override
 from fer_lightning.errors import ConfigError
 from fer_lightning.report.run_yaml import plain_yaml
 
@@ -32,7 +33,8 @@ def in_one_message(error: Exception, run_dir: Path) -> ConfigError | None:
     if isinstance(error, OSError) and (text := _surroundings(error, run_dir)):
         go_on = ""
         if checkpoint.exists():
-            go_on = f". To go on from the last checkpoint: {command('train.py', override('resume', run_dir))}"
+            again = command_on_run("train.py", override("resume", run_dir))
+            go_on = f". To go on from the last checkpoint: {again}"
         return ConfigError(f"{text}{go_on}")
     return None
 

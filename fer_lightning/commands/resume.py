@@ -17,9 +17,10 @@ from fer_lightning.commands.failures import in_one_message
 from fer_lightning.config.build import Experiment
 from fer_lightning.config.hydra_files import literal_text
 from fer_lightning.config.model import model_config
+from fer_lightning.config.own_modules import command_on_run
 from fer_lightning.config.run_config import refuse_foreign, run_config
 from fer_lightning.config.run_places import keep_to_own_folder
-from fer_lightning.config.typed_command import command, override
+from fer_lightning.config.typed_command import override
 from fer_lightning.data import FERDataModule
 from fer_lightning.data.faces import EMOTIONS
 from fer_lightning.errors import ConfigError
@@ -86,7 +87,7 @@ class StoppedRun:
                 raise ConfigError(
                     f"resume={cfg.resume}: that run is finished, after {state.epoch} epochs. To train on, give more "
                     f"with trainer.max_epochs=…; to test it again: "
-                    f"{command('test.py', override('run_dir', run_dir))}"
+                    f"{command_on_run('test.py', override('run_dir', run_dir))}"
                 )
             _take_from_checkpoint(run, state)
         if "data.path" in given:

@@ -20,7 +20,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fer_lightning.config.command_line import FULL_ERROR
 from fer_lightning.config.messages import latest_runs, message
-from fer_lightning.config.typed_command import command, override
+from fer_lightning.config.own_modules import command_on_run
+from fer_lightning.config.typed_command import override
 from fer_lightning.errors import ConfigError
 from fer_lightning.processes import end_with, process_rank
 from fer_lightning.sweep.folder_lock import lock_folder
@@ -138,7 +139,8 @@ def _leave() -> None:
 
 def _refuse_run_in(folder: Path, key: str, resumable: bool = False) -> None:
     if any(any(folder.glob(pattern)) for pattern in LEFT_BY_A_RUN):
-        go_on = f", or go on with that run by {command('train.py', override('resume', folder))}" if resumable else ""
+        again = command_on_run("train.py", override("resume", folder))
+        go_on = f", or go on with that run by {again}" if resumable else ""
         raise ConfigError(f"{key}={folder}: that folder holds a run already. Give another one{go_on}")
     if folder.name in OWN_FOLDERS and (folder.parent / CONFIG / "config.yaml").is_file():
         raise ConfigError(f"{key}={folder}: that folder is a part of the run {folder.parent}. Give another one")

@@ -1,8 +1,6 @@
 """Records a tested run: the command that repeats it, its row in the trackers, where everything lies."""
 
 import logging
-import os
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +8,10 @@ import lightning as L
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 
+from fer_lightning.config.own_modules import command_on_run
 from fer_lightning.config.random_seed import SEED_FILE
 from fer_lightning.config.run_config import run_config
 from fer_lightning.config.typed_command import as_typed, command, config_options, override, shell_word
-from fer_lightning.nets.registry import VARIABLE
 from fer_lightning.report.run_yaml import hydra_value, run_overrides
 
 log = logging.getLogger(__name__)
@@ -72,12 +70,6 @@ def log_what_is_where(run_dir: Path, page: Path, has_checkpoint: bool) -> None:
     log.info("weights      %s, or .pth", shown / "model.safetensors")
     log.info("report       %s", as_typed(page))
     if has_checkpoint:
-        log.info("test again   %s", with_trust(command("test.py", override("run_dir", shown))))
+        log.info("test again   %s", command_on_run("test.py", override("run_dir", shown)))
     board = Path("outputs") if shown.parts[:1] == ("outputs",) else shown
     log.info("TensorBoard  tensorboard --logdir %s", shell_word(board))
-
-
-def with_trust(typed: str) -> str:
-    """Returns a command with the variable by which this process trusts other modules: it needs them too."""
-    trusted = os.environ.get(VARIABLE)
-    return f"{VARIABLE}={shlex.quote(trusted)} {typed}" if trusted else typed

@@ -12,6 +12,7 @@ from fer_lightning.commands.run_folder import gone_if_refused
 from fer_lightning.config.build import rebuild
 from fer_lightning.config.command_line import give_up
 from fer_lightning.config.messages import latest_runs
+from fer_lightning.config.own_modules import find_own_modules
 from fer_lightning.config.run_config import checkpoint_of, run_config
 from fer_lightning.config.typed_command import as_typed, command, typed_overrides
 from fer_lightning.errors import ConfigError
@@ -29,6 +30,7 @@ def test(cfg: DictConfig) -> None:
     """Measures the checkpoint of a finished run on its own test split, or on the data that cfg gives."""
     if process_rank() > 0:  # under torchrun or srun; one is enough
         return
+    find_own_modules()
     folder = Path(HydraConfig.get().runtime.output_dir)
     try:
         _test(cfg, folder)

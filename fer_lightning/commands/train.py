@@ -18,15 +18,16 @@ from fer_lightning.callbacks.stop_signals import Stopped, log_why_stopped, stopp
 from fer_lightning.commands.failures import in_one_message
 from fer_lightning.commands.resume import StoppedRun
 from fer_lightning.commands.run_folder import gone_if_refused
-from fer_lightning.commands.run_record import log_hyperparameters, log_what_is_where, repeating_command, with_trust
+from fer_lightning.commands.run_record import log_hyperparameters, log_what_is_where, repeating_command
 from fer_lightning.commands.sweep_job import train_as_job
 from fer_lightning.commands.wandb_runs import begin_wandb_run
 from fer_lightning.config.build import Experiment, build
 from fer_lightning.config.command_line import give_up
+from fer_lightning.config.own_modules import command_on_run, find_own_modules
 from fer_lightning.config.random_seed import record_seed, with_seed
 from fer_lightning.config.run_config import checkpoint_of, refuse_unreadable
 from fer_lightning.config.run_places import refuse_other_places
-from fer_lightning.config.typed_command import as_typed, command, override
+from fer_lightning.config.typed_command import as_typed, override
 from fer_lightning.errors import ConfigError
 from fer_lightning.processes import process_rank
 from fer_lightning.report.provenance import provenance
@@ -39,6 +40,7 @@ log = logging.getLogger(__name__)
 
 def train(cfg: DictConfig) -> float:
     """Fits, tests the checkpoint that cfg.ckpt names and writes the run's results; returns its validation score."""
+    find_own_modules()
     run_dir = Path(HydraConfig.get().runtime.output_dir)
     multirun = HydraConfig.get().mode is RunMode.MULTIRUN
     try:
@@ -59,7 +61,7 @@ def _going_on(run_dir: Path, multirun: bool) -> str:
     if multirun:
         folder = override("hydra.sweep.dir", as_typed(Path(HydraConfig.get().sweep.dir)))
         return f"the same command, with {shlex.quote(folder)}"
-    return with_trust(command("train.py", override("resume", as_typed(run_dir))))
+    return command_on_run("train.py", override("resume", as_typed(run_dir)))
 
 
 def _train(cfg: DictConfig, run_dir: Path) -> float:

@@ -14,8 +14,10 @@ from omegaconf.errors import OmegaConfBaseException
 from fer_lightning.config.home import with_home
 from fer_lightning.config.messages import message
 from fer_lightning.config.storage_url import hide_passwords
+from fer_lightning.config.typed_command import as_typed
 from fer_lightning.config.typed_words import for_hydra
 from fer_lightning.errors import ConfigError
+from fer_lightning.installation import CONF, shell_command
 from fer_lightning.processes import end_with, leave_files_and_console_to_the_first, process_rank
 from fer_lightning.training.metrics import better
 
@@ -32,7 +34,9 @@ def _resumed_or_new(resume: str | int | float | None, new: str) -> str:
     return str(run_dir)
 
 
-# For the yaml files: `mode: ${better:${monitor}}`.
+# For the yaml files, as in `mode: ${better:${monitor}}`.
+OmegaConf.register_new_resolver("command", shell_command, replace=True)
+OmegaConf.register_new_resolver("conf_file", lambda name: str(as_typed(CONF / name)), replace=True)
 OmegaConf.register_new_resolver("better", better, replace=True)
 OmegaConf.register_new_resolver("resumed_or_new", _resumed_or_new, replace=True)
 OmegaConf.register_new_resolver(

@@ -8,6 +8,7 @@ import yaml
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from fer_lightning.files import written_whole
 from fer_lightning.report.run_yaml import unreadable, yaml_text
 
 LONGEST_CONFIG = 1 << 14
@@ -49,3 +50,9 @@ def _escaped(value: Any) -> Any:
     if isinstance(value, list):
         return [_escaped(one) for one in value]
     return literal_text(value) if isinstance(value, str) else value
+
+
+def save_config(config: DictConfig | ListConfig, file: Path) -> None:
+    """Writes a config, its references as they stand."""
+    with written_whole(file) as unfinished:
+        OmegaConf.save(config, unfinished)

@@ -21,8 +21,9 @@ from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseExceptio
 
 from fer_lightning.config.hydra_internals import root_of
 from fer_lightning.config.trainer_options import NOT_TAKEN, TAKEN
-from fer_lightning.config.typed_command import CONF, override
+from fer_lightning.config.typed_command import override
 from fer_lightning.errors import ConfigError
+from fer_lightning.installation import CONF, command_name
 
 NAMES_ELSEWHERE = {
     "data": ("dataset",),
@@ -177,7 +178,7 @@ def _is_there(config: Any, key: str) -> bool:
 def _choices_that_have(full_key: str) -> str:
     """Returns the choices of the key's group in whose file it is, as in loss=distillation for loss.teacher."""
     group, _, key = full_key.partition(".")
-    if Path(sys.argv[0]).name != "train.py":  # test.py has no groups: a run brings its own
+    if command_name(sys.argv[0]) != "train":  # test.py has no groups: a run brings its own
         return ""
     as_typed = "'callbacks=[default,{}]'" if group == "callbacks" else group + "={}"
     line = re.compile(rf"^{re.escape(key)}:", re.MULTILINE)

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from fer_lightning.data import FERDataModule
-from fer_lightning.nets.registry import VARIABLE, is_trusted
+from fer_lightning.nets.registry import is_trusted
+from fer_lightning.nets.trusted import VARIABLE
 from fer_lightning.training.checkpoint_content import FORMAT_VERSION
 from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.training.model_file import save_model
@@ -64,7 +65,7 @@ def refuse_unrebuildable(model: EmotionClassifier, data: FERDataModule) -> None:
         module = type(model.net).__module__
         raise ValueError(
             f"the network {network} is of {module}, which nobody trusts: what uses the run afterwards would not find "
-            f"it. Set {VARIABLE}={module} in the environment, also for test.py, resume=, loss.teacher and load_model"
+            f"it. Set {VARIABLE}={module} in the environment, also for a test, resume=, loss.teacher and load_model"
         )
     if problem := unsavable(dict(model.hparams), "model"):
         raise ValueError(problem)

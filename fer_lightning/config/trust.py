@@ -5,10 +5,10 @@ A run's config may come from who knows where. So a `_target_` in it is imported 
 - conf/ names it, at that place. Whoever adds a yaml to conf/ trusts what it names.
 - It only computes: torch's own optimizers, learning-rate schedulers and losses, torchvision's v2 transforms. They are
   made of numbers and texts, take tensors and return tensors; none opens a file, connects to a network or runs a text.
-  Callbacks and loggers of Lightning are not of this kind: they write where their arguments say, remove what they take
-  for their own files, or send a run to a server. Those that conf/ does not name need their user's trust.
-- It belongs to a package or module that its user trusts on purpose: see `nets.registry.trusted_modules`. Networks have
-  no `_target_`: what is trusted registers them by a name.
+  Callbacks and loggers of Lightning are not of this kind: they write where they are told to, remove what they take for
+  their own files, or send a run to a server. Those that conf/ does not name need their user's trust.
+- It belongs to a package or module that its user trusts on purpose: see `nets.trusted`. Networks have no `_target_`:
+  what is trusted registers them by a name.
 
 And in each case it must be of the kind that belongs in its place: what a trusted package holds besides is not called.
 """
@@ -35,10 +35,10 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchvision.transforms import v2
 
-from fer_lightning.config.typed_command import CONF
 from fer_lightning.data import FERDataModule
 from fer_lightning.data.readers.ferplus import VotesOptions
-from fer_lightning.nets.registry import VARIABLE, trusted_modules
+from fer_lightning.installation import CONF
+from fer_lightning.nets.trusted import VARIABLE, trusted_modules
 from fer_lightning.training.finetuning import Finetuning
 from fer_lightning.training.losses import CrossEntropy
 from fer_lightning.transforms.augment import Augmentation
@@ -140,8 +140,8 @@ def _only_trusted(what: str) -> str:
         return rule
     together = ",".join(filter(None, [os.environ.get(VARIABLE), what]))
     return (
-        f"{rule}. If you do trust {what}, set {VARIABLE}={together} in the environment, for train.py and for whatever "
-        f"uses the run afterwards: test.py, resume=, loss.teacher, load_model"
+        f"{rule}. If you do trust {what}, set {VARIABLE}={together} in the environment, for the training and for "
+        f"whatever uses the run afterwards: a test, resume=, loss.teacher, load_model"
     )
 
 

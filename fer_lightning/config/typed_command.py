@@ -11,7 +11,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-CONF = Path(__file__).parents[2] / "conf"
+from fer_lightning.installation import CONF, shell_command
 
 CHUNK = re.compile(r"(?:\$\{[^{}]*\}|[^,=()\[\]{}])+")
 """Text between the characters that mean something to Hydra; a reference, as in ${seed}, is part of it."""
@@ -19,7 +19,7 @@ CHUNK = re.compile(r"(?:\$\{[^{}]*\}|[^,=()\[\]{}])+")
 
 def command(script: str, *words: str) -> str:
     """Returns the shell command that starts a script of this program with these overrides and options."""
-    return shlex.join(["python", script, *words])
+    return shlex.join([*shell_command(script).split(), *words])
 
 
 def override(key: str, value: object) -> str:
@@ -64,7 +64,7 @@ def config_options(hydra: DictConfig | dict[str, Any] | None) -> list[str]:
         if source.get("provider") == "command-line":
             options.append(f"--config-dir={as_typed(folder)}")
         elif source.get("provider") == "main" and folder != CONF:
-            options.append(f"--config-path={folder}")  # relative ones would begin at the script
+            options.append(f"--config-path={folder}")  # as it was found
     if (name := job.get("config_name")) and name != job.get("name"):
         options.append(f"--config-name={name}")
     searched = [word for word in overrides.get("hydra") or [] if str(word).lstrip("+").startswith("hydra.searchpath=")]

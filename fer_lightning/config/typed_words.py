@@ -11,8 +11,9 @@ from omegaconf import OmegaConf
 
 from fer_lightning.config.hydra_internals import get_args_parser
 from fer_lightning.config.messages import choices_of, our_name
-from fer_lightning.config.typed_command import CONF, readable
+from fer_lightning.config.typed_command import readable
 from fer_lightning.errors import ConfigError
+from fer_lightning.installation import CONF, command_name, shell_command
 
 
 def for_hydra(script: str, words: Sequence[str]) -> list[str]:
@@ -25,22 +26,25 @@ def for_hydra(script: str, words: Sequence[str]) -> list[str]:
     Raises:
         ConfigError: an option that Hydra does not have, or a group that is left empty and cannot be.
     """
-    groups = _groups(Path(script).stem)
-    overrides = _overrides(words)
+    groups = _groups(command_name(script))
+    given, overrides = _options_and_overrides(words)
     options = [word for word in words if word != "--"]  # the process that starts others has put one there
     for override in overrides:
         options.remove(override)
+    folder = given.config_path
+    if folder and not folder.startswith("pkg://") and not Path(folder).is_absolute():
+        options.append(f"--config-path={Path(folder).absolute()}")  # Hydra's own would begin in our package
     # A word that looks like an option comes first: behind an override, argparse takes what follows it for a mistake.
     return [*options, *(["--"] if options else []), *(_with_choice(word, groups) for word in readable(overrides))]
 
 
-def _overrides(words: Sequence[str]) -> list[str]:
+def _options_and_overrides(words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser = get_args_parser()
     parser.exit_on_error = False
     try:
         given, others = parser.parse_known_args(list(words))
     except argparse.ArgumentError as error:
-        raise ConfigError(f"{error}. python train.py --help lists what can be set") from error
+        raise ConfigError(f"{error}. {shell_command('train.py')} --help lists what can be set") from error
     if strange := [word for word in others if word.startswith("-")]:
         name, _, value = strange[0].lstrip("-").partition("=")
         following = list(words)[list(words).index(strange[0]) + 1 :][:1]
@@ -48,9 +52,9 @@ def _overrides(words: Sequence[str]) -> list[str]:
         meant = f"{our_name(name)}={value}" if our_name(name) else "optimizer.lr=0.1"
         raise ConfigError(
             f"{strange[0]} is no option. What a run is made of is written key=value, without dashes, as in {meant}; "
-            f"python train.py --help lists it"
+            f"{shell_command('train.py')} --help lists it"
         )
-    return [*given.overrides, *others]
+    return given, [*given.overrides, *others]
 
 
 def _groups(config: str) -> dict[str, bool]:

@@ -22,7 +22,7 @@ from fer_lightning.files import written_whole
 
 log = logging.getLogger(__name__)
 
-SCHEMA = "6"
+SCHEMA = "7"
 """To be raised whenever a reader would make other faces of the same source, or the file's layout changes."""
 
 TENSORS = ("images", "labels", "parts", "numbers")
@@ -98,6 +98,7 @@ def _load(file: Path, identity: str) -> Reading:
         part_names=tuple(json.loads(metadata["part_names"])),
         class_names=tuple(json.loads(metadata["class_names"])),
         files=tuple(json.loads(metadata["files"])),
+        several_of_each=json.loads(metadata["several_of_each"]) is True,
     )
     if not _are_faces(faces):  # somebody else wrote it: a checksum keeps nobody from that
         raise _UnusableError("its tensors are no faces")
@@ -126,6 +127,7 @@ def _save(file: Path, reading: Reading, identity: str, mode: int) -> None:
         "part_names": json.dumps(faces.part_names),
         "class_names": json.dumps(faces.class_names),
         "files": json.dumps(faces.files),
+        "several_of_each": json.dumps(faces.several_of_each),
     }
     with written_whole(file, mode) as unfinished:
         save_file(tensors, unfinished, metadata | {"checksum": _checksum(tensors, metadata)})

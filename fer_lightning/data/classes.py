@@ -86,6 +86,8 @@ class ClassOptions:
         meanings, left_out = meanings_of(found, self.numbering, own, source)
         named = {f"{number} {meanings[number]}": found[number] for number in sorted(found) if number in meanings}
         log.info("%s: classes: %s", source, _counted(named))
+        if own and self.numbering not in (None, own):
+            log.warning("%s: data.numbering is taken, though this form has its numbers in the order of %s", source, own)
         names = tuple(dict.fromkeys(meanings.values()))
         new_labels = [
             names.index(meanings[int(name)]) if int(name) in meanings else LEFT_OUT for name in faces.class_names

@@ -36,6 +36,7 @@ class Faces:
     files: tuple[str, ...] = ()  # of a folder of images: each one's path, below what data.path names; else empty
     soft_labels: Tensor | None = None  # float32 (N, classes), rows sum to 1: what is trained on instead of `labels`
     persons: Tensor | None = None  # int64 (N,): equal where two faces are the same person's; None if unknown
+    several_of_each: bool = False  # the source has several pictures of each person, whether these are known or not
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -9,6 +9,7 @@ from pydantic import Field, NonNegativeInt
 from torch import Tensor
 
 from fer_lightning.data.classes import ClassOptions, Known, matched
+from fer_lightning.data.cuts import Folds
 from fer_lightning.data.faces import Faces
 from fer_lightning.data.loaders import FaceLoaders
 from fer_lightning.data.readers.ferplus import VotesOptions
@@ -17,7 +18,7 @@ from fer_lightning.data.readers.image_list import PixelOptions
 from fer_lightning.data.readers.source import find_fer2013, read_faces
 from fer_lightning.data.readers.table_columns import given_columns
 from fer_lightning.data.split_faces import faces_to_test, split_faces
-from fer_lightning.data.splits import Folds, SplitOptions
+from fer_lightning.data.splits import SplitOptions
 from fer_lightning.signature import Fraction, checked
 from fer_lightning.transforms.augment import Augmentation
 from fer_lightning.transforms.pixels import mean_and_std
@@ -117,6 +118,7 @@ class FERDataModule(FaceLoaders):
         self.faces: Faces | None = None
         self.rows: dict[str, Tensor] = {}
         self.also_in_train: dict[str, Tensor] = {}  # of val and test: which faces have a byte-identical one
+        self.notes: tuple[str, ...] = ()  # sentences on persons that are in several splits
 
     def setup(self, stage: str | None = None) -> None:
         """Reads and splits the source, once, and logs what is in each split.
@@ -126,8 +128,7 @@ class FERDataModule(FaceLoaders):
         """
         if self.faces is not None:
             return
-        self.source = Path(find_fer2013() if self.path is None else self.path).expanduser().absolute()
-        faces = self._faces()
+        faces = self.source_faces()
         self.size = faces.images.shape[-1]
         if stage == "test":
             split = faces_to_test(faces, self.splits, self.trained_on, self.chosen_on)
@@ -137,6 +138,7 @@ class FERDataModule(FaceLoaders):
                 self.mean, self.std = mean_and_std(faces.images, split.rows["train"])
         self.faces, self.rows, self.origins, self.also_in_train = faces, split.rows, split.origins, split.also_in_train
         self.trained_on, self.chosen_on, self.labelled = split.trained_on, split.chosen_on, split.labelled
+        self.notes = split.notes
 
     def state_dict(self) -> dict[str, Any]:
         """Returns what a checkpoint saves of its data, for measuring its network later, perhaps on other data."""
@@ -161,8 +163,9 @@ class FERDataModule(FaceLoaders):
         self.fit = self.pixel_options.fit
         self.trained_on, self.chosen_on = state_dict["trained_on"], state_dict["chosen_on"]
 
-    def _faces(self) -> Faces:
-        """Reads the source; for a network that is only measured, by its classes."""
+    def source_faces(self) -> Faces:
+        """Reads the whole source; for a network that is only measured, by its classes."""
+        self.source = Path(find_fer2013() if self.path is None else self.path).expanduser().absolute()
         may_lack = bool(self.known_classes)
         faces = read_faces(
             *(self.source, self.on_bad_rows, self.votes, self.pixel_options, self.class_options, self.columns),

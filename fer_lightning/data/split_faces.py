@@ -8,6 +8,7 @@ from torch import Tensor
 
 from fer_lightning.data.digests import digests, labelled_digests, warn_of_known
 from fer_lightning.data.faces import SPLITS, Faces
+from fer_lightning.data.persons import person_notes
 from fer_lightning.data.splits import SplitOptions, split_rows, split_table, warn_of_absent_classes
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ class SplitFaces:
         trained_on: digests of train's faces, int64.
         chosen_on: digests of val's faces, int64.
         labelled: of each split, digests of its faces together with their labels.
+        notes: sentences on persons that the network knows before it is measured on them.
     """
 
     faces: Faces
@@ -34,6 +36,7 @@ class SplitFaces:
     trained_on: Tensor
     chosen_on: Tensor
     labelled: dict[str, Tensor]
+    notes: tuple[str, ...]
 
 
 def split_faces(faces: Faces, options: SplitOptions, drop_copies: bool) -> SplitFaces:
@@ -59,8 +62,9 @@ def split_faces(faces: Faces, options: SplitOptions, drop_copies: bool) -> Split
     trained_on, chosen_on = known[rows["train"]], known[rows["val"]]
     warn_of_absent_classes(faces.labels, rows, faces.class_names)
     warn_of_known(known[rows["test"]], trained_on, chosen_on)
+    notes = _warned_of(person_notes(faces, {split: rows[split] for split in ("val", "test")}, rows["train"]))
     labelled = {split: labelled_digests(faces, known, r) for split, r in rows.items()}
-    return SplitFaces(faces, rows, origins, copies, trained_on, chosen_on, labelled)
+    return SplitFaces(faces, rows, origins, copies, trained_on, chosen_on, labelled, notes)
 
 
 def faces_to_test(faces: Faces, options: SplitOptions, trained_on: Tensor, chosen_on: Tensor) -> SplitFaces:
@@ -82,7 +86,14 @@ def faces_to_test(faces: Faces, options: SplitOptions, trained_on: Tensor, chose
     _log(faces, rows, origins, copies)
     warn_of_absent_classes(faces.labels, rows, faces.class_names)
     warn_of_known(known[rows["test"]], trained_on, chosen_on)
-    return SplitFaces(faces, rows, origins, copies, trained_on, chosen_on, labelled={})
+    notes = _warned_of(person_notes(faces, rows, torch.isin(known, trained_on).nonzero().flatten()))
+    return SplitFaces(faces, rows, origins, copies, trained_on, chosen_on, labelled={}, notes=notes)
+
+
+def _warned_of(notes: tuple[str, ...]) -> tuple[str, ...]:
+    for note in notes:
+        log.warning("%s", note)
+    return notes
 
 
 def _copies(known: Tensor, rows: dict[str, Tensor], trained_on: Tensor) -> dict[str, Tensor]:

@@ -3,14 +3,13 @@
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
 
-import numpy as np
 import pandas as pd
 import torch
-from pydantic import Field, NonNegativeInt
+from pydantic import NonNegativeInt
 from torch import Tensor
 
+from fer_lightning.data.cuts import Folds, cut_out, persons_in_words, without_fold
 from fer_lightning.data.faces import SPLITS, Faces
 from fer_lightning.errors import DataError
 from fer_lightning.signature import Fraction, refuse_out_of_range
@@ -19,8 +18,6 @@ log = logging.getLogger(__name__)
 
 CONVENTION = {"train": ("Training", "train", "all"), "val": ("PublicTest", "val"), "test": ("PrivateTest", "test")}
 """Train on Training, choose on PublicTest, report PrivateTest: and the same for folders of those names."""
-
-Folds = Annotated[int, Field(ge=2, le=1000)]
 
 MACRO = "Macro averages leave it out, or count it 0 once another face is taken for it"
 """The way of torchmetrics with a class that no face of a split has."""
@@ -33,11 +30,12 @@ class SplitOptions:
     Args:
         splits: which part or parts of the source train, val and test take; "auto", as where one is left out, is the
             convention's part where the source has it and no other split has been given it, and otherwise a stratified
-            share of the training part.
+            share of the training part, cut out by person where the persons are known.
         val_fraction: share of the training part that val gets, if it is cut out.
         test_fraction: share of the training part that test gets, if it is cut out.
         split_seed: decides which faces are cut out, and those of each fold, whatever the run's seed is.
-        folds: number of stratified folds that the training part is cut into: val is one of them, train the others.
+        folds: number of stratified folds that the training part is cut into, by person where the persons are known:
+            val is one of them, train the others; "persons" leaves one person out at a time.
         fold: which fold val is, from 0 to folds - 1.
 
     Raises:
@@ -58,7 +56,7 @@ class SplitOptions:
         folds, fold = self.folds, self.fold
         if (folds is None) != (fold is None):
             raise ValueError(f"folds is {folds} and fold is {fold}; give both (fold from 0 to folds - 1) or neither")
-        if folds is not None and fold is not None and fold >= folds:
+        if folds is not None and folds != "persons" and fold is not None and fold >= folds:
             raise ValueError(f"fold is {fold}; of {folds} folds, it is one of 0 to {folds - 1}")
 
 
@@ -74,7 +72,7 @@ def split_rows(
 
     Raises:
         DataError: a part that the source does not have, one that is trained on and evaluated on, an empty split,
-            a part given to val together with folds, more folds than there are faces to train on.
+            a part given to val together with folds; as `cut_out` and `without_fold`.
     """
     parts, folds, fold, split_seed = options.splits, options.folds, options.fold, options.split_seed
     if unknown := set(parts) - set(SPLITS):
@@ -103,22 +101,23 @@ def split_rows(
     rows = {split: _part_rows(faces, named[split]) for split in SPLITS}
     shares = {"test": options.test_fraction, "val": options.val_fraction}
     cut = {split: share for split, share in shares.items() if not named[split]}
-    if folds is not None:
-        del cut["val"]
-    rows |= _cut(rows["train"], faces.labels, cut, split_seed)
+    if folds is not None or not {"train", "val"} & {*needed}:
+        cut.pop("val", None)
+    rows |= cut_out(rows["train"], faces, cut, split_seed)
     origins = {split: " + ".join(names) for split, names in named.items()}
     if both:
         origins["test"] += ", which is val too"
-    for split, share in cut.items():
-        origins[split] = f"{share:.0%} of {origins['train']}"
-    if cut:
-        origins["train"] = f"{1 - sum(cut.values()):.0%} of {origins['train']}"
-    if folds is not None and fold is not None:
-        if len(rows["train"]) < folds and "val" in needed:
-            raise DataError(f"data.folds is {folds}, but there are only {len(rows['train'])} faces to train on")
-        rows["train"], rows["val"] = _without_fold(rows["train"], faces.labels, folds, fold, split_seed)
-        origins["val"] = f"fold {fold} of 0…{folds - 1} of {origins['train']}"
-        origins["train"] = f"all folds but {fold} of 0…{folds - 1} of {origins['train']}"
+    origins |= _cut_origins(faces, {split: rows[split] for split in ("train", *cut)}, cut, origins["train"])
+    if folds is not None and fold is not None and "val" in needed:
+        whole = origins["train"]
+        rows["train"], rows["val"] = without_fold(rows["train"], faces, folds, fold, split_seed)
+        if folds == "persons":
+            last = _person_count(faces, rows["train"])
+            origins["val"] = f"person {fold} of 0…{last} of {whole}"
+            origins["train"] = f"all persons but {fold} of 0…{last} of {whole}"
+        else:
+            origins["val"] = f"fold {fold} of 0…{folds - 1} of {whole}"
+            origins["train"] = f"all folds but {fold} of 0…{folds - 1} of {whole}"
     _refuse_empty({split: rows[split] for split in needed}, present)
     if unused := set(present) - {name for names in named.values() for name in names}:
         log.info("not used: %s", ", ".join(f"{name} ({present[name]:,})" for name in sorted(unused)))
@@ -161,6 +160,8 @@ def split_frame(
     counts = {s: torch.bincount(faces.labels[r], minlength=len(faces.class_names)).tolist() for s, r in rows.items()}
     table = pd.DataFrame(counts, index=pd.Index(faces.class_names)).T
     table["all"] = table.sum(axis=1)
+    if faces.persons is not None:
+        table["persons"] = [_person_count(faces, r) for r in rows.values()]
     table.insert(0, "is", [origins[split] for split in rows])
     table["also in train"] = [f"{copies[split]:,}" if split in copies else "" for split in rows]
     return table
@@ -195,27 +196,29 @@ def _part_rows(faces: Faces, names: Sequence[str]) -> Tensor:
     return torch.isin(faces.parts, wanted).nonzero().flatten()
 
 
-def _cut(train: Tensor, labels: Tensor, shares: Mapping[str, float], seed: int) -> dict[str, Tensor]:
-    """Returns train, and what was cut out of it for each split: the same share of every class."""
-    taken: dict[str, list[Tensor]] = {split: [] for split in ("train", *shares)}
-    generator = np.random.default_rng(seed)
-    for label in labels[train].unique().tolist():
-        rest = train[labels[train] == label]
-        rest = rest[torch.from_numpy(generator.permutation(len(rest)))]
-        sizes = [round(share * len(rest)) for share in shares.values()]
-        for split, piece in zip((*shares, "train"), rest.split([*sizes, len(rest) - sum(sizes)]), strict=True):
-            taken[split].append(piece)
-    return {split: torch.cat(pieces).sort().values for split, pieces in taken.items() if pieces}
+def _cut_origins(faces: Faces, rows: Mapping[str, Tensor], cut: Mapping[str, float], source: str) -> dict[str, str]:
+    """Returns in words what was cut out of `source`, and what train has left: by person, what came out.
+
+    Args:
+        faces: the whole source.
+        rows: of train and of each split that was cut out.
+        cut: the share that each of these was to get.
+        source: the part or parts that they were cut out of.
+    """
+    if not cut:
+        return {}
+    if faces.persons is None:
+        return {split: f"{share:.0%} of {source}" for split, share in {"train": 1 - sum(cut.values()), **cut}.items()}
+    whole = torch.cat([*rows.values()])
+    persons = persons_in_words(_person_count(faces, whole))
+    return {
+        split: f"{len(r) / max(len(whole), 1):.0%} of {source} ({_person_count(faces, r):,} of {persons})"
+        for split, r in rows.items()
+    }
 
 
-def _without_fold(train: Tensor, labels: Tensor, folds: int, fold: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Returns train without a fold, and the fold, which has the same share of every class, give or take a face."""
-    generator = np.random.default_rng(seed)
-    shuffled = train[torch.from_numpy(generator.permutation(len(train)))]
-    by_class = shuffled[labels[shuffled].argsort(stable=True)]
-    # Dealt out like cards, class after class: neither a class nor the whole differs by more than one between folds.
-    in_fold = torch.arange(len(train)) % folds == fold
-    return by_class[~in_fold].sort().values, by_class[in_fold].sort().values
+def _person_count(faces: Faces, rows: Tensor) -> int:
+    return 0 if faces.persons is None else len(faces.persons[rows].unique())
 
 
 def _refuse_empty(rows: Mapping[str, Tensor], present: Mapping[str, int]) -> None:

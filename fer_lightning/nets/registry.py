@@ -1,6 +1,6 @@
 """The networks by name: `register` makes one known, `create_network` makes one, a yaml of conf/model/ chooses one.
 
-A network of somebody's own needs no more than this, in a module that they trust (see `trusted_modules`):
+A network of somebody's own needs no more than this, in a module that they trust (see `nets.trusted`):
 
     @register("tiny")
     class Tiny(nn.Module):
@@ -10,20 +10,17 @@ A network of somebody's own needs no more than this, in a module that they trust
 import difflib
 import importlib
 import inspect
-import os
 import pkgutil
 from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
 from torch import nn
 from torch.nn.parameter import is_lazy
 
 from fer_lightning import nets
+from fer_lightning.nets.trusted import VARIABLE, trusted_modules
 from fer_lightning.signature import argument_error
 from fer_lightning.transforms.preprocessing import LARGEST
-
-VARIABLE, ENTRY_POINTS = "FER_LIGHTNING_TRUST", "fer_lightning.trusted"
 
 NetworkMaker = Callable[..., nn.Module]
 Maker = TypeVar("Maker", bound=NetworkMaker)
@@ -73,8 +70,8 @@ def network_maker(name: str) -> NetworkMaker:
         why = "".join(f"; {problem}" for problem in unimportable) + (f". Did you mean {near[0]}?" if near else "")
         raise ValueError(
             f"{name!r} is not the name of a network; there are {known}{why}. One of your own is registered by a module "
-            f"that you trust: set {VARIABLE}=mynets in the environment, for train.py and for whatever uses the run "
-            f"afterwards"
+            f"that you trust: set {VARIABLE}=mynets in the environment, for the training and for whatever uses "
+            f"the run afterwards"
         )
     return _makers[name]
 
@@ -137,17 +134,6 @@ def is_trusted(name: str) -> bool:
     return is_built_in(name) or any(full_name.startswith(f"{module}.") for module in trusted_modules())
 
 
-def trusted_modules() -> list[str]:
-    """Returns the packages, modules and names that the user trusts: code of theirs that may be imported for a run.
-
-    They are named by $FER_LIGHTNING_TRUST, with commas between several, or by an installed package's entry point in the
-    group fer_lightning.trusted, whose value is the module.
-    """
-    typed = os.environ.get(VARIABLE, "").split(",")
-    installed = [entry.value.partition(":")[0] for entry in entry_points(group=ENTRY_POINTS)]
-    return [name for name in map(str.strip, [*typed, *installed]) if name]
-
-
 def _import_problem(name: str) -> str | None:
     """Imports a module, or the module that a name lies in; returns what went wrong."""
     try:
@@ -156,7 +142,10 @@ def _import_problem(name: str) -> str | None:
         package = name.rpartition(".")[0]
         if package and error.name == name:  # the name of something in a module
             return _import_problem(package)
-        return f"{name} cannot be imported: {error}"
+        top = str(error.name).partition(".")[0]
+        if top == name.partition(".")[0]:
+            return f"{name} cannot be imported: {error}. Give the command in the folder that has it, or install it"
+        return f"{name} cannot be imported: {error}. If {top} is yours too, list it as well: {VARIABLE}={name},{top}"
     except (Exception, SystemExit) as error:  # of a module of somebody's own, any
         return f"{name} cannot be imported: {type(error).__name__}: {error}"
     return None

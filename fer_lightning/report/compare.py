@@ -19,6 +19,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from fer_lightning.installation import shell_command
 from fer_lightning.report.charts import COLOURS
 from fer_lightning.report.curves import curves_of_runs
 from fer_lightning.report.metrics_json import Tested, metrics_in
@@ -79,7 +80,7 @@ def runs_in(folders: Sequence[Path]) -> list[Run]:
             raise ValueError(
                 f"{run.name} and {runs[0].name} were not tested on the same faces with the same labels, but on "
                 f"{_test_part(run)} and on {_test_part(runs[0])}: test them on one part with "
-                f"python test.py run_dir=… data.path=… data.splits.test=…"
+                f"{shell_command('test.py')} run_dir=… data.path=… data.splits.test=…"
             )
     return runs
 

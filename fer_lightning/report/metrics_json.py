@@ -37,6 +37,7 @@ class Tested(BaseModel):
     new: ShareOrNull = Field(None, alias="test/accuracy_new")
     minutes: AmountOrNull = None
     test_split: str
+    interval: str | None = None  # absent where it is Wilson's
     run: str | None = None
 
 

@@ -27,6 +27,7 @@ class Predictions:
     parts: tuple[str, ...]  # of the source, one a face
     class_names: tuple[str, ...]
     files: tuple[str, ...] = ()  # of a folder of images: one a face, below what data.path names
+    persons: Tensor | None = None  # int64 (N,): equal where two faces are the same person's; None if unknown
 
     @classmethod
     def of(cls, model: EmotionClassifier, trainer: L.Trainer) -> "Predictions":
@@ -43,6 +44,7 @@ class Predictions:
             parts=parts,
             class_names=model.class_names,
             files=tuple(faces.files[row] for row in rows.tolist()) if faces.files else (),
+            persons=None if faces.persons is None else faces.persons[rows],
         )
 
     def __len__(self) -> int:

@@ -2,17 +2,18 @@
 
 import os
 import platform
-import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
+from fer_lightning.installation import NAME, code_version, package_version
+
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "numpy")
 
 
 def provenance(command: str, accelerator: str, devices: int = 1) -> dict[str, str | int]:
-    """Returns the command, the commit that it runs, the machine, the number of threads and the versions.
+    """Returns the command, the commit or version of the code, the machine, the number of threads and the versions.
 
     Args:
         command: what a shell repeats the measurement by.
@@ -22,23 +23,11 @@ def provenance(command: str, accelerator: str, devices: int = 1) -> dict[str, st
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return {
         "command": command,
-        "commit": _commit(),
+        "commit": code_version(),
         "machine": (f"{devices} × " if devices > 1 else "") + machine(accelerator),
         "threads": torch.get_num_threads(),
-        "versions": f"Python {platform.python_version()}, {versions}",
+        "versions": f"Python {platform.python_version()}, {NAME} {package_version()}, {versions}",
     }
-
-
-def _commit() -> str:
-    """Returns the commit of the code, with -dirty if it was changed since; "unknown" outside of a git clone."""
-    describe = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    try:
-        result = subprocess.run(
-            describe, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return result.stdout.strip()
 
 
 def machine(accelerator: str) -> str:

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import lightning as L
@@ -14,6 +15,7 @@ from torch import Tensor
 from fer_lightning.data.tables import write_table
 from fer_lightning.files import written_whole
 from fer_lightning.report.metrics_json import METRICS_FORMAT, as_json
+from fer_lightning.report.person_intervals import METHOD, Numbers, person_intervals
 from fer_lightning.report.predictions import Predictions
 from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.training.metrics import METRICS
@@ -28,6 +30,9 @@ class Results:
         flip averaging, where it is without any itself; …_new, over the faces that are not byte-identical with a
         training face, if there are any.
     confusion: int64 (C, C), true class by predicted class.
+    notes: sentences on persons that the network knew before it was tested on them.
+
+    Intervals are over persons where these are known, see `person_intervals`, and otherwise Wilson's over faces.
     """
 
     metrics: dict[str, float]
@@ -36,6 +41,7 @@ class Results:
     predictions: Predictions
     faces_of: str = ""  # the part of the source that was measured
     copies: int = 0  # how many of the faces are byte-identical with a training face
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, model: EmotionClassifier, trainer: L.Trainer) -> "Results":
@@ -47,18 +53,39 @@ class Results:
         right = predictions.right
         new = ~datamodule.also_in_train["test"][: len(predictions)]
         metrics["test/accuracy_low"], metrics["test/accuracy_high"] = wilson_interval(int(right.sum()), len(right))
+        if predictions.persons is not None:
+            ends = _over_persons(predictions)["accuracy"].tolist()
+            metrics["test/accuracy_low"], metrics["test/accuracy_high"] = ends
         if new.any():
             metrics["test/accuracy_new"] = float(right[new].double().mean())
         if model.tta == "none":
             metrics["test/accuracy_flip"] = float(model.test_flip_accuracy.compute())
         confusion = model.test_confusion.compute().cpu()
-        return cls(metrics, confusion, model.class_names, predictions, datamodule.origins["test"], int((~new).sum()))
+        part, copies, notes = datamodule.origins["test"], int((~new).sum()), datamodule.notes
+        return cls(metrics, confusion, model.class_names, predictions, part, copies, notes)
+
+    @property
+    def persons(self) -> int | None:
+        """Returns the number of persons in the test split, None if they are not known."""
+        return None if self.predictions.persons is None else len(self.predictions.persons.unique())
+
+    @property
+    def interval(self) -> str:
+        """Returns the name of the intervals."""
+        return "95% interval" if self.persons is None else "95% interval over persons"
+
+    def accuracy_in_words(self) -> str:
+        """Returns the accuracy with its interval."""
+        accuracy, low, high = (self.metrics[f"test/accuracy{end}"] for end in ("", "_low", "_high"))
+        if self.persons == 1:
+            return f"{accuracy:.2%} (of one person: no {self.interval})"
+        over = "" if self.persons is None else f" over {self.persons:,} persons"
+        return f"{accuracy:.2%} (95% interval{over} {low:.1%} to {high:.1%})"
 
     def per_class(self) -> pd.DataFrame:
         """Returns precision, recall and F1 of each class, with the ends of their 95% intervals, and its test faces.
 
-        The intervals are Wilson's. Not a number for a class that is neither there nor predicted: the macro averages
-        leave it out.
+        Not a number for a class that is neither there nor predicted: the macro averages leave it out.
         """
         matrix = self.confusion.numpy()
         hits, predicted, faces = (values.tolist() for values in (matrix.diagonal(), matrix.sum(0), matrix.sum(1)))
@@ -70,7 +97,15 @@ class Results:
             row = [share for count in (made, there) for share in (hit / max(count, 1), *_ends(hit, count))]
             rows.append([*row, 2 * hit / (made + there), *_f1_ends(hit, made + there - hit)])
         columns = [f"{name}{end}" for name in ("precision", "recall", "f1") for end in ("", "_low", "_high")]
-        return pd.DataFrame(rows, index=pd.Index(self.class_names), columns=columns).assign(faces=faces)
+        table = pd.DataFrame(rows, index=pd.Index(self.class_names), columns=columns).assign(faces=faces)
+        if self.persons is not None:
+            for name in ("precision", "recall", "f1"):
+                table[f"{name}_low"], table[f"{name}_high"] = self._person_intervals[name]
+        return table
+
+    @cached_property
+    def _person_intervals(self) -> dict[str, Numbers]:
+        return _over_persons(self.predictions)
 
     def commonest_confusions(self, shown: int = 3) -> list[str]:
         """Returns them in words, most faces first."""
@@ -97,15 +132,12 @@ class Results:
 
     def _accuracies(self) -> list[str]:
         m = self.metrics
-        low, high = m["test/accuracy_low"], m["test/accuracy_high"]
-        lines = [
-            f"accuracy {m['test/accuracy']:.2%} (95% interval {low:.1%} to {high:.1%})   loss {m['test/loss']:.4f}"
-        ]
+        lines = [f"accuracy {self.accuracy_in_words()}   loss {m['test/loss']:.4f}"]
         if "test/accuracy_flip" in m:
             lines.append(f"with flip averaging {m['test/accuracy_flip']:.2%}")
         if self.copies and "test/accuracy_new" in m:
             lines.append(f"without the {self.copies:,} faces that are in train too {m['test/accuracy_new']:.2%}")
-        return lines
+        return [*lines, *self.notes]
 
     def write(self, folder: Path, more: Mapping[str, object]) -> Path:
         """Writes metrics.json: metrics, also by class, confusion matrix, and what more is given; null for NaN."""
@@ -115,6 +147,8 @@ class Results:
             **more,
             "test_split": self.faces_of,
             "copies_in_train": self.copies,
+            **({} if self.persons is None else {"interval": METHOD, "test_persons": self.persons}),
+            **({"notes": list(self.notes)} if self.notes else {}),
             "classes": json.loads(
                 self.per_class()[["precision", "recall", "f1", "faces"]].to_json(orient="index", double_precision=15)
             ),
@@ -131,6 +165,13 @@ class Results:
         write_table(self.per_class(), folder / "per_class.csv", "class", float_format="%.6f")
         names = list(self.class_names)
         write_table(pd.DataFrame(self.confusion.tolist(), names, names), folder / "confusion.csv", "true")
+
+
+def _over_persons(predictions: Predictions) -> dict[str, Numbers]:
+    assert predictions.persons is not None
+    return person_intervals(
+        predictions.labels, predictions.predicted, predictions.persons, len(predictions.class_names)
+    )
 
 
 def _ends(hits: int, count: int) -> tuple[float, float]:

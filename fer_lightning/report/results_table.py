@@ -17,6 +17,7 @@ import pandas as pd
 
 from fer_lightning.files import text_in, written_whole
 from fer_lightning.report.metrics_json import Trained, metrics_in
+from fer_lightning.report.person_intervals import METHOD
 from fer_lightning.report.repeats import repeat_key
 from fer_lightning.report.run_tables import all_read
 
@@ -45,8 +46,10 @@ def results_table(folders: Sequence[Path]) -> str:
     if none_in := [str(folder) for folder, files in found.items() if not files]:
         raise ValueError(f"no report/metrics.json of a finished run in {', '.join(none_in)}: leave it out")
     runs = all_read(sorted({file for files in found.values() for file in files}), _run)
-    table = pd.DataFrame([dict.fromkeys(OPTIONAL, math.nan) | run for run in runs])
-    return markdown_table([_row(group) for _, group in table.groupby(["command", "machine", "test_split"], sort=False)])
+    table = pd.DataFrame([dict.fromkeys(OPTIONAL, math.nan) | {"interval": ""} | run for run in runs])
+    interval = "95% interval over persons" if table["interval"].eq(METHOD).all() else "95% interval"
+    groups = table.groupby(["command", "machine", "test_split"], sort=False)
+    return markdown_table([_row(group, interval) for _, group in groups])
 
 
 def markdown_table(rows: Sequence[Mapping[str, str]]) -> str:
@@ -90,7 +93,8 @@ def _run(file: Path) -> dict[str, Any]:
     return run | {"folder": str(file.parent.parent), "command": " ".join(shown), "repeat": repeat}
 
 
-def _row(runs: pd.DataFrame) -> dict[str, str]:
+def _row(runs: pd.DataFrame, interval: str) -> dict[str, str]:
+    """Returns a row of the table, whose intervals are called so unless they say otherwise."""
     first = runs.iloc[0]
     if (same := runs["repeat"].duplicated(keep=False)).any():
         folders = ", ".join(runs["folder"][same])
@@ -100,6 +104,8 @@ def _row(runs: pd.DataFrame) -> dict[str, str]:
     experiment = re.search(r"experiment=(\S+)", first["command"])
     accuracy = runs["test/accuracy"]
     new = runs["test/accuracy_new"]
+    ends = " to ".join(_mean(runs[f"test/accuracy_{end}"], ".1%") for end in ("low", "high"))
+    over = " over persons" if runs["interval"].eq(METHOD).all() and "persons" not in interval else ""
     several = f" ({accuracy.min():.1%} to {accuracy.max():.1%})" if len(runs) > 1 and accuracy.notna().all() else ""
     return {
         "experiment": experiment[1] if experiment else "–",
@@ -111,7 +117,7 @@ def _row(runs: pd.DataFrame) -> dict[str, str]:
         "seeds": ", ".join(runs["repeat"]),
         "test part": first["test_split"],
         "accuracy (range of seeds)": _spread(accuracy) + several,
-        "95% interval (of one run)": " to ".join(_mean(runs[f"test/accuracy_{end}"], ".1%") for end in ("low", "high")),
+        f"{interval} (of one run)": ends + over,
         "macro F1": _spread(runs["test/f1"]),
         "flip averaging": _spread(runs["test/accuracy_flip"]),
         "without copies": _spread(new) if new.notna().all() else "none are new",

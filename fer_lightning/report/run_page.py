@@ -70,9 +70,8 @@ def _summary(
     section: Section, model: EmotionClassifier, results: Results, facts: Mapping[str, object], source: str
 ) -> None:
     m = results.metrics
-    low, high = m["test/accuracy_low"], m["test/accuracy_high"]
     metric_texts = {
-        "accuracy": f"{m['test/accuracy']:.2%} (95% interval {low:.1%} to {high:.1%})",
+        "accuracy": results.accuracy_in_words(),
         "with flip averaging": f"{m['test/accuracy_flip']:.2%}" if "test/accuracy_flip" in m else "",
         "without copies of training faces": f"{m['test/accuracy_new']:.2%}" if "test/accuracy_new" in m else "",
         "macro precision, recall, F1": ", ".join(f"{m[f'test/{name}']:.1%}" for name in ("precision", "recall", "f1")),
@@ -83,6 +82,7 @@ def _summary(
         "network": f"{_name(model)}, {sum(p.numel() for p in model.net.parameters()):,} parameters",
     }
     fact_texts = {name: _as_text(name, value) for name, value in facts.items()}
+    section.texts = [f"{note[0].upper()}{note[1:]}." for note in results.notes]
     section.facts = [(name, value) for name, value in (metric_texts | fact_texts).items() if value]
 
 
@@ -111,18 +111,20 @@ def _classes(section: Section, results: Results) -> None:
             row.append(("–" if math.isnan(value) else f"{value:.1%}", value))
             row.append(("–" if math.isnan(low) else f"{low:.0%} to {high:.0%}", low))
         rows.append([*row, (f"{values['faces']:,.0f}", float(values["faces"]))])
-    columns = ["class", "precision", "95% interval", "recall", "95% interval", "F1", "95% interval", "faces"]
+    interval = results.interval
+    columns = ["class", "precision", interval, "recall", interval, "F1", interval, "faces"]
     section.tables.append(Table(columns, rows))
     predictions = results.predictions
     with attempted("the chart of the classes", section):
         alt = "precision, recall and F1 of each class"
-        section.charts.append(Chart.of(charts.per_class_chart(table), alt, "With 95% intervals."))
+        caption = f"With {interval.replace('interval', 'intervals')}."
+        section.charts.append(Chart.of(charts.per_class_chart(table), alt, caption))
     with attempted("the precision–recall curves", section):
         caption = "Dotted: the share of the class, which guessing would give."
         figure = charts.precision_recall_chart(predictions)
         section.charts.append(Chart.of(figure, "precision over recall of each class", caption))
     with attempted("the reliability diagram", section):
-        caption = "With 95% intervals: a bin of few faces says little."
+        caption = "With 95% intervals over faces: a bin of few says little."
         section.charts.append(Chart.of(charts.reliability_chart(predictions), "accuracy over confidence", caption))
 
 

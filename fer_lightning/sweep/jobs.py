@@ -19,6 +19,7 @@ from typing import Any, Literal
 from filelock import Timeout
 from omegaconf import DictConfig
 
+from fer_lightning.config.own_modules import with_trust
 from fer_lightning.config.typed_command import command, config_options, override, typed_overrides
 from fer_lightning.errors import ConfigError
 from fer_lightning.processes import side_by_side
@@ -165,7 +166,7 @@ def continuing(config: DictConfig) -> str:
     ours, options = typed_overrides(hydra.overrides.hydra), config_options(hydra)
     kept = [one for one in ours if one.lstrip("+").partition("=")[0] not in ("hydra.mode", "hydra.sweep.dir")]
     words = [*typed_overrides(hydra.overrides.task), *kept, override("hydra.sweep.dir", Path(hydra.sweep.dir))]
-    return command(f"{hydra.job.name}.py", *dict.fromkeys([*options, "-m", *words]))
+    return with_trust(command(f"{hydra.job.name}.py", *dict.fromkeys([*options, "-m", *words])))
 
 
 def _name_console_lines(name: str) -> None:

@@ -6,12 +6,16 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from fer_lightning.installation import CHECKOUT
+
+PLUGIN = Path(__file__).parent / "plugin"
+
 
 def let_jobs_import() -> None:
     """Lets the processes that a launcher starts find this program, wherever they are started."""
-    plugin, repository = Path(__file__).parent / "plugin", Path(__file__).parents[2]
+    ours = [str(CHECKOUT)] if CHECKOUT else []  # a wheel is on their path already; in front, it would hide Python's own
     before = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
-    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([str(repository), str(plugin), *before]))
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([*ours, str(PLUGIN), *before]))
 
 
 def jobs_at_once(launcher: DictConfig) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
+from fer_lightning.config.own_modules import with_trust
 from fer_lightning.config.random_seed import SEED_FILE
 from fer_lightning.config.typed_command import command
 from fer_lightning.errors import ConfigError
@@ -105,7 +106,8 @@ def best_command(table: pd.DataFrame, monitor: str, options: Sequence[str] = ())
     if "data.fold" in map(repeat_key, repeats_in(table)):  # how many folds there were says nothing without one of them
         typed = [key for key in typed if key.lstrip("+") != "data.folds"]
     best = rows.iloc[0]
-    return command("train.py", *options, *(_override(key, best[key]) for key in typed if pd.notna(best[key])))
+    words = (_override(key, best[key]) for key in typed if pd.notna(best[key]))
+    return with_trust(command("train.py", *options, *words))
 
 
 def single_run(overrides: Sequence[str], options: Sequence[str] = ()) -> str:

@@ -21,7 +21,8 @@ from fer_lightning.config.parts import made
 from fer_lightning.config.run_config import run_config
 from fer_lightning.config.trial import tried_optimizer
 from fer_lightning.errors import ConfigError
-from fer_lightning.nets.registry import VARIABLE, network_maker, register
+from fer_lightning.nets.registry import network_maker, register
+from fer_lightning.nets.trusted import VARIABLE
 from fer_lightning.nets.weights import InitialWeights, load_initial_weights
 from fer_lightning.training.models import load_model
 from fer_lightning.training.savable import unsavable
@@ -44,7 +45,7 @@ def files_of_contributing(folder: Path) -> str:
     for name, content in blocks:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(content)
-    command = re.search(r"^    (\S+=\S+ python train\.py .*)$", text, re.MULTILINE)
+    command = re.search(r"^    (\S+=\S+ fer-train .*)$", text, re.MULTILINE)
     assert command
     return command[1]
 
@@ -93,7 +94,7 @@ def test_a_network_by_contributing_does_all_that_ours_do(
         build(composed(*BASE[2:], *chosen))
     monkeypatch.setenv(*variable.split("="))
     run = run_of(
-        run_command("train.py", *words[2:], *SHORT[1:], "trainer.max_epochs=1", f"data.path={few_faces}"), tmp_path
+        run_command("train.py", *words[1:], *SHORT[1:], "trainer.max_epochs=1", f"data.path={few_faces}"), tmp_path
     )
     best = run / "checkpoints" / "best.ckpt"
     content = torch.load(best, weights_only=True)

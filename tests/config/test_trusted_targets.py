@@ -8,7 +8,7 @@ import pytest
 from fer_lightning.config.build import build
 from fer_lightning.config.trust import trusted_target
 from fer_lightning.errors import ConfigError
-from fer_lightning.nets.registry import VARIABLE
+from fer_lightning.nets.trusted import VARIABLE
 from tests.conftest import Compose
 
 LION = """

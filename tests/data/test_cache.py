@@ -47,8 +47,8 @@ def replaced_by_text(_: Path, cache: Path) -> None:
 
 def of_an_older_schema(_: Path, cache: Path) -> None:
     content = cache.read_bytes()
-    assert content.count(b'"schema":"6"') == 1
-    cache.write_bytes(content.replace(b'"schema":"6"', b'"schema":"0"'))
+    assert content.count(b'"schema":"7"') == 1
+    cache.write_bytes(content.replace(b'"schema":"7"', b'"schema":"0"'))
 
 
 def with_other_part_names(_: Path, cache: Path) -> None:
@@ -75,7 +75,7 @@ def flipped(place: float) -> Callable[[Path, Path], None]:
         (truncated, "damaged or unreadable"),
         (emptied, "damaged or unreadable"),
         (replaced_by_text, "damaged or unreadable"),
-        (of_an_older_schema, "of schema 0, not 6"),
+        (of_an_older_schema, "of schema 0, not 7"),
         (with_other_part_names, "damaged (its checksum differs)"),
         *((flipped(place), "") for place in (0, 0.001, 0.01, 0.02)),
         *((flipped(place), "damaged (its checksum differs)") for place in (0.1, 0.5, 0.99, 0.99999)),
@@ -367,3 +367,16 @@ def test_the_cache_is_memory_mapped(tmp_path: Path) -> None:
     mapped = [line.split() for line in maps.read_text().splitlines() if line.endswith("fer2013.csv.safetensors")]
     ranges = [[int(end, 16) for end in line[0].split("-")] for line in mapped]
     assert any(start <= images.data_ptr() < end for start, end in ranges)
+
+
+def test_what_is_known_of_persons_comes_back_from_the_cache(tmp_path: Path) -> None:
+    path = tmp_path / "fer2013.csv"
+    path.write_bytes(CSV)
+    faces = read_faces(path)
+    persons = torch.arange(len(faces)) % 2
+    for known in (replace(faces, persons=persons), replace(faces, several_of_each=True)):
+        save_reading(Reading(known, "CSV", 0, ()), path, file_identity(path))
+        cached = read_faces(path)
+        assert cached.several_of_each is known.several_of_each
+        assert (cached.persons is None) == (known.persons is None)
+        assert cached.persons is None or torch.equal(cached.persons, persons)

@@ -72,7 +72,7 @@ class ListedImage(NamedTuple):
     part: int  # index into the list's part_names
     class_name: str  # perhaps a number
     path: str  # below the list's root, with /
-    person: str = ""  # "" where that is not known
+    person: str = ""  # "" where that is not known: then those of the whole list are not
     box: tuple[float, float, float, float] | None = None  # of the face: left, top, right, bottom, in pixels
 
 
@@ -96,6 +96,7 @@ class ImageList:
     opinions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # where a source says twice what an image
     # shows, by "folders", "table" or "names": a class for each image, "" if that says nothing
     angles: tuple[str, ...] = ()  # of a set that has each face from several: that of each image, by KDEF's letters
+    several_of_each: bool = False  # the set has several pictures of each person, whether their names are there or not
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -167,6 +168,7 @@ def read_images(found: ImageList, to_pixels: PixelFormat) -> Reading:
         files=tuple(_printable(image.path) for image in kept),
         soft_labels=None if found.soft_labels is None else torch.from_numpy(found.soft_labels[good]),
         persons=_persons([image.person for image in kept]),
+        several_of_each=found.several_of_each,
     )
     form = f"{found.form} ({', '.join(found.part_names)})"
     bad_rows = int((~good).sum())

@@ -101,6 +101,7 @@ class Listing:
             class_names=class_names,
             bad=self.bad,
             numbering=self.numbering,
+            several_of_each=any(image.person for image in good),
         )
 
 

@@ -12,10 +12,10 @@ from fer_lightning.data.readers.archive import (
     titled,
 )
 from fer_lightning.data.readers.forms_taken import FORMS
-from fer_lightning.data.readers.image_folder import is_image_folder, list_images
+from fer_lightning.data.readers.image_folder import list_images
 from fer_lightning.data.readers.image_list import ImageList
 from fer_lightning.data.readers.image_table import is_image_table, list_image_table
-from fer_lightning.data.readers.known_forms import KNOWN_FORMS
+from fer_lightning.data.readers.known_forms import KNOWN_FORMS, is_folder_of_classes
 from fer_lightning.data.readers.labelled_images import is_labelled, list_labelled
 from fer_lightning.data.readers.nothing_found import nothing_found
 from fer_lightning.data.readers.parquet import is_parquet, list_parquet
@@ -31,7 +31,7 @@ Lists = Callable[[Path], ImageList]
 IMAGE_FORMS: tuple[tuple[Recognises, Lists], ...] = (
     (is_labelled, list_labelled),
     *KNOWN_FORMS,
-    (is_image_folder, list_images),
+    (is_folder_of_classes, list_images),
 )
 """Forms of images, the most certain first: what recognises a file or folder as one, and what lists its images.
 

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
@@ -103,7 +104,7 @@ def _sample(folder: str | Path, depth: int) -> list[str]:
     """Returns the names of some images in a folder, or in one of the first within it that has any, in no order."""
     with os.scandir(folder) as entries:
         found = [entry for entry in islice(entries, LOOKED_AT) if is_visible(entry.name)]
-    names = [entry.name for entry in found if is_image_name(entry.name) and not entry.is_dir()][:SAMPLED]
+    names = [entry.name for entry in found if is_image_name(entry.name) and not is_folder(entry)][:SAMPLED]
     inner_folders = sorted(entry.path for entry in found if is_folder(entry))[:SAMPLED] if depth and not names else []
     return next(filter(None, (_sample(inner_folder, depth - 1) for inner_folder in inner_folders)), names)
 
@@ -111,5 +112,13 @@ def _sample(folder: str | Path, depth: int) -> list[str]:
 def _entry(folder: Path, name: str) -> Path | None:
     if (folder / name).exists():
         return folder / name
-    names = sorted(os.listdir(folder)) if folder.is_dir() else []
-    return next((folder / entry for entry in names if entry.lower() == name.lower()), None)
+    if not folder.is_dir():
+        return None
+    found = _by_small_letters(folder, folder.stat().st_mtime_ns).get(name.lower())
+    return None if found is None else folder / found
+
+
+@lru_cache(4)
+def _by_small_letters(folder: Path, changed: int) -> dict[str, str]:
+    """Returns the names in a folder by the same in small letters; a folder is looked into again when it has changed."""
+    return {name.lower(): name for name in sorted(os.listdir(folder), reverse=True)}

@@ -129,7 +129,7 @@ def _parsed(file: Path) -> Reading:
     with open_csv(file) as (stream, member):
         reading = replace(parse_pixel_csv(stream, titled(file, member)), member=member)
     if reading.numbering and is_ckextended(member or file.name):
-        return replace(reading, numbering=NUMBERING)
+        return replace(reading, numbering=NUMBERING, faces=replace(reading.faces, several_of_each=True))
     return reading
 
 

@@ -455,3 +455,16 @@ def test_a_path_that_leads_out_of_a_set_is_bad(tmp_path: Path) -> None:
     table.write_text(table.read_text() + csv_text(rows))
     with pytest.raises(DataError, match=r"validation\.csv, line 9: found the file '\.\./\.\./secret\.jpg'"):
         read_faces(tmp_path)
+
+
+def test_another_numbering_than_a_sets_own_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    SETS["RAF-DB"](tmp_path)
+    warning = "data.numbering is taken, though this form has its numbers in the order of rafdb"
+    assert warning not in messages(caplog, tmp_path, classes=ClassOptions("rafdb"))[1]
+    assert warning in messages(caplog, tmp_path, classes=ClassOptions("alphabetical"))[1]
+
+
+def test_persons_and_sets_are_not_taken_for_classes(tmp_path: Path) -> None:
+    SETS["JAFFE"](tmp_path / "sets" / "jaffe")
+    draw(tmp_path / "sets" / "photographs" / "me.png")
+    assert read_faces(tmp_path / "sets").files[0].startswith("jaffe/")

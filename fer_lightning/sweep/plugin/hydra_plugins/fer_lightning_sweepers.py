@@ -21,12 +21,12 @@ from hydra.core.utils import JobReturn, filter_overrides
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from hydra.utils import instantiate
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from fer_lightning.config.command_line import give_up
+from fer_lightning.config.hydra_files import save_config
 from fer_lightning.config.storage_url import KEY, URL_VARIABLE, refuse_written_password, with_password
 from fer_lightning.errors import ConfigError
-from fer_lightning.files import written_whole
 from fer_lightning.sweep.launchers import following, jobs_at_once, let_jobs_import
 from fer_lightning.sweep.subdirs import refuse_shared_folders, subdirs, typed_subdir
 
@@ -50,22 +50,27 @@ class GridSweeper(BasicSweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         from fer_lightning.sweep.jobs import PLAN, STUDY_FILE, continuing, held, refuse_other_jobs
+        from fer_lightning.sweep.person_folds import leaves_folds_open, person_folds
 
         assert self.config is not None
         assert self.hydra_context is not None
-        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        batches = self.split_arguments(parser.parse_overrides([*self._parse_config(), *arguments]), self.max_batch_size)
-        folder = Path(self.config.hydra.sweep.dir)
+        loader, folder = self.hydra_context.config_loader, Path(self.config.hydra.sweep.dir)
+        parser = OverridesParser.create(config_loader=loader)
         try:
+            if leaves_folds_open(self._parse_config(), arguments):
+                one_each = parser.parse_overrides([*self._parse_config(), *arguments, "data.fold=0"])
+                (jobs,) = self.split_arguments(one_each, None)
+                arguments = [*arguments, f"data.fold=range({person_folds(self.config, loader, jobs)})"]
+            overrides = parser.parse_overrides([*self._parse_config(), *arguments])
+            batches = self.split_arguments(overrides, self.max_batch_size)
             with held(folder):
                 jobs = [list(filter_overrides(job)) for batch in batches for job in batch]
                 if (folder / STUDY_FILE).exists():
                     raise ConfigError(f"{folder} holds a search: go on with it by sweep=optuna or sweep=random")
                 if (subdir := typed_subdir(self.config)) is not None:
-                    names = subdirs(self.config, self.hydra_context.config_loader, jobs)
-                    refuse_shared_folders(names, subdir)
+                    refuse_shared_folders(subdirs(self.config, loader, jobs), subdir)
                 refuse_other_jobs(folder, jobs)
-                _save(OmegaConf.create(jobs), folder / PLAN)
+                save_config(OmegaConf.create(jobs), folder / PLAN)
                 log.info("If this sweep is stopped, it goes on with\n  %s", continuing(self.config))
                 return super().sweep(arguments)
         except ConfigError as error:
@@ -189,7 +194,7 @@ class SearchSweeper(Sweeper):
         from fer_lightning.sweep.jobs import continuing
 
         assert self.config is not None
-        _save(self.config, folder / "multirun.yaml")
+        save_config(self.config, folder / "multirun.yaml")
         left, unfinished = self.n_trials - search.trials, search.unfinished
         if left <= 0 and not unfinished:
             what = "The study %s has all its trials, %d. With hydra.sweeper.n_trials=%d it goes on; another "
@@ -243,8 +248,3 @@ class SearchSweeper(Sweeper):
         for number, came_to in zip(numbers, outcomes, strict=True):
             search.tell(number, came_to)
         return results, outcomes
-
-
-def _save(config: DictConfig | ListConfig, file: Path) -> None:
-    with written_whole(file) as unfinished:
-        OmegaConf.save(config, unfinished)

@@ -1,0 +1,32 @@
+"""Notes on whose faces are in which split: what a person who reads a figure must know of it."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from fer_lightning.data.faces import Faces
+
+UNKNOWN = "the persons are not known, and each is in several pictures: the same faces may be in train and test"
+
+
+def person_notes(faces: Faces, measured: Mapping[str, Tensor], learnt: Tensor) -> tuple[str, ...]:
+    """Returns sentences on persons that the network knows before it is measured on them; none if it knows nobody.
+
+    Args:
+        faces: the whole source.
+        measured: the rows of val and test, or of one of them.
+        learnt: the rows of the faces that the network learns from.
+    """
+    if faces.persons is None:
+        return (UNKNOWN,) if faces.several_of_each else ()
+    known, notes = faces.persons[learnt].unique(), []
+    for split, rows in measured.items():
+        persons = faces.persons[rows]
+        shared = persons[torch.isin(persons, known)]
+        if len(shared):
+            notes.append(
+                f"{split} shares {len(shared.unique()):,} of its {len(persons.unique()):,} persons with train, and so "
+                f"{len(shared):,} of its {len(rows):,} faces: the figure says less about persons who are new"
+            )
+    return tuple(notes)
