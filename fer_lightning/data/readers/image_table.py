@@ -11,6 +11,7 @@ from fer_lightning.data.identity import Stamp, images_identity, mode_for_all, st
 from fer_lightning.data.readers.bounded import MOST_BAD_ROWS, MOST_TABLES
 from fer_lightning.data.readers.delimited import whole_number
 from fer_lightning.data.readers.entries import visible_entries
+from fer_lightning.data.readers.face_boxes import Box
 from fer_lightning.data.readers.files_below import FilesBelow
 from fer_lightning.data.readers.folder_opinions import folder_opinions
 from fer_lightning.data.readers.image_folder import SPLIT_SPELLINGS
@@ -108,13 +109,13 @@ def _images(tables: Sequence[TableRows], below: FilesBelow) -> tuple[list[Listed
     """Returns the image of each row, without its part; and the places of the bad ones with the reasons."""
     images: list[ListedImage] = []
     bad: dict[int, str] = {}
-    listed: dict[str, tuple[int, str]] = {}  # place and row of each image
+    listed: dict[tuple[str, Box | None], tuple[int, str]] = {}  # place and row of each image, or of each face in one
     for table in tables:
-        rows = zip(*(table.fields(key) for key in ("image", "label", "person")), strict=True)
-        for number, (name, label, person) in enumerate(rows, start=1):
+        rows = zip(*(table.fields(key) for key in ("image", "label", "person")), table.boxes, strict=True)
+        for number, (name, label, person, box) in enumerate(rows, start=1):
             place, where = len(images), f"{table.file.name}, row {number}"
             class_name = class_of(label)
-            images.append(ListedImage(0, class_name or "", name, whole_number(person)))
+            images.append(ListedImage(0, class_name or "", name, whole_number(person), box))
             try:
                 found = below.called(name) if name else []
             except ValueError:
@@ -122,6 +123,8 @@ def _images(tables: Sequence[TableRows], below: FilesBelow) -> tuple[list[Listed
                 continue
             if class_name is None:
                 bad[place] = f"{where}: found the label {shown(label)}, expected a class or its whole number"
+            elif table.box_columns and box is None:
+                bad[place] = f"{where}: {', '.join(table.box_columns)} are no box of a face"
             elif not name or len(found) > 1:
                 several = f"is the name of {len(found)} files: {some(found)}" if name else "is empty"
                 bad[place] = f"{where}: the image {shown(name)} {several}"
@@ -129,7 +132,7 @@ def _images(tables: Sequence[TableRows], below: FilesBelow) -> tuple[list[Listed
                 bad[place] = f"{where}: there is no image {shown(name)} below {below.folder}"
             else:
                 images[place] = images[place]._replace(path=found[0])
-                first, first_where = listed.setdefault(found[0], (place, where))
+                first, first_where = listed.setdefault((found[0], box), (place, where))
                 if first != place:
                     if images[first].class_name != class_name:
                         bad[first] = f"{first_where}: {where} gives {shown(found[0])} another class"

@@ -1,7 +1,7 @@
 """The rows of somebody's table of images, in whatever dialect, and what its columns are."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import pandas as pd
 
 from fer_lightning.data.readers.bounded import MOST_IMAGES
 from fer_lightning.data.readers.delimited import DELIMITERS, column_names, content_of, header_of, start_of, text_of
+from fer_lightning.data.readers.face_boxes import Box, boxes_in
 from fer_lightning.data.readers.pixel_text import some
 from fer_lightning.data.readers.table_columns import found_columns
 from fer_lightning.data.readers.usual_columns import USUAL, plain
@@ -27,6 +28,8 @@ class TableRows:
     content: bytes
     rows: pd.DataFrame  # of texts
     columns: Mapping[str, str]
+    box_columns: tuple[str, ...]  # empty where it has no boxes of faces
+    boxes: Sequence[Box | None]  # of each row
 
     @classmethod
     def read(cls, file: Path, given: Mapping[str, str]) -> "TableRows":
@@ -51,8 +54,7 @@ class TableRows:
             raise DataError(f"{file}: the table ends after its header, expected a row for each image.")
 
         def example(column: str) -> str:
-            values = rows.loc[:, column]
-            return str(values.iloc[0] if values.ndim == 1 else values.iloc[0, 0])
+            return str(rows.loc[:, [column]].iloc[0, 0])  # the first of two of this name
 
         columns = found_columns(tuple(rows.columns), given, example, file)
         for key in ("image", "label"):
@@ -63,7 +65,8 @@ class TableRows:
                 )
         if twice := [name for name in columns.values() if list(rows.columns).count(name) > 1]:
             raise DataError(f"{file}: has two columns called {twice[0]!r}. Rename or remove one of them.")
-        return cls(file, content, rows, columns)
+        box_columns, boxes = boxes_in(rows) or ((), [None] * len(rows))
+        return cls(file, content, rows, columns, box_columns, boxes)
 
     def fields(self, key: str) -> list[str]:
         """Returns the fields of the column for this, without blanks around them; "" for all where there is none."""
@@ -73,7 +76,8 @@ class TableRows:
 
     @property
     def meaning(self) -> str:
-        return ", ".join(key if plain(key) == plain(name) else f"{key} {name}" for key, name in self.columns.items())
+        columns = [key if plain(key) == plain(name) else f"{key} {name}" for key, name in self.columns.items()]
+        return ", ".join([*columns, *(["face box"] if self.box_columns else [])])
 
 
 def has_columns(file: Path, given: Mapping[str, str]) -> bool:

@@ -210,6 +210,28 @@ def test_images_that_the_table_does_not_list_are_named(tmp_path: Path, caplog: p
     assert "from the cache" in messages(caplog, tmp_path)[1]
 
 
+@pytest.mark.parametrize(
+    ("header", "boxes"),
+    [
+        ("left,top,right,bottom", ("10,20,34,44", "100,20,124,44")),
+        ("xmin,ymin,xmax,ymax", ("10,20,34,44", "100,20,124,44")),
+        ("face_x,face_y,face_width,face_height", ("10,20,24,24", "100,20,24,24")),
+    ],
+)
+def test_faces_are_cut_by_the_boxes_of_a_table(header: str, boxes: tuple[str, str], tmp_path: Path) -> None:
+    pixels = np.zeros((80, 140), np.uint8)
+    pixels[10:54, 0:44], pixels[10:54, 90:134] = shade(0), shade(3)  # with what is around the boxes
+    write_image(tmp_path / "two.png", pixels)
+    lines = [f"image,label,{header}", f"two.png,happy,{boxes[0]}", f"two.png,sad,{boxes[1]}"]
+    (tmp_path / "faces.csv").write_text("\n".join(lines) + "\n")
+    faces = read_faces(tmp_path)
+    assert faces_by_shade(faces) == {0: ("happy", "all", None), 3: ("sad", "all", None)}
+    assert all(len(faces.images[face].unique()) == 1 for face in range(2))
+    (tmp_path / "faces.csv").write_text("\n".join([*lines, "two.png,sad,5,5,,5"]) + "\n")
+    with pytest.raises(DataError, match=r"1 of 3 images are bad:\n- faces\.csv, row 3: .* are no box of a face"):
+        read_faces(tmp_path)
+
+
 FOLDERS = ("Happiness", "1_sad", "other")
 IN_FOLDERS = tuple(f"train/{FOLDERS[image % 3]}/{image}.png" for image in range(6))
 BY_TABLE = ("happy", "sad", "fear", "sad", "sad", "fear")

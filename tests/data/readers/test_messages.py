@@ -22,7 +22,11 @@ def of_bytes(name: str, content: bytes) -> Make:
 
 
 def of_images(*paths: str) -> Make:
-    return lambda folder: [write_image(folder / path, IMAGES[0]) for path in paths]
+    def make(folder: Path) -> None:
+        for path in paths:
+            write_image(folder / path, IMAGES[0])
+
+    return make
 
 
 def zip_of(name: str, *members: str) -> Make:
