@@ -27,11 +27,11 @@ def person_intervals(labels: Tensor, predicted: Tensor, persons: Tensor, classes
     """
     there, place = np.unique(persons.numpy(), return_inverse=True)
     true, said = labels.numpy(), predicted.numpy()
-    counts = np.zeros((len(there), 3, classes))  # of each person: hits, faces taken for the class, faces of the class
-    np.add.at(counts, (place[true == said], 0, true[true == said]), 1)
-    np.add.at(counts, (place, 1, said), 1)
-    np.add.at(counts, (place, 2, true), 1)
-    table = counts.reshape(len(there), -1)
+    right, shape = true == said, (len(there), classes)
+    counts = [np.zeros(shape) for _ in range(3)]  # of each person: hits, faces taken for the class, faces of the class
+    for table, whose, which in zip(counts, (place[right], place, place), (true[right], said, true), strict=True):
+        np.add.at(table, (whose, which), 1)
+    table = np.concatenate(counts, axis=1)
     drawn = np.random.default_rng(SEED).integers
     size = len(there)
     sums = [np.bincount(drawn(size, size=size), minlength=size) @ table for _ in range(RESAMPLES if size > 1 else 0)]
