@@ -99,7 +99,7 @@ def test_folds_are_scikit_learns() -> None:
     assert rows["val"].tolist() == theirs[1].tolist()
 
 
-def test_many_persons_give_the_shares_and_classes_that_were_asked_for() -> None:
+def test_many_persons_give_the_shares_that_were_asked_for() -> None:
     faces = several_of_each(100)
     rows, _ = split_rows(faces, SplitOptions({}, 0.15, 0.1))
     assert {split: len(r) for split, r in rows.items()} == {"train": 600, "val": 120, "test": 80}

@@ -137,7 +137,7 @@ def test_one_person_has_no_interval(tmp_path: Path) -> None:
     assert len(section.charts) == 3
 
 
-def test_the_table_of_runs_is_headed_by_what_its_intervals_are_over(tmp_path: Path) -> None:
+def test_the_table_of_runs_says_what_its_intervals_are_over(tmp_path: Path) -> None:
     (tmp_path / "persons").mkdir()
     over = run(tmp_path, "persons/a", interval=METHOD)
     (row,) = cells(results_table([over]))
