@@ -27,7 +27,7 @@ from fer_lightning.transforms.preprocessing import Preprocessing
 
 MODEL_FILE = "model.safetensors"
 
-KEY = "fer_lightning"
+METADATA_KEY = "fer_lightning"
 """The key of the metadata; one alone: safetensors writes several in any order, and a run is to give the same bytes."""
 
 LONGEST_METADATA = 100_000
@@ -58,7 +58,7 @@ def save_model(model: EmotionClassifier, preprocessing: Preprocessing, folder: P
     torch.save(state, pickled)
     # Written by Python, whose error says that a disk is full; those of safetensors and torch hide it.
     for name, content in (
-        (MODEL_FILE, save(state, {KEY: json.dumps(description)})),
+        (MODEL_FILE, save(state, {METADATA_KEY: json.dumps(description)})),
         ("model.pth", pickled.getbuffer()),
     ):
         with written_whole(folder / name) as unfinished:
@@ -86,7 +86,7 @@ def _model_content(path: Path) -> ModelContent:
         raise ValueError(f"{path} is not a file")
     try:
         with safe_open(path, framework="pt") as opened:
-            text = (opened.metadata() or {}).get(KEY, "")
+            text = (opened.metadata() or {}).get(METADATA_KEY, "")
             if not text:
                 raise ValueError(f"{path} holds weights alone: it does not say of which network. Give a checkpoint")
             if len(text) > LONGEST_METADATA:

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from fer_lightning.data import EMOTIONS, FERDataModule
 from fer_lightning.training.classifier import EmotionClassifier
-from fer_lightning.training.model_file import KEY, save_model
+from fer_lightning.training.model_file import METADATA_KEY, save_model
 from fer_lightning.training.models import load_model
 from fer_lightning.transforms.preprocessing import Preprocessing
 from tests.conftest import trainer
@@ -141,12 +141,12 @@ def file(tmp_path: Path) -> Path:
 
 
 def rewritten(file: Path, description: str | None) -> None:
-    save_file(load_file(file), file, None if description is None else {KEY: description})
+    save_file(load_file(file), file, None if description is None else {METADATA_KEY: description})
 
 
 def changed(file: Path, **changes: object) -> None:
     with safe_open(file, framework="pt") as opened:
-        description = json.loads(opened.metadata()[KEY])
+        description = json.loads(opened.metadata()[METADATA_KEY])
     if isinstance(inner := changes.get("hyper_parameters"), dict):
         changes["hyper_parameters"] = description["hyper_parameters"] | inner
     rewritten(file, json.dumps(description | changes))
