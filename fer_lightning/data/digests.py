@@ -18,7 +18,7 @@ def digests(images: ImageStore) -> Tensor:
     if isinstance(images, KnownImages):
         return images.digests
     batches = (images[rows] for rows in torch.arange(len(images)).split(1024))
-    raw = b"".join(blake2b(image.numpy().data, digest_size=8).digest() for batch in batches for image in batch)
+    raw = b"".join(blake2b(image.data, digest_size=8).digest() for batch in batches for image in batch.numpy())
     return torch.frombuffer(bytearray(raw), dtype=torch.int64)
 
 
