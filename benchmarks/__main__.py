@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import epoch, feeding, growth, reading, startup, steps
+from benchmarks import epoch, feeding, growth, large, reading, startup, steps
 from fer_lightning.data.drawings.demo import drawn
 from fer_lightning.report.provenance import machine
 
@@ -19,8 +19,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Speed beside what people use today.")
     parser.add_argument("--csv", type=Path, help="fer2013.csv; else the drawn demo faces in its form")
     names = ("reading", "feeding", "epoch", "growth", "startup", "steps")
-    also = "some of them, or whole: a whole epoch, which takes minutes"
-    parser.add_argument("--only", nargs="+", choices=(*names, "whole"), default=names, help=also)
+    also = "some of them; whole, an epoch that takes minutes; or large, a set that takes gigabytes of disk"
+    parser.add_argument("--only", nargs="+", choices=(*names, "whole", "large"), default=names, help=also)
+    parser.add_argument("--photographs", type=int, default=100_000, help="how many `large` draws, 13 kB each")
     parser.add_argument("--compile", action="store_true", help="a compiled step too, which takes minutes to compile")
     given = parser.parse_args()
     logging.disable(logging.WARNING)
@@ -34,6 +35,7 @@ def main() -> None:
         "startup": startup.table,
         "steps": lambda: steps.table(given.compile),
         "whole": lambda: epoch.whole_table(csv),
+        "large": lambda: large.table(given.photographs),
     }
     device = "cuda" if torch.cuda.is_available() else "cpu"
     print(f"{machine(device)}; Python {platform.python_version()}, torch {torch.__version__}", flush=True)

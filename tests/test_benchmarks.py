@@ -10,7 +10,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from torch import nn
 
-from benchmarks import epoch, gpu, growth, ours, people, reading, startup, steps
+from benchmarks import epoch, gpu, growth, large, ours, people, reading, startup, steps
 from benchmarks.side_by_side import medians
 from fer_lightning.data.faces import SIDE
 from fer_lightning.data.readers.source import read_faces
@@ -87,6 +87,18 @@ def test_copies_for_growth_are_read_from_their_cache(
 ) -> None:
     monkeypatch.setattr(growth, "drawn", lambda: few_faces)
     assert len(read_faces(growth.cached_copies(500, tmp_path))) == 500
+
+
+def test_photographs_are_fed_encoded_and_by_image_folder(few_faces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(large, "drawn", lambda: few_faces)
+    monkeypatch.setattr(large, "DRAWN", 20)
+    folder = large.made(420)
+    assert large.made(420) == folder
+    assert len(list(folder.glob("train/*/*.jpg"))) == 378
+    for setup, first, *speeds in (large.fed_by_us(folder), large.fed_by_image_folder(folder, workers=0)):
+        assert setup < first
+        assert min(speeds) > 0
+    assert (folder / ".fer_lightning" / f"{folder.name}.encoded").is_file()
 
 
 def test_startup_tells_of_a_command_that_fails() -> None:

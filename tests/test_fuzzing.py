@@ -28,6 +28,7 @@ from safetensors.torch import save_file
 from fer_lightning.data.faces import Faces
 from fer_lightning.data.readers.ferplus import VotesOptions
 from fer_lightning.data.readers.pixel_csv import parse_pixel_csv
+from fer_lightning.data.readers.pixel_options import PixelOptions
 from fer_lightning.data.readers.source import read_faces
 from fer_lightning.data.write_images import export
 from fer_lightning.errors import DataError
@@ -215,6 +216,25 @@ def cache(folder: Path, case: int) -> None:
     assert read(folder) == ROWS
 
 
+def encoded_cache(folder: Path, case: int) -> None:
+    """Its table holds or is made again; an image that was changed is found when it is decoded."""
+    for number, image in enumerate(IMAGES):
+        (folder / "happy").mkdir(exist_ok=True)
+        Image.fromarray(image).save(folder / "happy" / f"{number}.{('png', 'jpg', 'bmp')[number]}")
+    kept = PixelOptions(keep="encoded")
+    expected = all_images(read_faces(folder, pixels=kept))
+    file = folder / ".fer_lightning" / f"{folder.name}.encoded"
+    file.write_bytes(mutated(file.read_bytes(), "encoded cache", case))
+    faces = read_faces(folder, pixels=kept)
+    assert faces.labels.tolist() == [0, 0, 0]
+    for row, name in enumerate(faces.files):
+        try:
+            same = torch.equal(faces.images[row], expected[row])
+        except DataError as error:
+            same = f"the image {name} in it cannot be read" in str(error)
+        assert same, name
+
+
 CHECKPOINT = io.BytesIO()
 MODEL = EmotionClassifier("deep_emotion")
 
@@ -302,6 +322,7 @@ FORMS: dict[str, Callable[[Path, int], None]] = {
     "image table": image_table,
     "webdataset": webdataset,
     "cache": cache,
+    "encoded cache": encoded_cache,
     "checkpoint": checkpoint,
     "pickle of a checkpoint": pickle_of_checkpoint,
     "pth": weights("pth"),

@@ -18,7 +18,7 @@ from fer_lightning.report.face_charts import kernels_chart, transformer_chart
 from fer_lightning.report.page import attempted
 from fer_lightning.signature import checked
 from fer_lightning.training.classifier import EmotionClassifier
-from fer_lightning.transforms.pixels import as_picture
+from fer_lightning.transforms.pixels import ImageStore, as_picture
 
 TRANSFORMED = 14
 """Faces of val that are shown before and after a spatial transformer."""
@@ -105,7 +105,7 @@ class TensorBoardPictures(Callback):
         return prediction_chart(pixels, labels, probabilities, model.class_names)
 
 
-def prediction_chart(pixels: Tensor, labels: Tensor, probabilities: Tensor, class_names: tuple[str, ...]) -> Figure:
+def prediction_chart(pixels: ImageStore, labels: Tensor, probabilities: Tensor, class_names: tuple[str, ...]) -> Figure:
     """Draws each face with its predicted emotion and that one's probability; the true one below where it is another.
 
     Args:

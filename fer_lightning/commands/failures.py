@@ -9,7 +9,7 @@ import torch
 from fer_lightning.callbacks.finite_loss import NonFiniteLossError
 from fer_lightning.config.own_modules import command_on_run
 from fer_lightning.config.typed_command import as_typed, override
-from fer_lightning.errors import ConfigError
+from fer_lightning.errors import ConfigError, DataError
 from fer_lightning.report.run_yaml import plain_yaml
 
 CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
@@ -30,13 +30,13 @@ def in_one_message(error: Exception, run_dir: Path) -> ConfigError | None:
         return ConfigError(f"{error}. {checkpoint} is from before it" if checkpoint.exists() else str(error))
     if _out_of_memory(error):
         return ConfigError(_hint_for_memory(run_dir / ".hydra" / "config.yaml"))
-    if isinstance(error, OSError) and (text := _surroundings(error, run_dir)):
-        go_on = ""
-        if checkpoint.exists():
-            again = command_on_run("train.py", override("resume", run_dir))
-            go_on = f". To go on from the last checkpoint: {again}"
-        return ConfigError(f"{text}{go_on}")
-    return None
+    text = _surroundings(error, run_dir) if isinstance(error, OSError) else ""
+    if isinstance(error, DataError):  # an image that was damaged after it was read first
+        text = str(error).rstrip(".")
+    if not text:
+        return None
+    go_on = f". To go on from the last checkpoint: {command_on_run('train.py', override('resume', run_dir))}"
+    return ConfigError(f"{text}{go_on}" if checkpoint.exists() else text)
 
 
 def _surroundings(error: OSError, run_dir: Path) -> str:

@@ -9,7 +9,9 @@ import json
 import logging
 import os
 import zlib
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 import torch
@@ -30,7 +32,7 @@ OPTIONAL = ("soft_labels", "persons")
 """Saved only where the faces have them."""
 
 
-class _UnusableError(Exception):
+class UnusableError(Exception):
     """Why a cache file is not used."""
 
 
@@ -44,12 +46,17 @@ def cache_dir() -> Path:
 
 def cached_reading(source: Path, identity: str) -> Reading | None:
     """Returns what is cached of `source` with this identity, memory-mapped; None if nothing usable is."""
+    return first_usable(places(source, "safetensors"), lambda file: _load(file, identity))
+
+
+def first_usable(files: Iterable[Path], load: Callable[[Path], Reading]) -> Reading | None:
+    """Returns what the first of these cache files holds that can be used; None, and why in the log, if none can."""
     unusable: list[str] = []
-    for file in _places(source):
+    for file in files:
         try:
             if file.is_file():
-                return _load(file, identity)
-        except _UnusableError as why:
+                return load(file)
+        except UnusableError as why:
             unusable.append(f"{file}: {why}")
         except (OSError, SafetensorError, ValueError, TypeError, KeyError) as error:  # the last three: of metadata
             unusable.append(f"{file}: damaged or unreadable ({error})")
@@ -64,9 +71,9 @@ def save_reading(reading: Reading, source: Path, identity: str, mode: int = 0o66
     Whoever may read the source may read the first, unless `mode`, that of the images in it, or the umask forbids it.
     The second is the user's own: the folders around the source may keep others out.
     """
-    beside, in_cache_dir = _places(source)
+    beside, in_cache_dir = places(source, "safetensors")
     try:
-        _save(beside, reading, identity, source.stat().st_mode & mode & 0o666 | 0o600)
+        _save(beside, reading, identity, mode_beside(source, mode))
         return
     except (OSError, SafetensorError) as error:
         log.warning("cannot save a cache at %s (%s); saving it at %s", beside, error, in_cache_dir)
@@ -76,23 +83,43 @@ def save_reading(reading: Reading, source: Path, identity: str, mode: int = 0o66
         log.warning("cannot save a cache at %s either (%s); %s is parsed on every run", in_cache_dir, error, source)
 
 
-def _places(source: Path) -> tuple[Path, Path]:
+def mode_beside(source: Path, mode: int) -> int:
+    """Returns the permissions of a cache file beside its source: those of the source that `mode` has, too."""
+    return source.stat().st_mode & mode & 0o666 | 0o600
+
+
+def places(source: Path, suffix: str) -> tuple[Path, Path]:
+    """Returns where a source's cache file is looked for: beside it, and in the user's cache directory."""
     folder = source if source.is_dir() else source.parent
     name = source.resolve().name  # "." has no name of its own
     where = hashlib.blake2b(os.fsencode(source.resolve()), digest_size=8).hexdigest()
-    return folder / ".fer_lightning" / f"{name}.safetensors", cache_dir() / f"{name}-{where}.safetensors"
+    return folder / ".fer_lightning" / f"{name}.{suffix}", cache_dir() / f"{name}-{where}.{suffix}"
 
 
 def _load(file: Path, identity: str) -> Reading:
     with safe_open(file, framework="pt") as opened:
         metadata = opened.metadata() or {}
-        if metadata.get("schema") != SCHEMA:
-            raise _UnusableError(f"of schema {metadata.get('schema')}, not {SCHEMA}")
-        if metadata.get("identity") != identity:
-            raise _UnusableError("its source has changed")
+        refuse_another(metadata, identity)
         tensors = {name: opened.get_tensor(name) for name in (*TENSORS, *({*OPTIONAL} & set(opened.keys())))}
     if metadata.pop("checksum", None) != _checksum(tensors, metadata):
-        raise _UnusableError("damaged (its checksum differs)")
+        raise UnusableError("damaged (its checksum differs)")
+    return reading_of(tensors, metadata)
+
+
+def refuse_another(metadata: Mapping[str, str], identity: str) -> None:
+    """Raises UnusableError for a cache of another schema or source."""
+    if metadata.get("schema") != SCHEMA:
+        raise UnusableError(f"of schema {metadata.get('schema')}, not {SCHEMA}")
+    if metadata.get("identity") != identity:
+        raise UnusableError("its source has changed")
+
+
+def reading_of(tensors: Mapping[str, Any], metadata: Mapping[str, str]) -> Reading:
+    """Returns the reading that a cache holds; the images among its tensors may be any store.
+
+    Raises:
+        UnusableError, ValueError, TypeError, KeyError: it holds no faces.
+    """
     faces = Faces(
         **tensors,
         part_names=tuple(json.loads(metadata["part_names"])),
@@ -101,7 +128,7 @@ def _load(file: Path, identity: str) -> Reading:
         several_of_each=json.loads(metadata["several_of_each"]) is True,
     )
     if not _are_faces(faces):  # somebody else wrote it: a checksum keeps nobody from that
-        raise _UnusableError("its tensors are no faces")
+        raise UnusableError("its tensors are no faces")
     return Reading(
         faces=faces,
         form=metadata["form"],
@@ -113,6 +140,13 @@ def _load(file: Path, identity: str) -> Reading:
 
 
 def _save(file: Path, reading: Reading, identity: str, mode: int) -> None:
+    tensors, metadata = content_of(reading, identity)
+    with written_whole(file, mode) as unfinished:
+        save_file(tensors, unfinished, metadata | {"checksum": _checksum(tensors, metadata)})
+
+
+def content_of(reading: Reading, identity: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """Returns what a cache file holds of a reading: its tensors, images included, and its metadata."""
     faces = reading.faces
     tensors = {name: getattr(faces, name) for name in TENSORS}
     tensors |= {name: tensor for name in OPTIONAL if (tensor := getattr(faces, name)) is not None}
@@ -129,8 +163,7 @@ def _save(file: Path, reading: Reading, identity: str, mode: int) -> None:
         "files": json.dumps(faces.files),
         "several_of_each": json.dumps(faces.several_of_each),
     }
-    with written_whole(file, mode) as unfinished:
-        save_file(tensors, unfinished, metadata | {"checksum": _checksum(tensors, metadata)})
+    return tensors, metadata
 
 
 def _are_faces(faces: Faces) -> bool:
@@ -147,9 +180,8 @@ def _are_faces(faces: Faces) -> bool:
     return (
         all(isinstance(name, str) for name in (*faces.part_names, *faces.class_names, *faces.files))
         and len(faces.files) in (0, count)
-        and isinstance(faces.images, Tensor)
-        and faces.images.dtype == torch.uint8
-        and faces.images.ndim == 4
+        and (not isinstance(faces.images, Tensor) or faces.images.dtype == torch.uint8)
+        and len(faces.images.shape) == 4
         and faces.images.shape[1] in (1, 3)
         and faces.images.shape[2] == faces.images.shape[3]
         and all(tensor.dtype == dtype and tensor.shape == shape for tensor, dtype, shape in expected)

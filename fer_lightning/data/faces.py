@@ -6,7 +6,7 @@ from torch import Tensor
 
 from fer_lightning.data.emotions import EMOTIONS as EMOTIONS
 from fer_lightning.data.emotions import FERPLUS_EMOTIONS as FERPLUS_EMOTIONS
-from fer_lightning.transforms.pixels import ImageStore
+from fer_lightning.transforms.pixels import ImageStore, chosen_images
 from fer_lightning.transforms.preprocessing import SIDE as SIDE
 
 SPLITS = ("train", "val", "test")
@@ -46,7 +46,7 @@ def rows_of(faces: Faces, rows: Tensor) -> Faces:
     """Returns some rows of faces, int64 (n,)."""
     return replace(
         faces,
-        images=faces.images[rows],
+        images=chosen_images(faces.images, rows),
         labels=faces.labels[rows],
         parts=faces.parts[rows],
         numbers=faces.numbers[rows],

@@ -14,7 +14,7 @@ from fer_lightning.data.faces import Faces
 from fer_lightning.data.loaders import FaceLoaders
 from fer_lightning.data.readers.ferplus import VotesOptions
 from fer_lightning.data.readers.image_choice import Angle, ImageChoice, LabelsFrom
-from fer_lightning.data.readers.image_list import PixelOptions
+from fer_lightning.data.readers.pixel_options import Keep, PixelOptions
 from fer_lightning.data.readers.source import find_fer2013, read_faces
 from fer_lightning.data.readers.table_columns import given_columns
 from fer_lightning.data.split_faces import faces_to_test, split_faces
@@ -36,14 +36,14 @@ from fer_lightning.transforms.preprocessing import (
 class FERDataModule(FaceLoaders):
     """Facial-emotion data in any of its forms, as batches of normalised images.
 
-    The faces stay in memory as uint8; what makes them float is done to whole batches on the device they train on.
-    Of several devices, each has its own share of the faces, as long as the trainer does not share them out again: give
-    it `use_distributed_sampler=False`. A training epoch repeats some first faces where it does not divide evenly; val
-    and test have each face once.
+    The faces stay in memory as uint8, or encoded in a file where they do not fit; what makes them float is done to
+    whole batches on the device they train on. Of several devices, each has its own share of the faces, as long as the
+    trainer does not share them out again: give it `use_distributed_sampler=False`. A training epoch repeats some first
+    faces where it does not divide evenly; val and test have each face once.
 
     The arguments `splits` to `fold` are those of `splits.SplitOptions`, `numbering` and `classes` those of
-    `classes.ClassOptions`, `labels_from` and `angles` those of
-    `readers.image_choice.ImageChoice`, `size`, `channels` and `fit` those of `readers.image_list.PixelOptions`.
+    `classes.ClassOptions`, `labels_from` and `angles` those of `readers.image_choice.ImageChoice`, `size`, `channels`,
+    `fit` and `keep` those of `readers.pixel_options.PixelOptions`.
 
     Args:
         path: a pixel CSV, an archive of one, or an image folder; None looks in $FER2013 and then in data/.
@@ -88,6 +88,7 @@ class FERDataModule(FaceLoaders):
         size: Side | Literal["auto"] = "auto",
         channels: Channels = 1,
         fit: Fit = "crop",
+        keep: Keep = "auto",
         on_bad_rows: Literal["error", "drop"] = "error",
         normalize: Literal["dataset", "fixed"] = "dataset",
         mean: Mean | Sequence[Mean] = 0.508,
@@ -102,7 +103,7 @@ class FERDataModule(FaceLoaders):
         self.splits = SplitOptions(splits or {}, val_fraction, test_fraction, split_seed, folds, fold)
         self.class_options = ClassOptions(numbering, classes)
         self.image_choice = ImageChoice(labels_from, angles)
-        self.pixel_options, self.fit = PixelOptions(size, channels, fit), fit
+        self.pixel_options, self.fit = PixelOptions(size, channels, fit, keep), fit
         self.columns = given_columns(columns)
         self.drop_copies, self.on_bad_rows = drop_copies, on_bad_rows
         self.normalize = normalize
@@ -159,7 +160,7 @@ class FERDataModule(FaceLoaders):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.mean, self.std, self.image_size = state_dict["mean"], state_dict["std"], state_dict["image_size"]
         channels: Channels = 1 if len(self.mean) == 1 else 3
-        self.pixel_options = PixelOptions(state_dict["size"], channels, state_dict["fit"])
+        self.pixel_options = PixelOptions(state_dict["size"], channels, state_dict["fit"], self.pixel_options.keep)
         self.fit = self.pixel_options.fit
         self.trained_on, self.chosen_on = state_dict["trained_on"], state_dict["chosen_on"]
 

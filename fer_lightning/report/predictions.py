@@ -11,6 +11,7 @@ from torchmetrics.functional.classification import multiclass_accuracy, multicla
 
 from fer_lightning.data.tables import write_table
 from fer_lightning.training.classifier import EmotionClassifier
+from fer_lightning.transforms.pixels import ImageStore, chosen_images
 
 BINS = 15
 """Bins of confidence, for the calibration error (Guo et al., ICML 2017) and the reliability diagram."""
@@ -20,7 +21,7 @@ BINS = 15
 class Predictions:
     """The predictions for N faces and C classes, in the order of the test split."""
 
-    images: Tensor  # uint8 (N, C, H, W)
+    images: ImageStore  # uint8 (N, C, H, W)
     labels: Tensor  # int64 (N,)
     probabilities: Tensor  # float32 (N, C)
     numbers: Tensor  # int64 (N,), of the face's row in its source, from 1
@@ -37,7 +38,7 @@ class Predictions:
         faces, rows = datamodule.faces, datamodule.rows["test"][: len(probabilities)]
         parts = tuple(faces.part_names[part] for part in faces.parts[rows].tolist())
         return cls(
-            images=faces.images[rows],
+            images=chosen_images(faces.images, rows),
             labels=faces.labels[rows],
             probabilities=probabilities,
             numbers=faces.numbers[rows],

@@ -16,6 +16,7 @@ from fer_lightning.signature import Fraction, checked
 from fer_lightning.training.checkpoint_content import checkpoint_content
 from fer_lightning.training.losses import ClassWeights, CrossEntropy
 from fer_lightning.training.models import load_model
+from fer_lightning.transforms.pixels import chosen_images
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ class Distillation(CrossEntropy):
         assert data.faces is not None
         leaks = []
         for split, copied in data.also_in_train.items():
-            learnt = torch.isin(digests(data.faces.images[data.rows[split]]), known.trained_on) & ~copied
+            learnt = torch.isin(digests(chosen_images(data.faces.images, data.rows[split])), known.trained_on) & ~copied
             if learnt.any():
                 leaks.append(f"{int(learnt.sum()):,} faces of {split}, which is {data.origins[split]}")
         if leaks:

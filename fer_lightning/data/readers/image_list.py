@@ -1,14 +1,13 @@
 """Lists of images with their classes, as every reader of image files makes them; and reading the pixels they name."""
 
-import io
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,54 +15,26 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fer_lightning.data.emotions import in_order
+from fer_lightning.data.encoded import EncodedWriter
+from fer_lightning.data.face_pixels import BOX_MARGIN, IMAGE_FORMATS, Box, face_in, opened_image
 from fer_lightning.data.faces import SHOWN, SIDE, Faces, Reading
 from fer_lightning.data.readers.pixel_text import short, some
-from fer_lightning.signature import refuse_out_of_range
-from fer_lightning.transforms.preprocessing import Channels, Fit, PixelFormat, Side
+from fer_lightning.transforms.preprocessing import PixelFormat
 
 log = logging.getLogger(__name__)
 
 IMAGES_PER_TASK = 64
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")
-IMAGE_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF")
 EXPECTED = "a jpg, png, bmp, webp, tiff or gif of at most 16 bits"
 
-MOST_PIXELS = 30_000_000
-"""Pixels of one image at most, checked before it is decoded: a few kilobytes can unpack to gigabytes."""
+LARGEST_FILE = 1 << 28
+"""Bytes of an image file at most: 30 million pixels have fewer, in any format."""
 
 LARGEST_AUTO_SIZE = 112
 """Height and width of faces with size="auto" at most: a hundred thousand of them are 1.3 GB in grey."""
 
 SIZED = 200
 """Images whose size is looked at for size="auto", spread evenly over the list."""
-
-BOX_MARGIN = 1.24
-"""Side of the square that is cut around a face's box, as a multiple of the box's width: it shows what FER2013's do."""
-
-
-@dataclass(frozen=True)
-class PixelOptions:
-    """The pixels to make of image files; its names are keys of conf/data.
-
-    Args:
-        size: height and width; "auto" is the median of the images' own shorter sides, at most 112.
-        channels: 1 is grey, 3 is RGB.
-        fit: of images that are not square, see `PixelFormat`.
-
-    Raises:
-        ValueError: an argument outside its range.
-    """
-
-    size: Side | Literal["auto"] = "auto"
-    channels: Channels = 1
-    fit: Fit = "crop"
-
-    def __post_init__(self) -> None:
-        refuse_out_of_range(PixelOptions, vars(self))
-
-    def pixel_format(self, own_size: int) -> PixelFormat:
-        """Returns the format for faces whose own size is given."""
-        return PixelFormat(own_size if self.size == "auto" else self.size, self.channels, self.fit)
 
 
 class ListedImage(NamedTuple):
@@ -73,7 +44,7 @@ class ListedImage(NamedTuple):
     class_name: str  # perhaps a number
     path: str  # below the list's root, with /
     person: str = ""  # "" where that is not known: then those of the whole list are not
-    box: tuple[float, float, float, float] | None = None  # of the face: left, top, right, bottom, in pixels
+    box: Box | None = None  # of the face
 
 
 @dataclass(frozen=True)
@@ -115,20 +86,42 @@ def own_size(found: ImageList) -> int:
             sides.append((image.box[2] - image.box[0]) * BOX_MARGIN)
             continue
         try:
-            with _opened(found, image.path) as picture:
+            with _opened(found, image.path) as picture:  # which reads no more than it must
                 sides.append(min(picture.size))
         except Exception:  # read_images says why
             continue
     return min(max(round(float(np.median(sides))), 1), LARGEST_AUTO_SIZE) if sides else SIDE
 
 
-def read_images(found: ImageList, to_pixels: PixelFormat) -> Reading:
-    """Decodes the images on threads; what has more than 16 bits or 30 million pixels, or does not decode, is bad."""
+class ImagesInMemory:
+    """Takes images one by one, from several threads, and keeps their pixels."""
+
+    def __init__(self, count: int, to_pixels: PixelFormat) -> None:
+        self.pixels = np.empty((count, to_pixels.channels, to_pixels.size, to_pixels.size), np.uint8)
+
+    def add(self, place: int, content: bytes, box: Box | None, face: NDArray[np.uint8]) -> None:
+        self.pixels[place] = face
+
+    def store(self, good: NDArray[np.bool_], names: Sequence[str]) -> torch.Tensor:
+        return torch.from_numpy(self.pixels[good])
+
+
+def read_images(found: ImageList, to_pixels: PixelFormat, into: EncodedWriter | None = None) -> Reading:
+    """Decodes the images on threads; what has more than 16 bits or 30 million pixels, or does not decode, is bad.
+
+    Args:
+        found: the images.
+        to_pixels: makes pixels of them.
+        into: takes their bytes; None keeps their pixels.
+
+    Raises:
+        OSError: from `into`.
+    """
     log.info("reading %s images below %s …", f"{len(found.images):,}", found.root)
     if found.ignored:
         count, names = len(found.ignored), some(found.ignored)
         log.warning("%s: ignoring %s that are not %s: %s", found.root, f"{count:,}", found.wanted, names)
-    pixels = np.empty((len(found.images), to_pixels.channels, to_pixels.size, to_pixels.size), np.uint8)
+    kept_in = into or ImagesInMemory(len(found.images), to_pixels)
 
     def read_into_place(start: int) -> tuple[list[tuple[int, str]], Counter[str]]:
         bad: list[tuple[int, str]] = []
@@ -138,13 +131,15 @@ def read_images(found: ImageList, to_pixels: PixelFormat) -> Reading:
                 bad.append((place, found.bad[place]))
                 continue
             try:
-                pixels[place], shape = _face(found, image, to_pixels)
-                shapes.update(shape)
+                content, face, shape = _face(found, image, to_pixels)
             except FileNotFoundError:
                 bad.append((place, f"{image.path}: there is no such file, expected {EXPECTED}"))
             except Exception as error:  # Pillow's decoders raise whatever a damaged file leads them into
                 why = f"found an unreadable image ({short(str(error))}), expected {EXPECTED}"
                 bad.append((place, f"{image.path}: {why}"))
+            else:
+                kept_in.add(place, content, image.box, face)
+                shapes.update(shape)
         return bad, shapes
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes outside the interpreter's lock
@@ -158,14 +153,15 @@ def read_images(found: ImageList, to_pixels: PixelFormat) -> Reading:
     _log_shapes(shapes, int(good.sum()), to_pixels)
     kept = [image for image, is_good in zip(found.images, good, strict=True) if is_good]
     places = {name: place for place, name in enumerate(found.classes)}
+    files = tuple(_printable(image.path) for image in kept)
     faces = Faces(
-        images=torch.from_numpy(pixels[good]),
+        images=kept_in.store(good, files),
         labels=torch.tensor([places[image.class_name] for image in kept], dtype=torch.int64),
         parts=torch.tensor([image.part for image in kept], dtype=torch.uint8),
         numbers=torch.from_numpy(np.flatnonzero(good) + 1),
         part_names=found.part_names,
         class_names=found.classes,
-        files=tuple(_printable(image.path) for image in kept),
+        files=files,
         soft_labels=None if found.soft_labels is None else torch.from_numpy(found.soft_labels[good]),
         persons=_persons([image.person for image in kept]),
         several_of_each=found.several_of_each,
@@ -175,34 +171,38 @@ def read_images(found: ImageList, to_pixels: PixelFormat) -> Reading:
     return Reading(faces, form, bad_rows=bad_rows, first_bad=tuple(first_bad), numbering=found.numbering)
 
 
-def _face(found: ImageList, image: ListedImage, to_pixels: PixelFormat) -> tuple[NDArray[np.uint8], list[str]]:
-    """Returns an image's face, and what the log tells of its shape."""
-    with _opened(found, image.path) as picture:
+def _face(found: ImageList, image: ListedImage, to_pixels: PixelFormat) -> tuple[bytes, NDArray[np.uint8], list[str]]:
+    """Returns the bytes of an image, its face, and what the log tells of its shape."""
+    content = _content(found, image.path)
+    with opened_image(content) as picture:
         if picture.format == "PNG":
             picture.verify()  # its checksums, which Pillow else leaves alone where they are of pixels
-    with _opened(found, image.path) as picture:
-        if picture.width * picture.height > MOST_PIXELS:
-            raise ValueError(f"{picture.width}x{picture.height}: more than {MOST_PIXELS:,} pixels")
+    with opened_image(content) as picture:
         shape = ["colour"] * (picture.mode not in ("L", "1", "LA", "I;16")) + ["not square"] * (
             picture.width != picture.height and image.box is None
         )
-        if image.box is None:
-            return to_pixels(picture), shape
-        left, top, right, bottom = image.box
-        side, middle_x, middle_y = (right - left) * BOX_MARGIN, (left + right) / 2, (top + bottom) / 2
-        around = (middle_x - side / 2, middle_y - side / 2, middle_x + side / 2, middle_y + side / 2)
-        if side < 1 or not (around[0] < picture.width and around[1] < picture.height and min(around[2:]) > 0):
-            raise ValueError(f"its face box {image.box} is not in the image of {picture.width}x{picture.height}")
-        return to_pixels(picture.crop(around)), shape
+        return content, face_in(picture, image.box, to_pixels), shape
+
+
+def _content(found: ImageList, path: str) -> bytes:
+    if found.content is not None:
+        return found.content(path)
+    file = _plain_file(found.root / path)
+    if (size := file.stat().st_size) > LARGEST_FILE:
+        raise ValueError(f"{size:,} bytes, more than {LARGEST_FILE:,}")
+    return file.read_bytes()
 
 
 def _opened(found: ImageList, path: str) -> Image.Image:
     if found.content is not None:
-        return Image.open(io.BytesIO(found.content(path)), formats=IMAGE_FORMATS)
-    file = found.root / path
+        return opened_image(found.content(path))
+    return Image.open(_plain_file(found.root / path), formats=IMAGE_FORMATS)
+
+
+def _plain_file(file: Path) -> Path:
     if file.exists() and not file.is_file():  # to read a pipe might never end
         raise ValueError("not a file")
-    return Image.open(file, formats=IMAGE_FORMATS)
+    return file
 
 
 def _persons(names: list[str]) -> torch.Tensor | None:

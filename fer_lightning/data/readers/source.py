@@ -14,6 +14,8 @@ from PIL import Image
 
 from fer_lightning.data.cache import cached_reading, save_reading
 from fer_lightning.data.classes import ClassOptions
+from fer_lightning.data.encoded import EncodedWriter
+from fer_lightning.data.encoded_cache import cached_encoding, save_encoding
 from fer_lightning.data.faces import Faces, Reading
 from fer_lightning.data.identity import file_identity
 from fer_lightning.data.readers.archive import open_csv, titled
@@ -22,10 +24,11 @@ from fer_lightning.data.readers.ckextended import NUMBERING, UNKNOWN_PERSONS, is
 from fer_lightning.data.readers.ferplus import VotesOptions
 from fer_lightning.data.readers.image_choice import ImageChoice
 from fer_lightning.data.readers.image_folder import list_images
-from fer_lightning.data.readers.image_list import PixelOptions, own_size, read_images
+from fer_lightning.data.readers.image_list import own_size, read_images
 from fer_lightning.data.readers.known_sets import log_what_is_known
 from fer_lightning.data.readers.labelled_images import warn_of_foreign_table
 from fer_lightning.data.readers.pixel_csv import parse_pixel_csv
+from fer_lightning.data.readers.pixel_options import PixelOptions
 from fer_lightning.data.readers.pixel_text import short
 from fer_lightning.data.readers.recognition import recognised
 from fer_lightning.data.readers.table_columns import given_columns
@@ -80,17 +83,30 @@ def read_faces(
         where = f"{short(str(path))}: cannot be read ({short(str(error))})"
         raise DataError(f"{where}. Give a readable file or folder as data.path.") from error
 
-    to_pixels = PixelFormat()
+    to_pixels, encoded = PixelFormat(), False
     if images is not None:
         log_what_is_known(images)
         images = (choice or ImageChoice()).chosen(images)
         classes.refuse_unnamed(images.class_counts, source, images.numbering)
         to_pixels = pixels.pixel_format(own_size(images))
         identity = f"{images.digest}, {to_pixels}"
-    reading = cached_reading(source, identity)
+        encoded = pixels.are_encoded(len(images.images), to_pixels)
+    elif pixels.keep == "encoded":
+        raise DataError(f"{source}: its pixels are text, which data.keep=encoded cannot keep: leave data.keep=auto.")
+
+    def read_encoded(writer: EncodedWriter) -> Reading:
+        assert images is not None
+        reading = read_images(images, to_pixels, writer)
+        judge_bad_rows(reading, source, on_bad_rows)
+        return reading
+
+    reading = cached_encoding(source, identity, to_pixels) if encoded else cached_reading(source, identity)
     if reading is not None and (reading.bad_rows == 0 or on_bad_rows == "drop"):
         came_from = "from the cache"
         judge_bad_rows(reading, source, on_bad_rows)
+    elif images is not None and encoded:
+        came_from = "read"
+        reading = save_encoding(read_encoded, len(images.images), to_pixels, source, identity, images.mode)
     else:
         came_from = "parsed"
         reading = _parsed(source) if images is None else read_images(images, to_pixels)

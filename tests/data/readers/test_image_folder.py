@@ -10,7 +10,8 @@ from PIL import Image
 from fer_lightning.data.classes import ClassOptions
 from fer_lightning.data.emotions import NUMBERINGS
 from fer_lightning.data.readers.image_folder import list_images
-from fer_lightning.data.readers.image_list import PixelOptions, read_images
+from fer_lightning.data.readers.image_list import read_images
+from fer_lightning.data.readers.pixel_options import PixelOptions
 from fer_lightning.data.readers.source import read_faces
 from fer_lightning.errors import DataError
 from fer_lightning.transforms.preprocessing import PixelFormat

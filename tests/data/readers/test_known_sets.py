@@ -11,8 +11,8 @@ from PIL import Image
 from fer_lightning.data.classes import ClassOptions
 from fer_lightning.data.faces import Faces
 from fer_lightning.data.readers.image_choice import ImageChoice
-from fer_lightning.data.readers.image_list import PixelOptions
 from fer_lightning.data.readers.known_sets import KNOWN_SETS, KnownSet
+from fer_lightning.data.readers.pixel_options import PixelOptions
 from fer_lightning.data.readers.source import read_faces
 from fer_lightning.errors import DataError
 from tests.data.drawn_sets import SETS, Truth, csv_text, draw, write
