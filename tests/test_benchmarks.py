@@ -1,6 +1,8 @@
 """The benchmarks run; what they measure is no matter of tests."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,3 +106,12 @@ def test_photographs_are_fed_encoded_and_by_image_folder(few_faces: Path, monkey
 def test_startup_tells_of_a_command_that_fails() -> None:
     with pytest.raises(RuntimeError, match="ended with status 1 before it printed 'epoch '"):
         startup._seconds("optimizer.lrr=1", until="epoch ")
+
+
+def test_configs_are_composed_in_a_process_of_the_benchmarks_alone(few_faces: Path, tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path; from benchmarks.ours import experiment; "
+        f"print(experiment(Path({str(tmp_path / 'run')!r}), 'data.path={few_faces}').datamodule.batch_size)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    assert done.stdout == "128\n", done.stderr
