@@ -108,7 +108,7 @@ def test_startup_tells_of_a_command_that_fails() -> None:
         startup._seconds("optimizer.lrr=1", until="epoch ")
 
 
-def test_configs_are_composed_in_a_process_of_the_benchmarks_alone(few_faces: Path, tmp_path: Path) -> None:
+def test_benchmarks_compose_configs_in_a_process_of_their_own(few_faces: Path, tmp_path: Path) -> None:
     code = (
         "from pathlib import Path; from benchmarks.ours import experiment; "
         f"print(experiment(Path({str(tmp_path / 'run')!r}), 'data.path={few_faces}').datamodule.batch_size)"
