@@ -8,7 +8,6 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict
 
-import fer_lightning.config.command_line  # noqa: F401 (which registers what conf/ refers to)
 from fer_lightning.config.build import Experiment, build
 from fer_lightning.data import FERDataModule
 

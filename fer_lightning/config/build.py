@@ -12,6 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch.callbacks import ProgressBar
 from omegaconf import DictConfig, OmegaConf
 
+import fer_lightning.config.resolvers  # noqa: F401 (which conf/ refers to)
 from fer_lightning.callbacks.checkpoints import WholeCheckpoints
 from fer_lightning.callbacks.thread_count import ThreadCount
 from fer_lightning.config.check import check, refuse_scores_of_other_weights

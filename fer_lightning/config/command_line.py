@@ -1,4 +1,4 @@
-"""Reports mistakes of the user of `train.py` and `test.py`, and adds resolvers; light enough for --help."""
+"""Reports mistakes of the user of `train.py` and `test.py`; light enough for --help."""
 
 import os
 import sys
@@ -8,41 +8,15 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+import fer_lightning.config.resolvers  # noqa: F401 (which conf/ refers to)
 from fer_lightning.config.home import with_home
 from fer_lightning.config.messages import message
 from fer_lightning.config.storage_url import hide_passwords
-from fer_lightning.config.typed_command import as_typed
 from fer_lightning.config.typed_words import for_hydra
 from fer_lightning.errors import ConfigError
-from fer_lightning.installation import CONF, shell_command
 from fer_lightning.processes import end_with, leave_files_and_console_to_the_first, process_rank
-from fer_lightning.training.metrics import better
-
-
-def _resumed_or_new(resume: str | int | float | None, new: str) -> str:
-    if resume is None:
-        return new
-    run_dir = Path(str(resume)).expanduser()
-    if not (run_dir / ".hydra" / "config.yaml").is_file():
-        raise ConfigError(f"resume={resume} is not the folder of a run: it has no .hydra/config.yaml")
-    from fer_lightning.config.run_places import refuse_links  # which needs this module
-
-    refuse_links(run_dir)  # before Hydra opens its log there
-    return str(run_dir)
-
-
-# For the yaml files, as in `mode: ${better:${monitor}}`.
-OmegaConf.register_new_resolver("command", shell_command, replace=True)
-OmegaConf.register_new_resolver("conf_file", lambda name: str(as_typed(CONF / name)), replace=True)
-OmegaConf.register_new_resolver("better", better, replace=True)
-OmegaConf.register_new_resolver("resumed_or_new", _resumed_or_new, replace=True)
-OmegaConf.register_new_resolver(
-    "unless_resumed", lambda resume, folder: folder if resume is None else None, replace=True
-)
-
 
 FULL_ERROR = os.environ.get("HYDRA_FULL_ERROR") == "1"
 """True if the user wants to see the traceback of a mistake too."""
