@@ -35,11 +35,12 @@ def refuse_too_much(cfg: DictConfig) -> None:
     for number in map(_whole, devices if OmegaConf.is_list(devices) else [devices]):
         if number is not None and number > MOST_DEVICES:
             raise ConfigError(f"trainer.devices is {number}; it may be {MOST_DEVICES} at most")
-    sizes = [_whole(size) or 0 for size in (cfg.data.get("image_size"), *(cfg.data.get("progressive_sizes") or []))]
-    batch, size = _whole(cfg.data.get("batch_size")) or 0, max(sizes)
+    sizes = [(_whole(cfg.data.get(key)) or 0, key) for key in ("image_size", "size")]
+    sizes += [(_whole(size) or 0, "progressive_sizes") for size in cfg.data.get("progressive_sizes") or []]
+    batch, (size, key) = _whole(cfg.data.get("batch_size")) or 0, max(sizes)
     if batch * size**2 > MOST_PIXELS_OF_BATCH:
         raise ConfigError(
-            f"data.batch_size is {batch} and data.image_size {size}: the images of one batch would have more than "
+            f"data.batch_size is {batch} and data.{key} {size}: the images of one batch would have more than "
             f"{MOST_PIXELS_OF_BATCH:,} pixels. Give a smaller batch"
         )
 

@@ -78,10 +78,10 @@ class ClassOptions:
             DataError: bare numbers without a numbering, numbers and names side by side, numbers that the numbering
                 does not have.
         """
-        counts = torch.bincount(faces.labels, minlength=len(faces.class_names)).tolist()
-        found = numbers_found(dict(zip(faces.class_names, counts, strict=True)), source)
+        counts = _counts(faces)
+        found = numbers_found(counts, source)
         if not found:
-            log.info("%s: classes: %s", source, _counted(dict(zip(faces.class_names, counts, strict=True))))
+            log.info("%s: classes: %s", source, _counted(counts))
             return faces
         meanings, left_out = meanings_of(found, self.numbering, own, source)
         named = {f"{number} {meanings[number]}": found[number] for number in sorted(found) if number in meanings}
@@ -173,14 +173,15 @@ def _relabelled(faces: Faces, new_labels: Tensor, names: tuple[str, ...], source
 
 
 def _log_left_out(faces: Faces, new_labels: Tensor, by: str, source: Path | str) -> None:
-    counts = torch.bincount(faces.labels, minlength=len(faces.class_names)).tolist()
-    left_out = [
-        f"{name} ({count:,})"
-        for name, count, new in zip(faces.class_names, counts, new_labels.tolist(), strict=True)
-        if new == LEFT_OUT and count
-    ]
+    pairs = zip(_counts(faces).items(), new_labels.tolist(), strict=True)
+    left_out = {name: count for (name, count), new in pairs if new == LEFT_OUT and count}
     if left_out:
-        log.warning("%s: %s leaves out the faces of %s", source, by, ", ".join(left_out))
+        log.warning("%s: %s leaves out the faces of %s", source, by, _counted(left_out))
+
+
+def _counts(faces: Faces) -> dict[str, int]:
+    counts = torch.bincount(faces.labels, minlength=len(faces.class_names)).tolist()
+    return dict(zip(faces.class_names, counts, strict=True))
 
 
 def _counted(counts: Mapping[str, int]) -> str:

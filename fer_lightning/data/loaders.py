@@ -20,10 +20,11 @@ from fer_lightning.data.batches import (
     training_loader,
 )
 from fer_lightning.data.faces import Faces
+from fer_lightning.data.readers.pixel_options import PixelOptions
 from fer_lightning.errors import DataError
 from fer_lightning.transforms.augment import Augmentation
 from fer_lightning.transforms.pixels import resized
-from fer_lightning.transforms.preprocessing import Fit, Preprocessing, scaled
+from fer_lightning.transforms.preprocessing import Preprocessing, scaled
 
 
 class FaceLoaders(L.LightningDataModule):
@@ -41,7 +42,7 @@ class FaceLoaders(L.LightningDataModule):
     size: int
     """Height and width that the faces are kept in."""
 
-    fit: Fit
+    pixel_options: PixelOptions
     image_size: int | Literal["auto"]
     progressive_sizes: Sequence[int]
     augmentation: Augmentation | None
@@ -52,7 +53,7 @@ class FaceLoaders(L.LightningDataModule):
     def preprocessing(self) -> Preprocessing:
         """Returns how faces, and any pictures, become what the network takes outside of training."""
         image_size = self.size if self.image_size == "auto" else self.image_size
-        return Preprocessing(image_size, self.mean, self.std, self.size, self.fit)
+        return Preprocessing(image_size, self.mean, self.std, self.size, self.pixel_options.fit)
 
     @property
     def class_names(self) -> tuple[str, ...]:

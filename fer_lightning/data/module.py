@@ -103,7 +103,7 @@ class FERDataModule(FaceLoaders):
         self.splits = SplitOptions(splits or {}, val_fraction, test_fraction, split_seed, folds, fold)
         self.class_options = ClassOptions(numbering, classes)
         self.image_choice = ImageChoice(labels_from, angles)
-        self.pixel_options, self.fit = PixelOptions(size, channels, fit, keep), fit
+        self.pixel_options = PixelOptions(size, channels, fit, keep)
         self.columns = given_columns(columns)
         self.drop_copies, self.on_bad_rows = drop_copies, on_bad_rows
         self.normalize = normalize
@@ -151,7 +151,7 @@ class FERDataModule(FaceLoaders):
             "std": self.std,
             "image_size": self.preprocessing.image_size,
             "size": self.size,
-            "fit": self.fit,
+            "fit": self.pixel_options.fit,
             "trained_on": self.trained_on,
             "chosen_on": self.chosen_on,
             "labelled": self.labelled,
@@ -161,7 +161,6 @@ class FERDataModule(FaceLoaders):
         self.mean, self.std, self.image_size = state_dict["mean"], state_dict["std"], state_dict["image_size"]
         channels: Channels = 1 if len(self.mean) == 1 else 3
         self.pixel_options = PixelOptions(state_dict["size"], channels, state_dict["fit"], self.pixel_options.keep)
-        self.fit = self.pixel_options.fit
         self.trained_on, self.chosen_on = state_dict["trained_on"], state_dict["chosen_on"]
 
     def source_faces(self) -> Faces:

@@ -16,13 +16,12 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fer_lightning.data.emotions import canonical, in_order, is_number
-from fer_lightning.data.identity import file_identity, mode_for_all, stamp
 from fer_lightning.data.readers.bounded import MOST_IMAGES, most_unpacked, too_large, too_many_files
 from fer_lightning.data.readers.delimited import whole_number
 from fer_lightning.data.readers.image_list import ImageList, ListedImage
 from fer_lightning.data.readers.pixel_text import short, shown, some
-from fer_lightning.data.readers.shards import parts_of_files, shards
-from fer_lightning.data.readers.table_columns import class_of, found_columns, parts_of
+from fer_lightning.data.readers.shards import parts_of_files, shard_list, shards
+from fer_lightning.data.readers.table_columns import class_of, found_columns
 from fer_lightning.data.readers.usual_columns import plain
 from fer_lightning.errors import DataError
 
@@ -71,20 +70,14 @@ def list_parquet(path: Path, given: Mapping[str, str]) -> ImageList:
             words.append(row.part or part)
         if len(images) > MOST_IMAGES:
             raise too_many_files(root)
-    part_names, places = (("all",), {"all": 0}) if {*words} <= {"all"} else parts_of(words, path)
     schemas = {table.class_names for table in tables.values()}
-    return ImageList(
-        root=root,
-        part_names=part_names,
-        images=tuple(image._replace(part=places[word]) for image, word in zip(images, words, strict=True)),
-        ignored=(),
-        digest=repr([(given, name, file_identity(file)) for name, file in zip(names, files, strict=True)]),
-        mode=mode_for_all([stamp(file.stat()) for file in files]),
-        form=f"parquet: {tables[names[0]].meaning}",
-        class_names=schemas.pop() if len(schemas) == 1 else (),
-        bad=bad,
-        content=_content(tables),
-    )
+    what = {
+        "form": f"parquet: {tables[names[0]].meaning}",
+        "class_names": schemas.pop() if len(schemas) == 1 else (),
+        "bad": bad,
+        "content": _content(tables),
+    }
+    return shard_list(path, files, given, images, words, what)
 
 
 class _Row(NamedTuple):

@@ -3,13 +3,17 @@
 import os
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from typing import Any
 
+from fer_lightning.data.identity import file_identity, mode_for_all, stamp
 from fer_lightning.data.readers.bounded import MOST_TABLES
 from fer_lightning.data.readers.entries import subfolders, visible_entries
 from fer_lightning.data.readers.image_folder import SPLIT_SPELLINGS
+from fer_lightning.data.readers.image_list import ImageList, ListedImage
+from fer_lightning.data.readers.table_columns import parts_of
 from fer_lightning.errors import DataError
 
 SAMPLED = 100
@@ -34,6 +38,40 @@ def shards(path: Path, suffix: str) -> list[Path]:
         raise DataError(f"{path}: holds {len(files):,} files *{suffix}. Give a smaller folder as data.path.")
     _refuse_gaps(files)
     return files
+
+
+def shard_list(
+    path: Path,
+    files: Sequence[Path],
+    given: Mapping[str, str],
+    images: Sequence[ListedImage],
+    words: Sequence[str],
+    what: Mapping[str, Any],
+) -> ImageList:
+    """Returns a list of images that lie in shards.
+
+    Args:
+        path: what data.path names.
+        files: the shards.
+        given: the columns that a person named.
+        images: whose parts are still to be found.
+        words: which part each is of.
+        what: the other fields of the list.
+
+    Raises:
+        DataError: far too many parts.
+    """
+    root = path if path.is_dir() else path.parent
+    part_names, places = (("all",), {"all": 0}) if {*words} <= {"all"} else parts_of(words, path)
+    return ImageList(
+        root=root,
+        part_names=part_names,
+        images=tuple(image._replace(part=places[word]) for image, word in zip(images, words, strict=True)),
+        ignored=(),
+        digest=repr([(given, file.relative_to(root).as_posix(), file_identity(file)) for file in files]),
+        mode=mode_for_all([stamp(file.stat()) for file in files]),
+        **what,
+    )
 
 
 def part_of(name: str) -> str:

@@ -11,13 +11,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fer_lightning.data.identity import file_identity, mode_for_all, stamp
 from fer_lightning.data.readers.archive import DAMAGE, is_visible
 from fer_lightning.data.readers.bounded import MAX_LINE, MOST_IMAGES, too_many_files
 from fer_lightning.data.readers.image_list import IMAGE_SUFFIXES, ImageList, ListedImage
 from fer_lightning.data.readers.pixel_text import short, shown, some
-from fer_lightning.data.readers.shards import parts_of_files, shards
-from fer_lightning.data.readers.table_columns import class_of, found_columns, parts_of
+from fer_lightning.data.readers.shards import parts_of_files, shard_list, shards
+from fer_lightning.data.readers.table_columns import class_of, found_columns
 from fer_lightning.errors import DataError
 
 SUFFIX = ".tar"
@@ -82,7 +81,6 @@ def list_webdataset(path: Path, given: Mapping[str, str]) -> ImageList:
             words.append(word or part)
         if len(images) > MOST_IMAGES:
             raise too_many_files(root)
-    part_names, places = (("all",), {"all": 0}) if {*words} <= {"all"} else parts_of(words, path)
 
     def content(image: str) -> bytes:
         file, start, size = where[image]
@@ -90,17 +88,8 @@ def list_webdataset(path: Path, given: Mapping[str, str]) -> ImageList:
             stream.seek(start)
             return stream.read(size)
 
-    return ImageList(
-        root=root,
-        part_names=part_names,
-        images=tuple(image._replace(part=places[word]) for image, word in zip(images, words, strict=True)),
-        ignored=(),
-        digest=repr([(given, name, file_identity(file)) for name, file in zip(names, files, strict=True)]),
-        mode=mode_for_all([stamp(file.stat()) for file in files]),
-        form="webdataset",
-        bad=bad,
-        content=content,
-    )
+    what = {"form": "webdataset", "bad": bad, "content": content}
+    return shard_list(path, files, given, images, words, what)
 
 
 def _samples(file: Path) -> dict[str, _Sample]:

@@ -72,6 +72,7 @@ def test_a_config_of_another_network_than_its_weights_is_refused(killed_early: b
         ),
         ("data.batch_size", 10**9, r"data\.batch_size is 1000000000; it must be at least 1 and at most 262144"),
         ("data.batch_size", 200_000, "would have more than 1,073,741,824 pixels"),
+        ("data.size", 2000, r"data\.batch_size is 4096 and data\.size 2000: .* more than 1,073,741,824 pixels"),
         ("data.image_size", 100_000, r"data\.image_size is 100000; it must be at least 1 and at most 2048, or 'auto'"),
         ("data.progressive_sizes", [48, 100_000], r"sizes\[1\] is 100000; it must be at least 1 and at most 2048"),
         ("data.progressive_sizes", [48] * 1100, "has 1,100 values"),
@@ -81,6 +82,8 @@ def test_a_config_of_another_network_than_its_weights_is_refused(killed_early: b
     ],
 )
 def test_a_run_of_too_much_is_neither_tested_nor_resumed(key: str, value: object, why: str, foreign: Path) -> None:
+    if key == "data.size":
+        with_config(foreign, data__batch_size=4096)
     if value == 200_000:
         with_config(foreign, data__image_size=100)
     with_config(foreign, **{key: value})
