@@ -16,6 +16,7 @@ LAYERS = (
     ("sweep",),
     ("config",),
     ("callbacks",),
+    ("use",),
     ("report",),
     ("training",),
     ("nets", "data"),

@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fer_lightning.data.digests import digests
-from fer_lightning.data.face_pixels import Box, face_in, jpeg_face, opened_image
+from fer_lightning.data.face_pixels import face_in, jpeg_face
 from fer_lightning.errors import DataError
-from fer_lightning.transforms.preprocessing import PixelFormat
+from fer_lightning.transforms.face_crop import Box
+from fer_lightning.transforms.image_file import opened_image
+from fer_lightning.transforms.pixel_format import PixelFormat
 
 LARGEST_TASK = 16
 """Images that a thread decodes at a time."""

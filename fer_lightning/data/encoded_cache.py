@@ -41,7 +41,7 @@ from fer_lightning.data.encoded import COLUMNS, EncodedImages, EncodedWriter, Pi
 from fer_lightning.data.faces import Reading
 from fer_lightning.errors import DataError
 from fer_lightning.files import written_whole
-from fer_lightning.transforms.preprocessing import PixelFormat
+from fer_lightning.transforms.pixel_format import PixelFormat
 
 log = logging.getLogger(__name__)
 

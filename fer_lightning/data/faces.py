@@ -6,8 +6,8 @@ from torch import Tensor
 
 from fer_lightning.data.emotions import EMOTIONS as EMOTIONS
 from fer_lightning.data.emotions import FERPLUS_EMOTIONS as FERPLUS_EMOTIONS
+from fer_lightning.transforms.pixel_format import SIDE as SIDE
 from fer_lightning.transforms.pixels import ImageStore, chosen_images
-from fer_lightning.transforms.preprocessing import SIDE as SIDE
 
 SPLITS = ("train", "val", "test")
 

@@ -21,16 +21,9 @@ from fer_lightning.data.split_faces import faces_to_test, split_faces
 from fer_lightning.data.splits import SplitOptions
 from fer_lightning.signature import Fraction, checked
 from fer_lightning.transforms.augment import Augmentation
+from fer_lightning.transforms.pixel_format import SIDE, Channels, Fit, Side
 from fer_lightning.transforms.pixels import mean_and_std
-from fer_lightning.transforms.preprocessing import (
-    SIDE,
-    Channels,
-    Deviation,
-    Fit,
-    Mean,
-    Side,
-    per_channel,
-)
+from fer_lightning.transforms.preprocessing import Deviation, Mean, per_channel
 
 
 class FERDataModule(FaceLoaders):

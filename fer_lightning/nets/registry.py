@@ -20,7 +20,7 @@ from torch.nn.parameter import is_lazy
 from fer_lightning import nets
 from fer_lightning.nets.trusted import VARIABLE, trusted_modules
 from fer_lightning.signature import argument_error
-from fer_lightning.transforms.preprocessing import LARGEST
+from fer_lightning.transforms.pixel_format import LARGEST
 
 NetworkMaker = Callable[..., nn.Module]
 Maker = TypeVar("Maker", bound=NetworkMaker)

@@ -10,7 +10,7 @@ from torchvision.models import MNASNet, get_model, get_model_weights, list_model
 
 from fer_lightning.nets.first_layer import set_in_channels
 from fer_lightning.nets.registry import register
-from fer_lightning.transforms.preprocessing import SIDE
+from fer_lightning.transforms.pixel_format import SIDE
 
 
 @register("torchvision")

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from fer_lightning.files import is_plain, plain_values
 from fer_lightning.nets.registry import is_built_in
-from fer_lightning.transforms.preprocessing import Channels, Fit, Preprocessing, Side
+from fer_lightning.transforms.pixel_format import Channels, Fit, Side
+from fer_lightning.transforms.preprocessing import Preprocessing
 
 FORMAT_VERSION = 2
 """Version of checkpoints and model.safetensors, raised when what they hold changes; 1 was that of version 0.1."""

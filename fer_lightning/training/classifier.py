@@ -19,11 +19,13 @@ from fer_lightning.data.batches import seeds_of_step
 from fer_lightning.nets.registry import create_network
 from fer_lightning.nets.weights import head_of
 from fer_lightning.signature import Positive, checked
+from fer_lightning.training.calibration import Calibration
 from fer_lightning.training.checkpoint_content import FORMAT_VERSION
 from fer_lightning.training.losses import CrossEntropy, EpochLoss, warn_of_weightless
 from fer_lightning.training.schedules import Schedule, catch_up, parameter_groups, steps_of_run
 from fer_lightning.training.stage_metrics import metric_states, restore_metric_states, stage_metrics
-from fer_lightning.transforms.preprocessing import Channels, Preprocessing
+from fer_lightning.transforms.pixel_format import Channels
+from fer_lightning.transforms.preprocessing import Preprocessing
 from fer_lightning.transforms.views import Tta, views
 
 log = logging.getLogger(__name__)
@@ -58,6 +60,9 @@ class EmotionClassifier(L.LightningModule):
     preprocessing: Preprocessing
     """How any picture becomes what the network takes: set by `load_model`."""
 
+    calibration = Calibration()
+    class_weights: Tensor
+
     @checked
     def __init__(
         self,
@@ -82,14 +87,12 @@ class EmotionClassifier(L.LightningModule):
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.net = net.to(memory_format=self.memory_format)
         self.image_size = getattr(net, "image_size", None)
-        self.class_weights: Tensor
         self.register_buffer("class_weights", torch.ones(len(class_names)))
         self.loss, self.optimizer, self.schedule = loss or CrossEntropy(), optimizer, schedule
         self.decay_norms_and_biases = decay_norms_and_biases
         self._lr_scales = {**(lr_scales or {}), "head": head_lr_scale}
-        for part in lr_scales or {}:
-            if part not in dict(net.named_modules()):
-                raise ValueError(f"{part}_lr_scale is given, but {type(net).__name__} has no part {part}")
+        if missing := (lr_scales or {}).keys() - dict(net.named_modules()):
+            raise ValueError(f"{min(missing)}_lr_scale is given, but {type(net).__name__} has no part {min(missing)}")
         c = len(self.class_names)
         self.train_metrics, self.val_metrics, self.test_metrics = stage_metrics(c)
         self.train_loss, self.val_loss, self.test_loss = (EpochLoss() for _ in range(3))
@@ -169,8 +172,7 @@ class EmotionClassifier(L.LightningModule):
 
     def on_train_start(self) -> None:
         if self._steps_behind:
-            optimizer, scheduler = self.trainer.optimizers[0], self.trainer.lr_scheduler_configs[0].scheduler
-            catch_up(optimizer, scheduler, self._steps_behind)
+            catch_up(self.trainer.optimizers[0], self.trainer.lr_scheduler_configs[0].scheduler, self._steps_behind)
             self._steps_behind = 0
 
     def on_train_end(self) -> None:
@@ -204,8 +206,7 @@ class EmotionClassifier(L.LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         if self.optimizer is None:
             raise ValueError("this model was made without an optimizer: it predicts, but does not train")
-        groups = parameter_groups(self.net, self.head, self.lr_scales, self.decay_norms_and_biases)
-        optimizer = self.optimizer(groups)
+        optimizer = self.optimizer(parameter_groups(self.net, self.head, self.lr_scales, self.decay_norms_and_biases))
         for group in optimizer.param_groups:
             group["lr"] *= group["lr_scale"]
         if self.schedule is None:
@@ -231,9 +232,8 @@ class EmotionClassifier(L.LightningModule):
 
     def _steps_of_schedule(self) -> int:
         """Returns the steps of the whole run, for a schedule that must know them; 0 for others."""
-        if self.schedule is None or self.schedule.steps_as is None:
-            return 0
-        return steps_of_run(self.trainer, len(self._datamodule().train_dataloader()))
+        knows = self.schedule is not None and self.schedule.steps_as is not None
+        return steps_of_run(self.trainer, len(self._datamodule().train_dataloader())) if knows else 0
 
     def _metrics_of_train(self) -> dict[str, Metric]:
         return {"loss": self.train_loss, **dict(self.train_metrics.items(keep_base=True))}

@@ -2,75 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image, ImageOps
 from pydantic import Field
 from torch import Tensor
 
 from fer_lightning.signature import refuse_out_of_range
+from fer_lightning.transforms.pixel_format import SIDE, Channels, Fit, Picture, PixelFormat, Side
 from fer_lightning.transforms.pixels import resized
 
-SIDE = 48
-"""Height and width of a FER2013 face, in pixels."""
-
-LARGEST = 2048
-"""Height and width that a network's images may have at most."""
-
-Side = Annotated[int, Field(ge=1, le=LARGEST)]
 Mean = Annotated[float, Field(allow_inf_nan=False)]
 Deviation = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Channels = Literal[1, 3]
-Fit = Literal["crop", "pad", "stretch"]
-
-Picture = Image.Image | NDArray[np.uint8]
-"""A picture of any size and mode; as an array (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA."""
-
-MAY_TURN = {"exif", "xmp", "Raw profile type exif", "XML:com.adobe.xmp"}
-"""Keys of a picture's info that may say which way up it is, but for TIFF."""
-
-
-@dataclass(frozen=True)
-class PixelFormat:
-    """The pixels that faces are kept as: how any picture becomes uint8 (C, size, size).
-
-    Args:
-        size: height and width, in pixels.
-        channels: 1 is grey by ITU-R 601, 3 is RGB.
-        fit: of a picture that is not square, keep the middle ("crop"), all of it between black bars ("pad"), or all of
-            it in other proportions ("stretch").
-
-    Raises:
-        ValueError: an argument outside its range.
-    """
-
-    size: Side = SIDE
-    channels: Channels = 1
-    fit: Fit = "crop"
-
-    def __post_init__(self) -> None:
-        refuse_out_of_range(PixelFormat, vars(self))
-
-    def __call__(self, picture: Picture) -> NDArray[np.uint8]:
-        """Returns a picture as uint8 (C, size, size), upright as its EXIF says; transparency is dropped.
-
-        Raises:
-            TypeError, ValueError: no picture, or one of more than 16 bits per channel.
-        """
-        upright = _upright(picture).convert("L" if self.channels == 1 else "RGB")
-        if upright.size != (self.size, self.size):
-            upright = self._resized(upright)
-        pixels = np.asarray(upright)
-        return pixels[None] if self.channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
-
-    def _resized(self, picture: Image.Image) -> Image.Image:
-        shape, how = (self.size, self.size), Image.Resampling.BILINEAR
-        if self.fit == "stretch" or picture.width == picture.height:
-            return picture.resize(shape, how)
-        return ImageOps.fit(picture, shape, how) if self.fit == "crop" else ImageOps.pad(picture, shape, how)
 
 
 @dataclass(frozen=True)
@@ -156,19 +100,3 @@ def per_channel(name: str, values: float | Sequence[float], channels: int) -> tu
 
 def _column(values: Sequence[float]) -> Tensor:
     return torch.tensor(values, dtype=torch.float64).view(-1, 1, 1)
-
-
-def _upright(picture: Picture) -> Image.Image:
-    if not isinstance(picture, Image.Image):
-        if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8:
-            found = f"an array of {picture.dtype}" if isinstance(picture, np.ndarray) else type(picture).__name__
-            raise TypeError(f"a picture is {found}; it must be a PIL image, or a uint8 array (H, W), (H, W, 3 or 4)")
-        picture = Image.fromarray(picture)
-    picture.load()  # what turns a PNG can stand behind its pixels
-    if picture.format == "TIFF" or MAY_TURN & picture.info.keys():
-        picture = ImageOps.exif_transpose(picture)
-    if picture.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(picture) / 257).round().astype(np.uint8))
-    if picture.mode.startswith(("I", "F")):
-        raise ValueError(f"mode {picture.mode}: more than 16 bits per channel")
-    return picture

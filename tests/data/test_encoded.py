@@ -27,8 +27,8 @@ from fer_lightning.data.readers.source import read_faces
 from fer_lightning.errors import DataError
 from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.transforms.augment import Augmentation
+from fer_lightning.transforms.pixel_format import Channels, Fit, PixelFormat
 from fer_lightning.transforms.pixels import mean_and_std
-from fer_lightning.transforms.preprocessing import Channels, Fit, PixelFormat
 from tests.conftest import trainer
 from tests.data.faces_files import CSV, all_images, written_pictures
 from tests.data.test_cache import AT_ONCE

@@ -11,7 +11,8 @@ from PIL import Image
 from fer_lightning.data import FERDataModule
 from fer_lightning.data.readers.pixel_options import PixelOptions
 from fer_lightning.data.readers.source import read_faces
-from fer_lightning.transforms.preprocessing import Channels, Fit, PixelFormat, Preprocessing
+from fer_lightning.transforms.pixel_format import Channels, Fit, PixelFormat
+from fer_lightning.transforms.preprocessing import Preprocessing
 from tests.data.faces_files import all_images, written_pictures
 
 MEAN, STD = (0.5,), (0.25,)

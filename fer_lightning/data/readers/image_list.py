@@ -16,10 +16,12 @@ from PIL import Image
 
 from fer_lightning.data.emotions import in_order
 from fer_lightning.data.encoded import EncodedWriter
-from fer_lightning.data.face_pixels import BOX_MARGIN, IMAGE_FORMATS, Box, face_in, opened_image
+from fer_lightning.data.face_pixels import face_in
 from fer_lightning.data.faces import SHOWN, SIDE, Faces, Reading
 from fer_lightning.data.readers.pixel_text import short, some
-from fer_lightning.transforms.preprocessing import PixelFormat
+from fer_lightning.transforms.face_crop import BOX_MARGIN, Box
+from fer_lightning.transforms.image_file import IMAGE_FORMATS, opened_image
+from fer_lightning.transforms.pixel_format import PixelFormat
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fer_lightning.signature import refuse_out_of_range
-from fer_lightning.transforms.preprocessing import Channels, Fit, PixelFormat, Side
+from fer_lightning.transforms.pixel_format import Channels, Fit, PixelFormat, Side
 
 log = logging.getLogger(__name__)
 

@@ -34,7 +34,7 @@ from fer_lightning.data.readers.recognition import recognised
 from fer_lightning.data.readers.table_columns import given_columns
 from fer_lightning.errors import DataError
 from fer_lightning.signature import checked
-from fer_lightning.transforms.preprocessing import PixelFormat
+from fer_lightning.transforms.pixel_format import PixelFormat
 
 log = logging.getLogger(__name__)
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from fer_lightning.data.face_pixels import MOST_PIXELS
 from fer_lightning.data.readers import archive, bounded
 from fer_lightning.data.readers.source import read_faces
 from fer_lightning.errors import LONGEST_MESSAGE, DataError
+from fer_lightning.transforms.image_file import MOST_PIXELS
 from tests.data.faces_files import CSV, IMAGES, assert_are_the_faces, write_image
 
 NAMES = ["../other.csv", "data/../../other.csv", "{}/other.csv", "..\\other.csv", "C:\\other.csv"]

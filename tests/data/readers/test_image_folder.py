@@ -14,7 +14,7 @@ from fer_lightning.data.readers.image_list import read_images
 from fer_lightning.data.readers.pixel_options import PixelOptions
 from fer_lightning.data.readers.source import read_faces
 from fer_lightning.errors import DataError
-from fer_lightning.transforms.preprocessing import PixelFormat
+from fer_lightning.transforms.pixel_format import PixelFormat
 from tests.data.faces_files import all_images, random_images, write_image
 
 IMAGES = random_images(8)

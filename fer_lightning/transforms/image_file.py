@@ -1,0 +1,21 @@
+"""Opens image files: the formats that are taken, and how large an image may be. Imports no torch."""
+
+import io
+
+from PIL import Image
+
+IMAGE_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF")
+
+MOST_PIXELS = 30_000_000
+"""Pixels of one image at most, checked before it is decoded: a few kilobytes can unpack to gigabytes."""
+
+
+def opened_image(content: bytes) -> Image.Image:
+    """Returns an image file's picture, which is not decoded yet."""
+    return Image.open(io.BytesIO(content), formats=IMAGE_FORMATS)
+
+
+def refuse_too_large(picture: Image.Image) -> None:
+    """Raises ValueError for a picture, not decoded yet, of more pixels than are taken."""
+    if picture.width * picture.height > MOST_PIXELS:
+        raise ValueError(f"{picture.width}x{picture.height}: more than {MOST_PIXELS:,} pixels")
