@@ -1,7 +1,6 @@
 """From a config to the objects that it describes."""
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,7 @@ from fer_lightning.nets.torchvision import colour_size, input_size_error
 from fer_lightning.nets.weights import InitialWeights, load_initial_weights
 from fer_lightning.training.checkpoint_content import checkpoint_content
 from fer_lightning.training.classifier import EmotionClassifier
+from fer_lightning.training.hardware import computes_bfloat16
 from fer_lightning.training.models import load_model
 
 log = logging.getLogger(__name__)
@@ -224,11 +224,9 @@ def _trainer(cfg: DictConfig, own: list[L.Callback], callbacks: list[str], logge
 
 def _fast_precision(accelerator: str) -> str:
     """Returns bf16-mixed where the hardware computes it: elsewhere it is emulated, and slower than float32."""
+    device = "cpu"
     if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
-    if accelerator == "mps" or (accelerator == "auto" and torch.backends.mps.is_available()):
-        return "32-true"
-    capabilities_of = getattr(torch.cpu, "get_capabilities", dict)  # not in every torch that pyproject.toml allows
-    capabilities: Mapping[str, Any] = capabilities_of()
-    computes_bf16 = any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
-    return "bf16-mixed" if computes_bf16 else "32-true"
+        device = "cuda"
+    elif accelerator == "mps" or (accelerator == "auto" and torch.backends.mps.is_available()):
+        device = "mps"
+    return "bf16-mixed" if computes_bfloat16(device) else "32-true"

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.optim import SGD
 
 from fer_lightning.signature import Fraction, NonNegative, checked
+from fer_lightning.training.hardware import computes_bfloat16
 
 Group = dict[str, Any]
 
@@ -88,11 +89,11 @@ class Muon(SGD):
 def orthogonal(matrix: Tensor, steps: int = 5) -> Tensor:
     """Returns a matrix (R, C) with its singular values moved near √max(1, R/C), and its singular vectors kept.
 
-    By a Newton-Schulz iteration in bfloat16, with the coefficients of Jordan et al., which end between 0.7 and 1.2
-    soon rather than at 1 late.
+    By a Newton-Schulz iteration with the coefficients of Jordan et al., which end between 0.7 and 1.2 soon rather than
+    at 1 late; in bfloat16, or in float32 where bfloat16 is only emulated, which took 17 times as long.
     """
     rows, columns = matrix.shape
-    x = matrix.bfloat16()
+    x = matrix.bfloat16() if computes_bfloat16(matrix.device.type) else matrix.float()
     x = x.T if rows > columns else x
     x = x / (x.norm() + 1e-7)
     for _ in range(steps):

@@ -7,6 +7,7 @@ from torchvision.models import resnet18
 
 from fer_lightning.nets.deep_emotion import DeepEmotion
 from fer_lightning.nets.resnet18 import ResNet18
+from fer_lightning.nets.small_resnet import SmallResNet
 from fer_lightning.nets.torchvision import colour_size, input_size_error, torchvision_net
 
 ARCHITECTURES = (
@@ -36,6 +37,18 @@ def test_deep_emotion_has_the_parameters_of_the_reference() -> None:
     assert parameters(net) == 66_877
     assert parameters(net.transformer) == 23_120
     assert parameters(DeepEmotion(num_classes=8)) == 66_877 + 51
+
+
+def test_small_resnet_has_the_parameters_that_it_names() -> None:
+    kernels = 9 * (8 + 8 * 32 + 32 * 48 + 48 * 48 + 48 * 72 + 72 * 72)
+    norms = 2 * (8 + 32 + 2 * 48 + 2 * 72)
+    assert parameters(SmallResNet()) == kernels + norms + 72 * 7 + 7 == 115_767
+    assert SmallResNet(in_channels=3)(torch.rand(2, 3, 40, 40)).shape == (2, 7)
+
+
+def test_small_resnet_refuses_widths_without_depths() -> None:
+    with pytest.raises(ValueError, match=r"widths \[8, 16\] and depths \[1\] must be as many"):
+        SmallResNet(widths=(8, 16), depths=(1,))
 
 
 def test_the_transformer_starts_as_the_identity_and_learns() -> None:
