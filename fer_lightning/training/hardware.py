@@ -1,11 +1,8 @@
 """What the hardware computes itself, and does not emulate."""
 
-from functools import cache
-
 import torch
 
 
-@cache
 def computes_bfloat16(device: str) -> bool:
     """Checks whether a kind of device, as torch names it, multiplies in bfloat16 itself: if not, float32 is faster."""
     if device == "cuda":
