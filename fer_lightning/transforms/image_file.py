@@ -1,7 +1,6 @@
 """Opens image files: the formats that are taken, and how large an image may be. Imports no torch."""
 
 import io
-from collections.abc import Sequence
 
 from PIL import Image
 
@@ -15,7 +14,7 @@ LARGEST_FILE = 1 << 28
 """Bytes of an image file at most: 30 million pixels have fewer, in any format."""
 
 
-def opened_image(content: bytes, formats: Sequence[str] = IMAGE_FORMATS) -> Image.Image:
+def opened_image(content: bytes, formats: tuple[str, ...] = IMAGE_FORMATS) -> Image.Image:
     """Returns an image file's picture, which is not decoded yet."""
     return Image.open(io.BytesIO(content), formats=formats)
 

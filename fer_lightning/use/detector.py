@@ -153,7 +153,7 @@ def _apart(rows: NDArray[np.float64]) -> list[int]:
 
 def _detection(row: Sequence[float]) -> Detection:
     points = tuple(zip(row[4:14:2], row[5:14:2], strict=True))
-    return Detection(*row[:4], score=row[14], landmarks=points)
+    return Detection(row[0], row[1], row[2], row[3], score=row[14], landmarks=points)
 
 
 def _overlaps(face: Detection, size: tuple[int, ...]) -> bool:

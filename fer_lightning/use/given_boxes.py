@@ -3,7 +3,7 @@
 import csv
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fer_lightning.errors import DataError
@@ -69,7 +69,7 @@ class GivenBoxes:
         """Returns the sources in the table of which no frame has come: perhaps their paths are misspelt."""
         return sorted({os.path.relpath(source) for source, _ in self._boxes if source not in self._asked})
 
-    def _refuse_header(self, names: list[str] | tuple[str, ...]) -> None:
+    def _refuse_header(self, names: Sequence[str]) -> None:
         if missing := [name for name in ("source", *NUMBERS) if name not in names]:
             raise DataError(
                 f"{self.table}: the first line is {', '.join(names) or 'empty'}; "

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from fer_lightning.transforms.image_file import (
     IMAGE_FORMATS,
@@ -23,6 +23,9 @@ ANIMATED = {"GIF", "WEBP", "PNG", "AVIF"}
 
 HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 AVIF_BRANDS = {b"avif", b"avis"}
+
+START = 16
+"""Bytes that tell which form of image a file has."""
 
 NO_DURATION_S = 0.1
 """How long a frame of an animation is shown that says 0: browsers do so."""
@@ -52,6 +55,12 @@ def opened(content: bytes) -> Image.Image:
 def looks_like_heic(start: bytes) -> bool:
     """Tells from its first 12 bytes whether a file is a HEIC or AVIF image, which begin as videos do."""
     return start[4:8] == b"ftyp" and start[8:12] in HEIC_BRANDS | AVIF_BRANDS
+
+
+def begins_as_image(start: bytes) -> bool:
+    """Tells from its first bytes whether a file is or was an image of a form that is read, however damaged."""
+    accepting = (Image.OPEN[form][1] for form in IMAGE_FORMATS)
+    return looks_like_heic(start) or any(accepts is not None and accepts(start) for accepts in accepting)
 
 
 def frame_count(picture: Image.Image) -> int:
@@ -109,6 +118,8 @@ def _formats(content: bytes) -> tuple[str, ...]:
 def _why(error: Exception, content: bytes) -> str:
     if not content:
         return "it is empty"
-    if isinstance(error, Image.UnidentifiedImageError):
+    if isinstance(error, UnidentifiedImageError) and begins_as_image(content[:START]):
+        return "the image cannot be read: it is damaged at its beginning"
+    if isinstance(error, UnidentifiedImageError):
         return f"neither an image nor a video; expected {EXPECTED}"
     return f"the image cannot be read: {reason_of(error)}"

@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from fer_lightning.transforms.image_file import IMAGE_FORMATS, IMAGE_SUFFIXES, LARGEST_FILE
 from fer_lightning.use.faces import Frame, Unreadable
-from fer_lightning.use.images import EXPECTED, file_content, frame_count, image_frames, looks_like_heic
+from fer_lightning.use.images import EXPECTED, begins_as_image, file_content, frame_count, image_frames, looks_like_heic
 from fer_lightning.use.paths import FoundPath, found_paths, printable, reason_of
 
 Kind = Literal["image", "animation", "video", "webcam", "stdin", "unreadable"]
@@ -30,7 +30,7 @@ STARTS_OF_VIDEOS = (b"\x1a\x45\xdf\xa3", b"\0\0\1\xba", b"\0\0\1\xb3", b"FLV\1")
 
 SOUND_BRANDS = (b"M4A ", b"M4B ", b"M4P ")
 
-START = 512
+BEGINNING = 512
 """Bytes that tell a video from other files."""
 
 
@@ -120,7 +120,7 @@ def _source(found: FoundPath) -> Source | None:
         return Source(path, "unreadable", reason=found.reason)
     try:
         with open(path, "rb") as stream:
-            count, start = _image_frame_count(stream), stream.read(START)
+            count, start = _image_frame_count(stream), stream.read(BEGINNING)
     except OSError as error:
         return Source(path, "unreadable", reason=reason_of(error))
     if count is not None:
@@ -146,7 +146,7 @@ _NEITHER = f"neither an image nor a video; expected {EXPECTED}"
 
 def _image_frame_count(stream: IO[bytes]) -> int | None:
     """Returns how many frames an image has, and None for what is no image; leaves the stream at its beginning."""
-    start = stream.read(START)
+    start = stream.read(BEGINNING)
     stream.seek(0)
     if looks_like_heic(start):
         return 1
@@ -154,7 +154,7 @@ def _image_frame_count(stream: IO[bytes]) -> int | None:
         with Image.open(stream, formats=IMAGE_FORMATS) as picture:
             return frame_count(picture)
     except UnidentifiedImageError:
-        return None
+        return 1 if begins_as_image(start) else None
     except Exception:  # too large, or damaged: reading it says so
         return 1
     finally:

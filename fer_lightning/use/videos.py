@@ -12,7 +12,7 @@ import av
 import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
-from av.sidedata.sidedata import Type
+from av.sidedata.sidedata import SideData
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
@@ -75,7 +75,7 @@ def _opened(stream: IO[bytes]) -> Iterator[tuple[InputContainer, VideoStream]]:
         ValueError: FFmpeg knows no such form, or there are no moving pictures in it.
     """
     try:
-        container = av.open(stream, options={"format_whitelist": DEMUXERS}, metadata_errors="replace")
+        container = av.open(stream, "r", options={"format_whitelist": DEMUXERS}, metadata_errors="replace")
     except av.FFmpegError as error:
         raise ValueError(reason_of(error)) from error
     with container:
@@ -110,7 +110,7 @@ def _timed(container: InputContainer, video: VideoStream) -> Iterator[tuple[Vide
         except av.FFmpegError:
             errors, has_failed, frames = errors + 1, True, []
         for frame in frames:
-            start = start if start is not None else frame.pts
+            start = start if start is not None else frame.pts or 0
             while frame.pts is not None and waiting and waiting[0] <= frame.pts:
                 if (passed := heapq.heappop(waiting)) == frame.pts:
                     continue
@@ -136,7 +136,7 @@ def _duration_s(video: VideoStream) -> float | None:
     return int(said[1]) * 3600 + int(said[2]) * 60 + float(said[3]) if said else None
 
 
-def _packets(container: InputContainer, video: VideoStream) -> Iterator[Packet | None]:
+def _packets(container: InputContainer, video: VideoStream) -> "Iterator[Packet[VideoStream] | None]":
     """Yields the packets of the video, then an empty one or None, with which a decoder gives what it still has.
 
     Raises:
@@ -154,9 +154,9 @@ def _upright(frame: VideoFrame, reformatter: VideoReformatter) -> NDArray[np.uin
 
     A display matrix (a b u, c d v, x y w) maps x to a·x + c·y and y to b·x + d·y.
     """
-    pixels: NDArray[np.uint8] = reformatter.reformat(frame, format="rgb24").to_ndarray()
-    matrix = frame.side_data.get(Type.DISPLAYMATRIX)
-    if matrix is None:
+    pixels = np.asarray(reformatter.reformat(frame, format="rgb24").to_ndarray(), np.uint8)
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if not isinstance(matrix, SideData):
         return pixels
     a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5]
     if abs(b) > abs(a):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, NamedTuple, TypeVar
 
 import av
+import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
@@ -52,7 +53,7 @@ def webcam_frames(source: str, device: str) -> Iterator[Frame | Unreadable]:
             raise ValueError(f"cameras are not known on {sys.platform}")
         for number, (taken, frame) in newest(_camera_frames(FORMS[sys.platform], device)):
             start = taken if start is None else start
-            pixels = reformatter.reformat(frame, format="rgb24").to_ndarray()
+            pixels = np.asarray(reformatter.reformat(frame, format="rgb24").to_ndarray(), np.uint8)
             yield Frame(source, number, taken - start, pixels)
     except (av.FFmpegError, OSError, ValueError) as error:
         why = f"the camera cannot be read ({reason_of(error)}): is one connected, and used by nothing else?"

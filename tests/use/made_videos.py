@@ -24,19 +24,21 @@ def write_video(
     **options: str,
 ) -> None:
     """Writes RGB frames, uint8 (H, W, 3), at times in seconds, by default 25 a second; the ending names the form."""
+    time_base = Fraction(1, 25) if times is None else TIME_BASE  # which not all codecs take
     times = [number / 25 for number in range(len(frames))] if times is None else times
     with av.open(str(file), "w") as container:
         video = container.add_stream(codec, rate=25, options=options)
         assert isinstance(video, av.VideoStream)
         video.height, video.width = frames[0].shape[:2]
         video.pix_fmt = "yuv420p"
-        video.codec_context.time_base = TIME_BASE
+        video.codec_context.time_base = time_base
+        video.bit_rate = 2_000_000
         if tone:
             sound = container.add_stream("aac", rate=44100)
             assert isinstance(sound, av.AudioStream)
         for pixels, time in zip(frames, times, strict=True):
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-            frame.pts, frame.time_base = round(time / TIME_BASE), TIME_BASE
+            frame.pts, frame.time_base = round(time / time_base), time_base
             container.mux(video.encode(frame))
         container.mux(video.encode())
         if tone:
