@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
@@ -57,7 +57,7 @@ class Source:
         """Returns the path as frames have it, which every table can hold, even where the path is not UTF-8."""
         return printable(self.path)
 
-    def frames(self) -> Iterator[Frame | Unreadable]:
+    def frames(self) -> Generator[Frame | Unreadable, None, None]:
         """Yields its frames, or why there are none; closing the iterator closes the file or the camera."""
         try:
             if self.kind in ("image", "animation"):

@@ -158,7 +158,7 @@ def _upright(frame: VideoFrame, reformatter: VideoReformatter) -> NDArray[np.uin
     matrix = frame.side_data.get("DISPLAYMATRIX")
     if not isinstance(matrix, SideData):
         return pixels
-    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5]
+    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5]
     if abs(b) > abs(a):
         pixels, a, d = pixels.transpose(1, 0, 2), c, b
     return np.ascontiguousarray(pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])

@@ -79,7 +79,7 @@ def test_a_heic_is_read_upright() -> None:
     exif[0x0112] = 6
     half = Image.new("RGB", (64, 32), (200, 30, 60))
     half.paste((0, 0, 0), (32, 0, 64, 32))
-    frame = next(image_frames("a", content(half, "HEIF", quality=90, exif=exif)))
+    frame = next(image_frames("a", content(half, "HEIF", quality=90, exif=exif.tobytes())))
     assert isinstance(frame, Frame)
     assert frame.pixels.shape == (64, 32, 3)
     assert np.abs(frame.pixels[5, 5].astype(int) - (200, 30, 60)).max() < 12

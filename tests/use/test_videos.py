@@ -79,7 +79,7 @@ def test_videos_of_every_form_have_all_their_frames(
 ) -> None:
     file = tmp_path / f"clip.{ending}"
     times = None if codec == "mpeg2video" else TIMES
-    write_video(file, [numbered(number) for number in range(FRAMES)], times, codec, **options)
+    write_video(file, [numbered(number) for number in range(FRAMES)], times, codec, options=options)
     found, damaged = read(file)
     assert damaged == []
     assert [round(number_in(frame)) for frame in found] == list(range(FRAMES))
@@ -104,7 +104,7 @@ def test_a_turned_video_is_upright(degrees: int | str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("ending", ["mp4", "mkv"])
 def test_a_damaged_packet_is_a_row_and_the_others_go_on(ending: str, damaged_packet: int, tmp_path: Path) -> None:
     file = tmp_path / f"clip.{ending}"
-    write_video(file, [numbered(number) for number in range(FRAMES)], TIMES, bf="0", g="5")
+    write_video(file, [numbered(number) for number in range(FRAMES)], TIMES, options={"bf": "0", "g": "5"})
     damage(file, damaged_packet)
     found, damaged = read(file)
     assert len(found) + len(damaged) == FRAMES
