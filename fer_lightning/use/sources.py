@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
+import warnings
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,7 +152,7 @@ def _image_frame_count(stream: IO[bytes]) -> int | None:
     if looks_like_heic(start):
         return 1
     try:
-        with Image.open(stream, formats=IMAGE_FORMATS) as picture:
+        with warnings.catch_warnings(action="ignore"), Image.open(stream, formats=IMAGE_FORMATS) as picture:
             return frame_count(picture)
     except UnidentifiedImageError:
         return 1 if begins_as_image(start) else None
