@@ -6,6 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+UNSURE = "unsure"
+"""The label of a face whose most probable class is not probable enough."""
+
 
 @dataclass(frozen=True, eq=False)
 class Frame:
@@ -44,6 +47,7 @@ class Detection:
     height: float
     score: float = 1.0
     landmarks: tuple[tuple[float, float], ...] = ()  # right eye, left eye, nose, right and left corner of the mouth
+    whole: bool = False  # the picture as it is is the face: nothing is cut out of it
 
     @property
     def box(self) -> tuple[float, float, float, float]:
