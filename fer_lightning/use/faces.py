@@ -39,7 +39,10 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class Detection:
-    """A face's place in a frame: its box in pixels, and how sure the detector is of it, from 0 to 1."""
+    """A face's place in a frame: its box in pixels, and how sure the detector is of it, from 0 to 1.
+
+    Boxes are as the detector gave them, which may be beyond the edge of the picture in part.
+    """
 
     x: float
     y: float
