@@ -1,6 +1,6 @@
 """The middle of the line: frames in, and for each what its faces show. Imports no torch."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +10,7 @@ from PIL import Image
 from fer_lightning.transforms.face_crop import face_square
 from fer_lightning.transforms.pixel_format import PixelFormat
 from fer_lightning.use.card import Card
+from fer_lightning.use.detector import Detector
 from fer_lightning.use.faces import UNSURE, Answer, Detection, Face, Frame, Unreadable
 from fer_lightning.use.network import Network
 
@@ -18,8 +19,6 @@ NO_FACE = "no face"
 
 MOST_BYTES = 200_000_000
 """Pixels of frames that wait for a batch to fill: some two hundred of 640×480, eight of a large photograph."""
-
-Detector = Callable[[Frame], list[Detection]]
 
 
 @dataclass(eq=False)
