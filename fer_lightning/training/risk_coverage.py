@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+HALF = 0.5
+"""The probability of being right above which an answer is worth more than none."""
+
 BEYOND_CHANCE = 1.96
 """Standard deviations of a count: chance exceeds them in one case of twenty."""
 
@@ -44,17 +47,20 @@ class RiskCoverage:
         return (int(self.answered[levels - 1]), int(self.right[levels - 1])) if levels else (0, 0)
 
     def unsure_below(self) -> float:
-        """Returns the confidence below which a label is more likely wrong than right; 0 if that may be chance.
+        """Returns the confidence below which a label is more often wrong than right; 0 if that may be chance.
 
-        It is the point with the most right answers above the wrong ones, the best for whom a wrong answer costs as much
-        as a right one brings, and no answer costs nothing (Chow, IEEE Transactions on Information Theory 1970). Among
-        the faces that it leaves unanswered, the wrong ones must outnumber the right ones beyond chance.
+        Of the points at one half and below, it is the one with the most right answers above the wrong ones: the best
+        where a wrong answer costs as much as a right one brings and no answer costs nothing (Chow, IEEE Transactions on
+        Information Theory 1970). Not above one half, since calibrated confidences above it are more often right: with
+        some hundreds of faces, chance alone would choose 0.6 in one case of ten. Of the faces left unanswered, more
+        must be wrong than right beyond chance.
         """
         if len(self.answered) == 0:
             return 0.0
+        first = max(int((self.confidence >= HALF).sum()) - 1, 0)
         gain = 2 * self.right - self.answered
-        best = int((gain == gain.max()).nonzero()[-1])  # of equally good ones, what answers most
+        best = int((gain == gain[first:].max()).nonzero()[-1])  # of equally good ones, what answers most
         left_out = int(self.answered[-1] - self.answered[best])
         if int(gain[best] - gain[-1]) <= BEYOND_CHANCE * left_out**0.5:
             return 0.0
-        return float(self.confidence[best : best + 2].mean())  # between two faces: rounding must not move either
+        return min(float(self.confidence[best : best + 2].mean()), HALF)  # between two faces: rounding moves neither

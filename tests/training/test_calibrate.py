@@ -112,9 +112,10 @@ def test_unsure_is_where_most_answers_more_are_right_than_wrong(seed: int) -> No
     chosen = RiskCoverage.of(confidence, right).unsure_below()
     gains = {least: int(right[confidence >= least].sum()) - int((~right)[confidence >= least].sum())
              for least in confidence.tolist()}  # fmt: skip
-    most = max(gains.values())
+    sure = min(least for least in gains if least >= 0.5)
+    most = max(gain for least, gain in gains.items() if least <= sure)
     assert gains[float(confidence[confidence >= chosen].min())] == most
-    assert 0.4 < chosen < 0.6  # of calibrated probabilities a half, but for the chance of 2,000 faces
+    assert 0.4 < chosen <= 0.5  # of calibrated probabilities a half, but for the chance of 2,000 faces
 
 
 @pytest.mark.parametrize(("faces", "unsure"), [(3, False), (12, False), (200, True)])

@@ -129,7 +129,7 @@ def lists_of_lists(depth: int) -> list[Any]:
         (calibration(temperature=1e300), r"calibration\.temperature is no plain value"),
         (calibration(temperature=float("nan")), r"calibration\.temperature is no plain value"),
         (calibration(temperature="1.5"), r"calibration\.temperature is no plain value"),
-        (calibration(temperature=torch.tensor(1.5)), r"calibration\.temperature is no plain value"),
+        (calibration(temperature=torch.ones(2)), r"calibration\.temperature is no plain value"),
         (calibration(unsure_below=1.1), r"calibration\.unsure_below is no plain value"),
         (calibration(unsure_below=float("nan")), r"calibration\.unsure_below is no plain value"),
         (calibration(_target_="os.system"), r"calibration\._target_ is no plain value"),
