@@ -26,8 +26,7 @@ def calibration_section(section: Section, results: Results) -> None:
             section.charts.append(Chart.of(figure, f"accuracy over confidence, {when.lower()}", caption))
     with attempted("the risk–coverage curve", section):
         figure = charts.risk_coverage_chart(calibrated.curves, calibrated.calibration.unsure_below)
-        caption = (
-            "The accuracy if only the faces are answered on which the network is surest. To the right of the points "
-            "the label is “unsure”: chosen on val, where labels of less confidence are more often wrong than right."
-        )
+        caption = "The accuracy if only the faces are answered on which the network is surest."
+        if calibrated.calibration.unsure_below:
+            caption += " To the right of the points, val's labels are more often wrong than right: they are “unsure”."
         section.charts.append(Chart.of(figure, "accuracy over the share of faces answered", caption))

@@ -80,12 +80,14 @@ def test_risk_coverage_curves_mark_where_a_label_is_unsure() -> None:
     test = RiskCoverage.of(torch.tensor([0.9, 0.8, 0.6, 0.4]), torch.tensor([True, True, False, True]))
     val = RiskCoverage.of(torch.tensor([0.7, 0.3]), torch.tensor([True, False]))
     (axes,) = risk_coverage_chart({"test": test, "val": val}, 0.5).axes
-    of_test, point, of_val, val_point = axes.get_lines()
+    of_test, point, of_val, val_point, _ = axes.get_lines()
     assert points(of_test).tolist() == [[1 / 4, 1], [2 / 4, 1], [3 / 4, pytest.approx(2 / 3)], [1, 3 / 4]]
     assert points(of_val).tolist() == [[1 / 2, 1], [1, 1 / 2]]
     assert points(point).tolist() == [[3 / 4, pytest.approx(2 / 3)]]
     assert points(val_point).tolist() == [[1 / 2, 1]]
-    assert axes.get_legend_handles_labels()[1] == ["test", "val"]
+    assert axes.get_legend_handles_labels()[1] == ["test", "val", "unsure below 50.0%"]
+    (axes,) = risk_coverage_chart({"test": test}, 0.0).axes
+    assert len(axes.get_lines()) == 1
 
 
 def test_the_section_of_calibration_shows_before_and_after() -> None:
