@@ -46,7 +46,7 @@ def calibrate(model: EmotionClassifier, trainer: L.Trainer, checkpoint: Path | N
     """
     val = val_logits(model, trainer)
     model.calibration = fitted_calibration(val)
-    if checkpoint:
+    if checkpoint and trainer.is_global_zero:
         content = torch.load(checkpoint, map_location="cpu", weights_only=True)
         trainer.strategy.save_checkpoint(content | {"calibration": asdict(model.calibration)}, checkpoint)
     return val
