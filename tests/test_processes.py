@@ -20,10 +20,13 @@ from safetensors.torch import load_file
 
 from fer_lightning import processes
 from fer_lightning.config.build import build
+from fer_lightning.data import FERDataModule
 from fer_lightning.errors import ConfigError
 from fer_lightning.processes import end_with, process_rank, processes_started
 from fer_lightning.report.results import Results
+from fer_lightning.training.calibrate import ValLogits, fitted_calibration
 from fer_lightning.training.losses import EpochLoss
+from fer_lightning.training.models import load_model
 from tests.conftest import Command, Compose
 from tests.runs import SHORT
 from tests.scripts import REPOSITORY, SERVER
@@ -116,6 +119,26 @@ def test_two_processes_train_as_one_with_the_double_batch(
     assert sum(map(sum, of_metrics[0]["confusion"])) == 17
     for name in ("confusion", "test/accuracy", "test/accuracy_flip", "test/f1", "test/top2_accuracy"):
         assert of_metrics[0][name] == of_metrics[1][name], name
+
+
+def test_two_processes_are_calibrated_on_each_face_of_val_once(
+    of_two: tuple[Path, subprocess.CompletedProcess[str]], uneven_faces: Path
+) -> None:
+    (run,) = of_two[0].glob("outputs/train/*")
+    data, model = FERDataModule(uneven_faces), load_model(run)
+    data.setup()
+    assert data.faces is not None
+    rows = data.rows["val"]
+    with torch.inference_mode():
+        logits = model(model.preprocessing.normalized(data.faces.images[rows] / 255))
+    expected = fitted_calibration(ValLogits(logits, data.faces.labels[rows]))
+    assert model.calibration.temperature == pytest.approx(expected.temperature, rel=1e-4)
+    saved = torch.load(run / "checkpoints/best.ckpt", weights_only=True)["calibration"]
+    assert saved["temperature"] == model.calibration.temperature != 1
+    of_run = json.loads((run / "report" / "metrics.json").read_text())["calibration"]
+    assert of_run["val"]["faces"] == len(rows) == 17
+    assert of_run["temperature"] == model.calibration.temperature
+    assert of_two[1].stdout.count("calibrated on 17 faces of val") == 1
 
 
 def measured_by(rank: int, folder: Path) -> None:

@@ -33,6 +33,7 @@ from fer_lightning.processes import process_rank
 from fer_lightning.report.provenance import provenance
 from fer_lightning.report.results import Results
 from fer_lightning.report.run_page import write_report
+from fer_lightning.training.calibrate import calibrate
 from fer_lightning.training.model_file import save_model
 
 log = logging.getLogger(__name__)
@@ -82,18 +83,19 @@ def _train(cfg: DictConfig, run_dir: Path) -> float:
     if experiment is None:
         return math.nan
     minutes = _fit(experiment, stopped)
-    has_checkpoint = _load_tested_checkpoint(cfg, experiment, run_dir)
+    checkpoint = _load_tested_checkpoint(cfg, experiment, run_dir)
     score = _score(cfg, experiment)
+    val = calibrate(experiment.model, experiment.trainer, checkpoint)
     experiment.trainer.test(experiment.model, experiment.datamodule, verbose=False)
-    results = Results.of(experiment.model, experiment.trainer)
+    results = Results.of(experiment.model, experiment.trainer, val)
     if experiment.trainer.is_global_zero:  # of several processes, the first writes what follows
         log.info(results.table())
         page = _record(cfg, experiment, results, run_dir, score, minutes)
         picked = f"{cfg.ckpt} {cfg.monitor} {score:.4f}, "
-        if not has_checkpoint:
+        if checkpoint is None:
             picked = "no checkpoint was kept; tested as it was "
         log.info("\n%safter %.1f minutes of training", picked, minutes)
-        log_what_is_where(run_dir, page, has_checkpoint)
+        log_what_is_where(run_dir, page, checkpoint is not None)
     return score
 
 
@@ -134,16 +136,16 @@ def _fit(experiment: Experiment, stopped: StoppedRun | None) -> float:
     return minutes
 
 
-def _load_tested_checkpoint(cfg: DictConfig, experiment: Experiment, run_dir: Path) -> bool:
-    """Loads the weights that cfg.ckpt names; returns False where there are none, as with trainer.fast_dev_run."""
+def _load_tested_checkpoint(cfg: DictConfig, experiment: Experiment, run_dir: Path) -> Path | None:
+    """Loads the weights that cfg.ckpt names; returns their file, None where there is none (trainer.fast_dev_run)."""
     best = getattr(experiment.trainer.checkpoint_callback, "best_model_path", "")
     tested = Path(best) if cfg.ckpt == "best" else checkpoint_of(run_dir, "last")
     if not tested.is_file():
-        return False
+        return None
     # Not by trainer.test(ckpt_path=…): EMAWeightAveraging would put the weights that are not averaged in place.
     weights = torch.load(tested, map_location="cpu", weights_only=True)["state_dict"]
     experiment.model.load_state_dict(weights)
-    return True
+    return tested
 
 
 def _score(cfg: DictConfig, experiment: Experiment) -> float:

@@ -1,5 +1,7 @@
 """Charts of a tested network, drawn by matplotlib for the report's page and for TensorBoard."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 import torch
@@ -11,6 +13,7 @@ from torchmetrics.functional.classification import multiclass_average_precision,
 
 from fer_lightning.report.predictions import BINS, Predictions
 from fer_lightning.report.results import wilson_interval
+from fer_lightning.training.risk_coverage import RiskCoverage
 
 Numbers = NDArray[np.floating]
 
@@ -108,6 +111,28 @@ def reliability_chart(predictions: Predictions) -> Figure:
     below.set(xlabel="confidence: probability of the predicted class", ylabel="faces")
     for axes in (above, below):
         axes.grid(alpha=0.3)
+    return figure
+
+
+def risk_coverage_chart(curves: Mapping[str, RiskCoverage], unsure_below: float) -> Figure:
+    """Draws the accuracy over the share of faces that are answered; points where they are those from a confidence on.
+
+    Args:
+        curves: by their names.
+        unsure_below: that confidence; 0 for none.
+    """
+    figure = Figure(figsize=(5.4, 4.4), layout="constrained")
+    axes = figure.add_subplot()
+    for (name, curve), colour in zip(curves.items(), COLOURS, strict=False):
+        axes.plot(curve.coverage.numpy(), curve.accuracy.numpy(), color=colour, label=name)
+        faces, right = curve.answered_from(unsure_below)
+        if unsure_below and faces:
+            axes.plot(faces / int(curve.answered[-1]), right / faces, "o", color=colour, clip_on=False)
+    if unsure_below:
+        axes.plot([], [], "o", color=GREY, label=f"unsure below {unsure_below:.1%}")
+    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="share of the faces that is answered", ylabel="share that is right")
+    axes.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)
+    axes.grid(alpha=0.3)
     return figure
 
 

@@ -69,13 +69,14 @@ class Predictions:
     def metrics(self) -> dict[str, float]:
         """Returns test/top2_accuracy and test/calibration_error.
 
-        The former: the true class is one of the likeliest two. The latter: how far confidence and accuracy are apart,
-        as a mean over bins of confidence weighted by their faces (the "expected" one).
+        The former: the true class is one of the likeliest two. The latter: see `calibration_error`.
         """
         count = len(self.class_names)
         top2 = multiclass_accuracy(self.probabilities, self.labels, count, average="micro", top_k=2)
-        error = multiclass_calibration_error(self.probabilities, self.labels, count, n_bins=BINS)
-        return {"test/top2_accuracy": float(top2), "test/calibration_error": float(error)}
+        return {
+            "test/top2_accuracy": float(top2),
+            "test/calibration_error": calibration_error(self.probabilities, self.labels),
+        }
 
     def table(self) -> pd.DataFrame:
         """Returns a row for each face: row (in the source, from 1), split (of it), label, prediction, each p_<class>.
@@ -98,3 +99,11 @@ class Predictions:
         path = folder / "predictions.csv"
         write_table(self.table(), path, float_format="%.6f")
         return path
+
+
+def calibration_error(probabilities: Tensor, labels: Tensor) -> float:
+    """Returns how far confidence and accuracy are apart, as a mean over bins of confidence weighted by their faces.
+
+    It is the "expected" error of Guo et al., of probabilities float32 (N, C) and labels int64 (N,).
+    """
+    return float(multiclass_calibration_error(probabilities, labels, probabilities.shape[1], n_bins=BINS))

@@ -14,9 +14,11 @@ from torch import Tensor
 
 from fer_lightning.data.tables import write_table
 from fer_lightning.files import written_whole
+from fer_lightning.report.calibrated import Calibrated
 from fer_lightning.report.metrics_json import METRICS_FORMAT, as_json
 from fer_lightning.report.person_intervals import METHOD, Numbers, person_intervals
 from fer_lightning.report.predictions import Predictions
+from fer_lightning.training.calibrate import ValLogits
 from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.training.metrics import METRICS
 
@@ -26,11 +28,12 @@ class Results:
     """Results on the test split.
 
     metrics: test/loss, test/accuracy and the macro averages test/precision, test/recall, test/f1; those of
-        `Predictions.metrics`; and with test/accuracy: the ends of its 95% interval, …_low and …_high; …_flip, with
-        flip averaging, where it is without any itself; …_new, over the faces that are not byte-identical with a
-        training face, if there are any.
+        `Predictions.metrics` and `Calibrated.metrics`; and with test/accuracy: the ends of its 95% interval, …_low and
+        …_high; …_flip, with flip averaging, where it is without any itself; …_new, over the faces that are not
+        byte-identical with a training face, if there are any.
     confusion: int64 (C, C), true class by predicted class.
     notes: sentences on persons that the network knew before it was tested on them.
+    calibrated: the predictions with calibrated probabilities; all other results are of the network's own.
 
     Intervals are over persons where these are known, see `person_intervals`, and otherwise Wilson's over faces.
     """
@@ -42,14 +45,16 @@ class Results:
     faces_of: str = ""  # the part of the source that was measured
     copies: int = 0  # how many of the faces are byte-identical with a training face
     notes: tuple[str, ...] = ()
+    calibrated: Calibrated | None = None
 
     @classmethod
-    def of(cls, model: EmotionClassifier, trainer: L.Trainer) -> "Results":
-        """Returns what `trainer.test(model)` has just measured."""
+    def of(cls, model: EmotionClassifier, trainer: L.Trainer, val: ValLogits | None = None) -> "Results":
+        """Returns what `trainer.test(model)` has just measured; val is what its calibration was just fitted on."""
         metrics = {f"test/{name}": float(trainer.callback_metrics[f"test/{name}"]) for name in METRICS}
         datamodule = trainer.datamodule  # type: ignore[attr-defined]
         predictions = Predictions.of(model, trainer)
-        metrics |= predictions.metrics()
+        calibrated = Calibrated.of(model, predictions, val)
+        metrics |= predictions.metrics() | calibrated.metrics()
         right = predictions.right
         new = ~datamodule.also_in_train["test"][: len(predictions)]
         metrics["test/accuracy_low"], metrics["test/accuracy_high"] = wilson_interval(int(right.sum()), len(right))
@@ -62,7 +67,7 @@ class Results:
             metrics["test/accuracy_flip"] = float(model.test_flip_accuracy.compute())
         confusion = model.test_confusion.compute().cpu()
         part, copies, notes = datamodule.origins["test"], int((~new).sum()), datamodule.notes
-        return cls(metrics, confusion, model.class_names, predictions, part, copies, notes)
+        return cls(metrics, confusion, model.class_names, predictions, part, copies, notes, calibrated)
 
     @property
     def persons(self) -> int | None:
@@ -137,6 +142,7 @@ class Results:
             lines.append(f"with flip averaging {m['test/accuracy_flip']:.2%}")
         if self.copies and "test/accuracy_new" in m:
             lines.append(f"without the {self.copies:,} faces that are in train too {m['test/accuracy_new']:.2%}")
+        lines += self.calibrated.sentences(m) if self.calibrated else []
         return [*lines, *self.notes]
 
     def write(self, folder: Path, more: Mapping[str, object]) -> Path:
@@ -149,6 +155,7 @@ class Results:
             "copies_in_train": self.copies,
             **({} if self.persons is None else {"interval": METHOD, "test_persons": self.persons}),
             **({"notes": list(self.notes)} if self.notes else {}),
+            **({"calibration": self.calibrated.as_json()} if self.calibrated else {}),
             "classes": json.loads(
                 self.per_class()[["precision", "recall", "f1", "faces"]].to_json(orient="index", double_precision=15)
             ),

@@ -11,6 +11,8 @@ from torch import Tensor
 from fer_lightning.nets.first_layer import first_convolution
 from fer_lightning.report import charts, face_charts
 from fer_lightning.report.attention import grad_cam, transformed, transformer_of
+from fer_lightning.report.calibrated import CALIBRATED
+from fer_lightning.report.calibration_section import calibration_section
 from fer_lightning.report.curves import curves_chart
 from fer_lightning.report.page import Chart, Face, Section, Table, attempted, face_address, made, write_page
 from fer_lightning.report.predictions import Predictions
@@ -54,6 +56,7 @@ def write_report(
         "Curves": lambda section: _curves(section, run_dir, monitor),
         "Confusion": lambda section: _confusion(section, results),
         "Classes": lambda section: _classes(section, results),
+        "Calibration": lambda section: calibration_section(section, results),
         "Faces": lambda section: _faces(section, predictions),
         "What the network looks at": lambda section: _attention(section, model, trainer, predictions),
     }
@@ -77,6 +80,7 @@ def _summary(
         "macro precision, recall, F1": ", ".join(f"{m[f'test/{name}']:.1%}" for name in ("precision", "recall", "f1")),
         "true class among the likeliest two": f"{m['test/top2_accuracy']:.2%}",
         "calibration error": f"{m['test/calibration_error']:.1%}",
+        "calibrated": f"{m[CALIBRATED]:.1%}" if CALIBRATED in m else "",
         "tested on": f"{results.faces_of}, {len(results.predictions):,} faces",
         "data": source,
         "network": f"{_name(model)}, {sum(p.numel() for p in model.net.parameters()):,} parameters",
@@ -123,9 +127,6 @@ def _classes(section: Section, results: Results) -> None:
         caption = "Dotted: the share of the class, which guessing would give."
         figure = charts.precision_recall_chart(predictions)
         section.charts.append(Chart.of(figure, "precision over recall of each class", caption))
-    with attempted("the reliability diagram", section):
-        caption = "With 95% intervals over faces: a bin of few says little."
-        section.charts.append(Chart.of(charts.reliability_chart(predictions), "accuracy over confidence", caption))
 
 
 def _faces(section: Section, predictions: Predictions) -> None:

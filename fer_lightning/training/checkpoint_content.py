@@ -9,6 +9,7 @@ from torch import Tensor
 
 from fer_lightning.files import is_plain, plain_values
 from fer_lightning.nets.registry import is_built_in
+from fer_lightning.training.calibration import Calibration, Confidence, Temperature
 from fer_lightning.transforms.pixel_format import Channels, Fit, Side
 from fer_lightning.transforms.preprocessing import Preprocessing
 
@@ -79,6 +80,18 @@ class HyperParameters(BaseModel):
     in_channels: Channels
 
 
+class CalibrationState(BaseModel):
+    """The fields of a `Calibration`."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+    temperature: Temperature
+    unsure_below: Confidence
+
+    def calibration(self) -> Calibration:
+        return Calibration(self.temperature, self.unsure_below)
+
+
 class Described(Protocol):
     """A checkpoint or a model.safetensors."""
 
@@ -95,6 +108,7 @@ class CheckpointContent(BaseModel):
     hyper_parameters: HyperParameters
     state_dict: dict[str, Tensor]
     data: Annotated[DataState, Field(alias="FERDataModule")]
+    calibration: CalibrationState | None = None  # absent until its run ends
 
     @property
     def preprocessing(self) -> Preprocessing:

@@ -15,6 +15,7 @@ from torch import Tensor
 from fer_lightning.files import written_whole
 from fer_lightning.training.checkpoint_content import (
     FORMAT_VERSION,
+    CalibrationState,
     CheckpointContent,
     FormatVersion,
     HyperParameters,
@@ -42,6 +43,7 @@ class ModelContent(BaseModel):
     format_version: FormatVersion
     hyper_parameters: HyperParameters
     preprocessing: Preprocessing
+    calibration: CalibrationState | None = None  # absent in those of version 0.2
     state_dict: Annotated[dict[str, Tensor], Field(exclude=True)] = {}
 
 
@@ -53,6 +55,7 @@ def save_model(model: EmotionClassifier, preprocessing: Preprocessing, folder: P
         "format_version": FORMAT_VERSION,
         "hyper_parameters": dict(model.hparams),
         "preprocessing": asdict(preprocessing),
+        "calibration": asdict(model.calibration),
     }
     pickled = io.BytesIO()
     torch.save(state, pickled)

@@ -1,5 +1,6 @@
 """Trained networks, loaded from whatever a run leaves."""
 
+import logging
 from pathlib import Path
 
 from fer_lightning.training.classifier import EmotionClassifier
@@ -7,11 +8,14 @@ from fer_lightning.training.fitting import LONGEST_WHY, refuse_unfitting_weights
 from fer_lightning.training.losses import CrossEntropy
 from fer_lightning.training.model_file import network_content
 
+log = logging.getLogger(__name__)
+
 
 def load_model(source: Path | str, loss: CrossEntropy | None = None) -> EmotionClassifier:
     """Returns a trained network on the CPU, ready to predict; nothing in a file is executed.
 
-    `model.preprocessing(picture)` is what it takes, and `model.class_names` are its classes.
+    `model.preprocessing(picture)` is what it takes, `model.class_names` are its classes, and `model.calibration` is
+    what was fitted when its run ended.
 
     Args:
         source: the folder of a finished run (for its tested network), a checkpoint, or a model.safetensors.
@@ -31,4 +35,8 @@ def load_model(source: Path | str, loss: CrossEntropy | None = None) -> EmotionC
         why = str(error)[:LONGEST_WHY]  # it may name all that is in there
         raise ValueError(f"{source} is not a checkpoint of this program: {why}") from error
     model.preprocessing = content.preprocessing
+    if content.calibration is None:
+        log.info("%s is not calibrated: its probabilities are those that the network gives", source)
+    else:
+        model.calibration = content.calibration.calibration()
     return model.eval()

@@ -9,6 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
 from fer_lightning.callbacks.tensorboard_pictures import prediction_chart
+from fer_lightning.report.calibrated import Calibrated
+from fer_lightning.report.calibration_section import calibration_section
 from fer_lightning.report.charts import (
     BLUE,
     GREEN,
@@ -17,12 +19,16 @@ from fer_lightning.report.charts import (
     per_class_chart,
     precision_recall_chart,
     reliability_chart,
+    risk_coverage_chart,
 )
 from fer_lightning.report.face_charts import grad_cam_chart, kernels_chart, transformer_chart
 from fer_lightning.report.page import Section
 from fer_lightning.report.predictions import BINS, Predictions
 from fer_lightning.report.results import Results, wilson_interval
 from fer_lightning.report.run_page import _faces
+from fer_lightning.training.calibrate import ValLogits
+from fer_lightning.training.calibration import Calibration
+from fer_lightning.training.risk_coverage import RiskCoverage
 from tests.report.drawn import points
 
 CLASSES = ("angry", "happy", "sad")
@@ -67,6 +73,43 @@ def test_reliability_bars_are_the_share_that_is_right() -> None:
     assert intervals(above) == [[pytest.approx(wilson_interval(*of)) for of in ((1, 1), (1, 2), (3, 4))]]
     assert [bar for bar in bars(below, ORANGE) if bar[1]] == [
         pytest.approx(bar) for bar in zip(places, (1, 2, 4), strict=True)
+    ]
+
+
+def test_risk_coverage_curves_mark_where_a_label_is_unsure() -> None:
+    test = RiskCoverage.of(torch.tensor([0.9, 0.8, 0.6, 0.4]), torch.tensor([True, True, False, True]))
+    val = RiskCoverage.of(torch.tensor([0.7, 0.3]), torch.tensor([True, False]))
+    (axes,) = risk_coverage_chart({"test": test, "val": val}, 0.5).axes
+    of_test, point, of_val, val_point, _ = axes.get_lines()
+    assert points(of_test).tolist() == [[1 / 4, 1], [2 / 4, 1], [3 / 4, pytest.approx(2 / 3)], [1, 3 / 4]]
+    assert points(of_val).tolist() == [[1 / 2, 1], [1, 1 / 2]]
+    assert points(point).tolist() == [[3 / 4, pytest.approx(2 / 3)]]
+    assert points(val_point).tolist() == [[1 / 2, 1]]
+    assert axes.get_legend_handles_labels()[1] == ["test", "val", "unsure below 50.0%"]
+    (axes,) = risk_coverage_chart({"test": test}, 0.0).axes
+    assert len(axes.get_lines()) == 1
+
+
+def test_the_section_of_calibration_shows_before_and_after() -> None:
+    before = predictions([0, 0, 0, 1], [[0.9, 0.05, 0.05]] * 4)
+    after = predictions([0, 0, 0, 1], [[0.75, 0.15, 0.1]] * 4)
+    calibrated = Calibrated(Calibration(1.5, 0.5), after, ValLogits(torch.eye(3), torch.tensor([0, 1, 1])))
+    metrics = before.metrics() | calibrated.metrics()
+    assert metrics["test/calibration_error"] == pytest.approx(0.15, abs=1e-6)
+    assert metrics["test/calibration_error_calibrated"] == pytest.approx(0, abs=1e-6)
+    assert (metrics["test/coverage"], metrics["test/accuracy_answered"]) == (1, 0.75)
+    section = Section("Calibration")
+    calibration_section(section, Results(metrics, CONFUSION, CLASSES, before, calibrated=calibrated))
+    assert section.failures == []
+    assert section.texts[0] == "Calibration error 15.0%, and 0.0% at the temperature 1.50."
+    assert section.texts[1].startswith(
+        "0.0% of the faces are unsure, below a confidence of 50.0%; of the others 75.00%"
+    )
+    assert section.texts[2].startswith("Fitted on 3 faces of val, ")
+    assert [chart.alt for chart in section.charts] == [
+        "accuracy over confidence, as the network gives them",
+        "accuracy over confidence, at the temperature 1.50",
+        "accuracy over the share of faces answered",
     ]
 
 

@@ -16,6 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from fer_lightning.data import EMOTIONS, FERDataModule
+from fer_lightning.training.calibration import Calibration
 from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.training.model_file import METADATA_KEY, save_model
 from fer_lightning.training.models import load_model
@@ -107,6 +108,7 @@ def test_folder_checkpoint_and_weights_give_the_same_network(run: Path) -> None:
 )
 def test_a_model_file_rebuilds_its_network(make: Callable[[], Any], tmp_path: Path) -> None:
     model, preprocessing = make().eval(), Preprocessing(48, (0.1 + 0.2,), (1 / 3,))
+    model.calibration = Calibration(1 / 3, 0.1 + 0.2)
     save_model(model, preprocessing, tmp_path)
     again = load_model(tmp_path)
     images = torch.randn(3, 1, 48, 48)
@@ -114,6 +116,7 @@ def test_a_model_file_rebuilds_its_network(make: Callable[[], Any], tmp_path: Pa
     assert torch.equal(again(images), model(images))
     assert again.class_names == model.class_names
     assert again.preprocessing == preprocessing
+    assert again.calibration == Calibration(1 / 3, 0.1 + 0.2)
     first = (tmp_path / "model.safetensors").read_bytes()
     save_model(again, preprocessing, tmp_path)
     assert (tmp_path / "model.safetensors").read_bytes() == first
@@ -171,6 +174,9 @@ def changed(file: Path, **changes: object) -> None:
         ({"format_version": 3}, "its format_version is above 2: it was made by a newer version"),
         ({"format_version": 1}, "its format_version is not 2: it was made by an older version"),
         ({"state_dict": {"conv1.weight": [1]}}, "metadata is wrong at state_dict"),
+        ({"calibration": {"temperature": -1.0, "unsure_below": 0.5}}, r"wrong at calibration\.temperature"),
+        ({"calibration": {"temperature": float("inf"), "unsure_below": 0}}, r"wrong at calibration\.temperature"),
+        ({"calibration": {"temperature": 1.0, "unsure_below": "0.5"}}, r"wrong at calibration\.unsure_below"),
     ],
 )
 def test_metadata_that_train_py_does_not_write_is_refused(changes: dict[str, object], why: str, file: Path) -> None:

@@ -81,6 +81,10 @@ def argument(name: str, value: object) -> Callable[[dict[str, Any]], None]:
     return lambda content: content["hyper_parameters"]["arguments"].update({name: value})
 
 
+def calibration(**values: object) -> Callable[[dict[str, Any]], None]:
+    return lambda content: content.update(calibration={"temperature": 1.5, "unsure_below": 0.5} | values)
+
+
 def lists_of_lists(depth: int) -> list[Any]:
     """Two to the power of depth things, in a few hundred bytes."""
     value: list[Any] = []
@@ -121,6 +125,16 @@ def lists_of_lists(depth: int) -> list[Any]:
             r"net\.x is no plain tensor",
         ),
         (lambda content: content["state_dict"].popitem(), "Missing key"),
+        (calibration(temperature=0.0), r"calibration\.temperature is no plain value"),
+        (calibration(temperature=1e300), r"calibration\.temperature is no plain value"),
+        (calibration(temperature=float("nan")), r"calibration\.temperature is no plain value"),
+        (calibration(temperature="1.5"), r"calibration\.temperature is no plain value"),
+        (calibration(temperature=torch.ones(2)), r"calibration\.temperature is no plain value"),
+        (calibration(unsure_below=1.1), r"calibration\.unsure_below is no plain value"),
+        (calibration(unsure_below=float("nan")), r"calibration\.unsure_below is no plain value"),
+        (calibration(_target_="os.system"), r"calibration\._target_ is no plain value"),
+        (lambda content: content.update(calibration={"temperature": 1.5}), "has no calibration.unsure_below"),
+        (lambda content: content.update(calibration=[1.5, 0.5]), "calibration is no plain value"),
     ],
 )
 def test_a_checkpoint_of_other_values_than_ours_is_refused(
