@@ -111,13 +111,12 @@ def _classes(section: Section, results: Results) -> None:
             row.append(("–" if math.isnan(value) else f"{value:.1%}", value))
             row.append(("–" if math.isnan(low) else f"{low:.0%} to {high:.0%}", low))
         rows.append([*row, (f"{values['faces']:,.0f}", float(values["faces"]))])
-    interval = results.interval
-    columns = ["class", "precision", interval, "recall", interval, "F1", interval, "faces"]
-    section.tables.append(Table(columns, rows))
+    columns = ["class", "precision", "95% interval", "recall", "95% interval", "F1", "95% interval", "faces"]
+    section.tables.append(Table(columns, rows, "" if results.persons is None else f"Each is a {results.interval}."))
     predictions = results.predictions
     with attempted("the chart of the classes", section):
         alt = "precision, recall and F1 of each class"
-        caption = f"With {interval.replace('interval', 'intervals')}."
+        caption = f"With {results.interval.replace('interval', 'intervals')}."
         section.charts.append(Chart.of(charts.per_class_chart(table), alt, caption))
     with attempted("the precision–recall curves", section):
         caption = "Dotted: the share of the class, which guessing would give."

@@ -56,7 +56,8 @@ def predictions_in(file: Path) -> pd.DataFrame:
     classes = [str(name).removeprefix("p_") for name in table if str(name).startswith("p_")]
     if not classes or not len(table):
         raise ValueError(f"{file} has no {'face' if classes else 'column p_<class>'} in it")
-    _refuse_other_than_numbers(file, table, ["row", *(f"p_{name}" for name in classes)])
+    numbers = ["row", *(["person"] if "person" in table else []), *(f"p_{name}" for name in classes)]
+    _refuse_other_than_numbers(file, table, numbers)
     probabilities = table[[f"p_{name}" for name in classes]].to_numpy(np.float64)
     if not ((probabilities >= 0) & (probabilities <= 1)).all():
         raise ValueError(f"{file}: a probability is not between 0 and 1")
