@@ -18,6 +18,7 @@ from fer_lightning.data.emotions import in_order
 from fer_lightning.data.encoded import EncodedWriter
 from fer_lightning.data.face_pixels import BOX_MARGIN, IMAGE_FORMATS, Box, face_in, opened_image
 from fer_lightning.data.faces import SHOWN, SIDE, Faces, Reading
+from fer_lightning.data.readers.entries import Inside
 from fer_lightning.data.readers.pixel_text import short, some
 from fer_lightning.transforms.preprocessing import PixelFormat
 
@@ -121,7 +122,7 @@ def read_images(found: ImageList, to_pixels: PixelFormat, into: EncodedWriter | 
     if found.ignored:
         count, names = len(found.ignored), some(found.ignored)
         log.warning("%s: ignoring %s that are not %s: %s", found.root, f"{count:,}", found.wanted, names)
-    kept_in = into or ImagesInMemory(len(found.images), to_pixels)
+    kept_in, inside = into or ImagesInMemory(len(found.images), to_pixels), Inside(found.root)
 
     def read_into_place(start: int) -> tuple[list[tuple[int, str]], Counter[str]]:
         bad: list[tuple[int, str]] = []
@@ -131,7 +132,7 @@ def read_images(found: ImageList, to_pixels: PixelFormat, into: EncodedWriter | 
                 bad.append((place, found.bad[place]))
                 continue
             try:
-                content, face, shape = _face(found, image, to_pixels)
+                content, face, shape = _face(found, image, to_pixels, inside)
             except FileNotFoundError:
                 bad.append((place, f"{image.path}: there is no such file, expected {EXPECTED}"))
             except Exception as error:  # Pillow's decoders raise whatever a damaged file leads them into
@@ -171,9 +172,11 @@ def read_images(found: ImageList, to_pixels: PixelFormat, into: EncodedWriter | 
     return Reading(faces, form, bad_rows=bad_rows, first_bad=tuple(first_bad), numbering=found.numbering)
 
 
-def _face(found: ImageList, image: ListedImage, to_pixels: PixelFormat) -> tuple[bytes, NDArray[np.uint8], list[str]]:
+def _face(
+    found: ImageList, image: ListedImage, to_pixels: PixelFormat, inside: Inside
+) -> tuple[bytes, NDArray[np.uint8], list[str]]:
     """Returns the bytes of an image, its face, and what the log tells of its shape."""
-    content = _content(found, image.path)
+    content = _content(found, image.path, inside)
     with opened_image(content) as picture:
         if picture.format == "PNG":
             picture.verify()  # its checksums, which Pillow else leaves alone where they are of pixels
@@ -184,10 +187,12 @@ def _face(found: ImageList, image: ListedImage, to_pixels: PixelFormat) -> tuple
         return content, face_in(picture, image.box, to_pixels), shape
 
 
-def _content(found: ImageList, path: str) -> bytes:
+def _content(found: ImageList, path: str, inside: Inside) -> bytes:
     if found.content is not None:
         return found.content(path)
     file = _plain_file(found.root / path)
+    if not inside.has(file):
+        raise ValueError(f"a link leads out of {found.root}, and those are not followed: copy it into the folder")
     if (size := file.stat().st_size) > LARGEST_FILE:
         raise ValueError(f"{size:,} bytes, more than {LARGEST_FILE:,}")
     return file.read_bytes()

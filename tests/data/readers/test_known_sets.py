@@ -76,10 +76,21 @@ def test_a_file_with_another_ending_is_the_one_that_is_listed(form: str, tmp_pat
 
 def test_links_within_a_set_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     truths = SETS["KDEF"](tmp_path / "KDEF")
+    (tmp_path / "KDEF" / ".store").mkdir()
+    (tmp_path / "KDEF" / "AF01").rename(tmp_path / "KDEF" / ".store" / "elsewhere")
+    (tmp_path / "KDEF" / "AF01").symlink_to(".store/elsewhere")
+    (tmp_path / "KDEF" / ".store" / "elsewhere" / "round").symlink_to(tmp_path / "KDEF")
+    assert told(read_faces(tmp_path / "KDEF"), truths) == truths
+
+
+def test_links_out_of_a_set_are_not_followed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    truths = SETS["KDEF"](tmp_path / "KDEF")
     (tmp_path / "KDEF" / "AF01").rename(tmp_path / "elsewhere")
     (tmp_path / "KDEF" / "AF01").symlink_to(tmp_path / "elsewhere")
-    (tmp_path / "elsewhere" / "round").symlink_to(tmp_path / "KDEF")
-    assert told(read_faces(tmp_path / "KDEF"), truths) == truths
+    faces, text = messages(caplog, tmp_path / "KDEF")
+    kept = [truth for truth in truths if not truth.file.startswith("AF01/")]
+    assert told(faces, kept) == kept
+    assert f"{tmp_path / 'KDEF' / 'AF01'} is a link out of {tmp_path / 'KDEF'}, which is not followed" in text
 
 
 @pytest.mark.parametrize("form", ["AffectNet, tables with face boxes", "ExpW"])
