@@ -3,7 +3,7 @@
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,17 +81,22 @@ class ImageList:
 
 def own_size(found: ImageList) -> int:
     """Returns the median of the shorter sides of some of the images or of their boxes, at most 112 pixels."""
-    sides = []
-    for image in found.images[:: max(len(found.images) // SIZED, 1)]:
+    sides = [min(size) for size in some_sizes(found, SIZED)]
+    return min(max(round(float(np.median(sides))), 1), LARGEST_AUTO_SIZE) if sides else SIDE
+
+
+def some_sizes(found: ImageList, count: int) -> Iterator[tuple[float, float]]:
+    """Yields width and height of about so many of the images, spread evenly, or of what their boxes cut out."""
+    for image in found.images[:: max(len(found.images) // count, 1)]:
         if image.box is not None:
-            sides.append((image.box[2] - image.box[0]) * BOX_MARGIN)
+            side = (image.box[2] - image.box[0]) * BOX_MARGIN
+            yield side, side
             continue
         try:
             with _opened(found, image.path) as picture:  # which reads no more than it must
-                sides.append(min(picture.size))
+                yield picture.size
         except Exception:  # read_images says why
             continue
-    return min(max(round(float(np.median(sides))), 1), LARGEST_AUTO_SIZE) if sides else SIDE
 
 
 class ImagesInMemory:

@@ -11,11 +11,11 @@ from PIL import Image
 from fer_lightning.data.classes import ClassOptions
 from fer_lightning.data.faces import Faces
 from fer_lightning.data.readers.image_choice import ImageChoice
-from fer_lightning.data.readers.known_sets import KNOWN_SETS, KnownSet
+from fer_lightning.data.readers.known_sets import KNOWN_SETS, WITHOUT_NAMES, KnownSet
 from fer_lightning.data.readers.pixel_options import PixelOptions
 from fer_lightning.data.readers.source import read_faces
 from fer_lightning.errors import DataError
-from tests.data.drawn_sets import SETS, Truth, csv_text, draw, write
+from tests.data.drawn_sets import EMOTIONS, SETS, Truth, csv_text, draw, write
 from tests.data.faces_files import messages
 
 Damage = Callable[[Path], object]
@@ -445,6 +445,42 @@ def test_the_log_says_what_is_known_of_a_set(
         assert f"{tmp_path}: three near-equal frames a person" in messages(caplog, tmp_path)[1]
     os.unlink(tmp_path / "happy" / "S005_005_00000018.png")
     assert "near-equal" not in messages(caplog, tmp_path)[1]
+
+
+@pytest.mark.parametrize("name", WITHOUT_NAMES)
+def test_a_copy_that_lost_its_names_is_known_by_its_counts(
+    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for emotion, count in WITHOUT_NAMES[name].items():
+        for number in range(count):
+            draw(tmp_path / emotion / f"{number}.png", 4)
+    for _ in ("parsed", "from the cache"):
+        faces, text = messages(caplog, tmp_path)
+        assert (faces.persons, faces.several_of_each) == (None, True)
+        assert f"as many images of each class as {name}, and other names of files" in text
+    draw(tmp_path / "happy" / "new.png", 4)
+    assert not read_faces(tmp_path).several_of_each
+
+
+def test_a_kdef_that_lost_its_names_is_known_by_its_size(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for emotion in EMOTIONS:
+        (tmp_path / "train" / emotion).mkdir(parents=True)
+        Image.new("RGB", (562, 762)).save(tmp_path / "train" / emotion / "1.jpg")
+    faces, text = messages(caplog, tmp_path)
+    assert faces.several_of_each
+    assert "has images of KDEF's size, 562x762, and other names of files" in text
+    Image.new("RGB", (562, 763)).save(tmp_path / "train" / "sad" / "1.jpg")
+    assert not read_faces(tmp_path).several_of_each
+
+
+def test_the_mere_numbers_of_kdef_are_a_remark(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for part, count in (("train", 100), ("test", 40)):
+        for emotion in EMOTIONS:
+            for number in range(count):
+                draw(tmp_path / part / emotion / f"{number}.bmp", 2)
+    faces, text = messages(caplog, tmp_path)
+    assert "the numbers are KDEF's, 140 of each emotion: if it is, each person is in several images" in text
+    assert not faces.several_of_each
 
 
 def test_a_new_label_in_a_table_is_seen_behind_the_cache(tmp_path: Path) -> None:
