@@ -382,6 +382,29 @@ DAMAGES: dict[str, tuple[str, Damage, str]] = {
         *("ExpW", changed("label/label.lst", " 4 8 24 20 ", " 4 8 8 20 ")),
         r"- label\.lst, line 1: found the box '4 8 8 20', expected top, left, right and bottom",
     ),
+    "JAFFE in folders of others' emotions": (
+        *("JAFFE", lambda root: draw(root / "sad" / "KA.HA9.1.tiff")),
+        r"JAFFE: names and folders contradict each other on 1 of its 43 images:\n- sad/KA\.HA9\.1\.tiff: names happy,",
+    ),
+    "JAFFE without emotions": (
+        *("JAFFE", lambda root: [file.rename(root / f"{file.name[:2]}.tiff") for file in root.glob("*.*.tiff")]),
+        "nothing there says which class each is of",
+    ),
+    "FERG without emotions": (
+        "FERG",
+        lambda root: [
+            folder.rename(folder.with_name(str(place))) for place, folder in enumerate([*root.glob("*/*_*")])
+        ],
+        "holds several data sets",
+    ),
+    "MMAFEDB with two folders for one part": (
+        *("image folder", lambda root: draw(root / "val" / "happy" / "1.jpg")),
+        "cannot tell the parts apart: found test, train, val, valid",
+    ),
+    "MMAFEDB without images": (
+        *("image folder", gone("*/*/*.jpg")),
+        r"no image \(\.jpg, .* in its class folders: found none, expected a folder for each class",
+    ),
     "FER+ without images": (
         *("FER+, folders with votes", gone("FER2013Valid/*.png")),
         r"FER2013Valid: FER\+: found label\.csv, but no images\. FERPlus's script",
@@ -416,12 +439,28 @@ def test_compound_emotions_are_not_taken_for_basic_ones(tmp_path: Path, caplog: 
     assert "has labels above 7, as RAF-DB's compound emotions do" in caplog.text
 
 
-def test_misnamed_images_of_kdef_are_left_out_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    truths = SETS["KDEF"](tmp_path)
-    draw(tmp_path / "AM01" / "AM31H.JPG")
+MISNAMED = {
+    "KDEF": ("AM01/AM31H.JPG", "named as KDEF names them"),
+    "JAFFE": ("KA.XX1.39.tiff", "named as JAFFE names them"),
+    "FERG": ("aia/aia_thinking/1.png", "images in a folder <character>_<emotion>"),
+    "image folder": ("train/1.jpg", "images in a class folder"),
+    "RAF-DB": ("Image/aligned/new_aligned.jpg", "listed in EmoLabel/list_patition_label.txt"),
+    "ExpW": ("image/new.jpg", "named in label.lst"),
+    "FER+, folders with votes": ("FER2013Train/new.png", "listed in label.csv"),
+}
+"""An image in a set that its form has no place for, and what the log says that it is not."""
+
+
+@pytest.mark.parametrize("form", MISNAMED)
+def test_an_image_that_does_not_fit_is_left_out_and_named(
+    form: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    truths = SETS[form](tmp_path)
+    file, wanted = MISNAMED[form]
+    draw(tmp_path / file)
     faces, text = messages(caplog, tmp_path)
     assert told(faces, truths) == truths
-    assert "ignoring 1 that are not named as KDEF names them: AM01/AM31H.JPG" in text
+    assert f"ignoring 1 that are not {wanted}: {file}" in text
 
 
 def test_parts_of_a_set_that_somebody_cut_are_kept(tmp_path: Path) -> None:
