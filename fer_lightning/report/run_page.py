@@ -11,6 +11,7 @@ from torch import Tensor
 from fer_lightning.nets.first_layer import first_convolution
 from fer_lightning.report import charts, face_charts
 from fer_lightning.report.attention import grad_cam, transformed, transformer_of
+from fer_lightning.report.chart_names import chart_names, numbers_in_words
 from fer_lightning.report.curves import curves_chart
 from fer_lightning.report.page import Chart, Face, Section, Table, attempted, face_address, made, write_page
 from fer_lightning.report.predictions import Predictions
@@ -95,7 +96,7 @@ def _curves(section: Section, run_dir: Path, monitor: str) -> None:
 
 
 def _confusion(section: Section, results: Results) -> None:
-    section.texts = results.commonest_confusions()
+    section.texts = [*results.commonest_confusions(), *numbers_in_words(results.class_names)]
     for shares, alt in ((False, "counts"), (True, "shares of the true class")):
         figure = charts.confusion_chart(results.confusion, results.class_names, shares)
         section.charts.append(Chart.of(figure, f"confusion matrix, {alt}", alt))
@@ -173,7 +174,8 @@ def _attention(section: Section, model: EmotionClassifier, trainer: L.Trainer, p
     if transformer := transformer_of(model.net):
         with attempted("the spatial transformer's view", section):
             warped, boxes = transformed(transformer, images)
-            names = [predictions.class_names[label] for label in predictions.labels[rows].tolist()]
+            names = chart_names(predictions.class_names)
+            names = [names[label] for label in predictions.labels[rows].tolist()]
             caption = "Above: the face and the box that the spatial transformer reads. Below: what it hands on."
             figure = face_charts.transformer_chart(images, warped, boxes, names)
             section.charts.append(Chart.of(figure, "faces before and after the spatial transformer", caption))

@@ -54,8 +54,9 @@ def entries_below(folder: Path, root: Path) -> Iterator[tuple[str, os.DirEntry[s
     Raises:
         DataError: far too many files or folders.
     """
-    inside = Inside(root)
-    for number, (path, entry) in enumerate(_below(folder, "", (os.path.realpath(folder),), inside)):
+    inside, real = Inside(root), Path(os.path.realpath(folder))
+    around = tuple(str(outer) for outer in (*reversed(real.parents), real) if inside.has(outer))
+    for number, (path, entry) in enumerate(_below(folder, "", around or (str(real),), inside)):
         if number >= MOST_IMAGES:
             raise too_many_files(folder)
         if not is_folder(entry):

@@ -68,7 +68,7 @@ class ImageList:
     opinions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # where a source says twice what an image
     # shows, by "folders", "table" or "names": a class for each image, "" if that says nothing
     angles: tuple[str, ...] = ()  # of a set that has each face from several: that of each image, by KDEF's letters
-    several_of_each: bool = False  # the set has several pictures of each person, whether their names are there or not
+    several_of_each: bool = False  # the set has several pictures of each person, even if it does not say whose
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -170,7 +170,7 @@ def read_images(found: ImageList, to_pixels: PixelFormat, into: EncodedWriter | 
         files=files,
         soft_labels=None if found.soft_labels is None else torch.from_numpy(found.soft_labels[good]),
         persons=_persons([image.person for image in kept]),
-        several_of_each=found.several_of_each,
+        several_of_each=found.several_of_each or _several_of_some([image.person for image in kept]),
     )
     form = f"{found.form} ({', '.join(found.part_names)})"
     bad_rows = int((~good).sum())
@@ -221,6 +221,12 @@ def _persons(names: list[str]) -> torch.Tensor | None:
         return None
     places = {name: place for place, name in enumerate(sorted(set(names)))}
     return torch.tensor([places[name] for name in names], dtype=torch.int64)
+
+
+def _several_of_some(names: list[str]) -> bool:
+    """Checks that the persons that are known have more pictures than one each."""
+    known = [*filter(None, names)]
+    return len({*known}) < len(known)
 
 
 def _log_shapes(shapes: Mapping[str, int], count: int, to_pixels: PixelFormat) -> None:

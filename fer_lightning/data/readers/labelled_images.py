@@ -76,7 +76,7 @@ def list_labelled(path: Path) -> ImageList:
         class_names=class_names,
         soft_labels=np.array(shares, np.float32) if table.soft_names else None,
         bad=bad,
-        several_of_each=PERSON in table.names,
+        several_of_each=PERSON in table.names and not any(image.person for image in images),
     )
 
 
@@ -126,8 +126,9 @@ def _images(
 def _names(table: LabelsTable) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Returns the parts, known ones if most lines have these, and the classes, in the order of their labels.
 
-    FER2013's three parts even where one has no face; of train, val and test those that there are. Likewise all classes
-    of FER2013 or FER+, where the labels found are theirs. Other parts are in the order of the alphabet.
+    FER2013's three parts even where one has no face; of train, val and test those that there are; others by the
+    alphabet. Likewise all classes of FER2013 or FER+, where the labels found are theirs: most of them, if lines
+    contradict each other.
     """
     parts: Counter[str] = Counter()
     classes: Counter[tuple[int, str]] = Counter()
@@ -144,7 +145,8 @@ def _names(table: LabelsTable) -> tuple[tuple[str, ...], tuple[str, ...]]:
     most = dict(pair for pair, _ in reversed(classes.most_common()))
     pairs = {names: sum(classes[pair] for pair in enumerate(names)) for names in KNOWN_CLASSES}
     known = max(pairs, key=lambda names: pairs[names])
-    if pairs[known] > classes.total() / 2:
+    agree = len({name for _, name in classes}) == len(most) == len(classes)  # one name for each label, and the reverse
+    if pairs[known] == classes.total() or (pairs[known] > classes.total() / 2 and not agree):
         return part_names, known
     if sorted(most) != list(range(len(most))):
         raise DataError(

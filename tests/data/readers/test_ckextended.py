@@ -38,7 +38,8 @@ def test_ckextended_has_eight_classes_by_its_name(name: str, tmp_path: Path, cap
 
 
 def test_unknown_persons_are_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / "ckextended.csv").write_bytes(CSV)
+    header, *rows = CSV.splitlines(keepends=True)
+    (tmp_path / "ckextended.csv").write_bytes(b"".join([header, *rows * 5]))
     data = FERDataModule(
         tmp_path / "ckextended.csv", splits={"train": "Training", "val": "PublicTest"}, test_fraction=0.3
     )

@@ -180,7 +180,10 @@ def test_a_class_of_any_name_may_be_packed_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("folders", "why"),
     [
-        (("train/images", "test/images"), r"no image .* in its class folders: found train/images"),
+        (
+            ("train/images", "test/images"),
+            r"no image .* in its class folders: found test/images, train/images, expected a folder for each",
+        ),
         (
             ("images", "faces"),
             r"holds images \(faces/face\.png, images/face\.png\), and nothing there says which class",
