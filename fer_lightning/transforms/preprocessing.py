@@ -60,11 +60,13 @@ class PixelFormat:
         Raises:
             TypeError, ValueError: no picture, or one of more than 16 bits per channel.
         """
-        upright = _upright(picture).convert("L" if self.channels == 1 else "RGB")
+        upright, mode = _upright(picture), "L" if self.channels == 1 else "RGB"
+        if upright.mode != mode:  # to convert it would copy it
+            upright = upright.convert(mode)
         if upright.size != (self.size, self.size):
             upright = self._resized(upright)
         pixels = np.asarray(upright)
-        return pixels[None] if self.channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+        return pixels[None] if self.channels == 1 else pixels.transpose(2, 0, 1)
 
     def _resized(self, picture: Image.Image) -> Image.Image:
         shape, how = (self.size, self.size), Image.Resampling.BILINEAR
