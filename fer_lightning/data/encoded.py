@@ -147,7 +147,7 @@ class EncodedWriter:
             "sizes": len(content),
             "crcs": zlib.crc32(content),
             "boxes": torch.tensor((np.nan,) * 4 if box is None else box, dtype=torch.float64),
-            "digests": digests(torch.from_numpy(np.array(face[None])))[0],
+            "digests": digests(torch.from_numpy(np.array(face[None], order="C")))[0],
             "sums": torch.from_numpy(np.stack([flat.sum(1, dtype=np.int64), squares], 1)),
         }
         with self._lock:
