@@ -52,11 +52,15 @@ def command_name(script: str) -> str:
     return Path(script).stem.removeprefix("fer-")
 
 
+def script_name(script: str) -> str:
+    """Returns what train.py or test.py is called here: so in a checkout, elsewhere fer-train."""
+    is_installed = CHECKOUT is None or Path(sys.argv[0]).stem.startswith("fer-")
+    return f"fer-{command_name(script)}" if is_installed else script
+
+
 def shell_command(script: str) -> str:
     """Returns how a person here starts train.py or test.py: by Python in a checkout, elsewhere as fer-train."""
-    if CHECKOUT is None or Path(sys.argv[0]).stem.startswith("fer-"):
-        return f"fer-{command_name(script)}"
-    return f"python {script}"
+    return f"python {script}" if script_name(script) == script else script_name(script)
 
 
 def _own_project() -> dict[str, Any] | None:

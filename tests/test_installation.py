@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import fer_lightning
-from fer_lightning.installation import CHECKOUT, CONF, code_version, command_name
+from fer_lightning.installation import CHECKOUT, CONF, code_version, command_name, script_name, shell_command
+from fer_lightning.report.run_tables import predictions_in
 from tests.scripts import REPOSITORY
 
 VERSION = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]["version"]
@@ -109,3 +110,17 @@ def test_without_git_the_version_is_recorded(monkeypatch: pytest.MonkeyPatch, tm
 @pytest.mark.parametrize("script", ["train.py", "/x/train.py", "/venv/bin/fer-train", "C/Scripts/fer-train.exe"])
 def test_a_command_is_known_however_it_was_started(script: str) -> None:
     assert command_name(script) == "train"
+
+
+@pytest.mark.parametrize(
+    ("started", "name", "command"),
+    [("train.py", "train.py", "python train.py"), ("/venv/bin/fer-test", "fer-train", "fer-train")],
+)
+def test_messages_name_the_command_that_there_is(
+    started: str, name: str, command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "argv", [started])
+    assert (script_name("train.py"), shell_command("train.py")) == (name, command)
+    (tmp_path / "predictions.csv").write_text("row,split,label\n")
+    with pytest.raises(ValueError, match=rf": {script_name('test.py')} writes one"):
+        predictions_in(tmp_path / "predictions.csv")

@@ -13,6 +13,7 @@ from torchvision.utils import make_grid
 
 from fer_lightning.nets.first_layer import first_convolution
 from fer_lightning.report.attention import transformed, transformer_of
+from fer_lightning.report.chart_names import chart_names
 from fer_lightning.report.charts import WRONG, confusion_chart
 from fer_lightning.report.face_charts import kernels_chart, transformer_chart
 from fer_lightning.report.page import attempted
@@ -75,7 +76,8 @@ class TensorBoardPictures(Callback):
         batch = datamodule.faces.images[rows], datamodule.faces.labels[rows]
         images, _ = trainer.strategy.batch_to_device(batch)  # which normalises them too
         warped, boxes = transformed(transformer, images)
-        names = [pl_module.class_names[label] for label in batch[1].tolist()]
+        names = chart_names(pl_module.class_names)
+        names = [names[label] for label in batch[1].tolist()]
         figure = transformer_chart(images, warped, boxes, names)
         for board in _boards(trainer):
             board.add_figure("val/spatial_transformer", figure, trainer.global_step)
@@ -114,7 +116,7 @@ def prediction_chart(pixels: ImageStore, labels: Tensor, probabilities: Tensor, 
         probabilities: float (N, C).
         class_names: of the C classes.
     """
-    columns = 8
+    columns, names = 8, chart_names(class_names)
     rows = -(-len(labels) // columns)
     figure = Figure(figsize=(columns * 1.3, rows * 1.75), layout="constrained")
     for place, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
@@ -123,9 +125,9 @@ def prediction_chart(pixels: ImageStore, labels: Tensor, probabilities: Tensor, 
             continue
         axes.imshow(as_picture(pixels[place]), cmap="gray", vmin=0, vmax=255)
         predicted, label = int(probabilities[place].argmax()), int(labels[place])
-        title = f"{class_names[predicted]} {probabilities[place, predicted]:.0%}"
+        title = f"{names[predicted]} {probabilities[place, predicted]:.0%}"
         right = predicted == label
-        title += "" if right else f"\nis {class_names[label]}"
+        title += "" if right else f"\nis {names[label]}"
         axes.set_title(title, fontsize=8, color="black" if right else WRONG, fontweight="normal" if right else "bold")
     return figure
 

@@ -13,6 +13,7 @@ from fer_lightning.config.plain_checks import refuse_bad_numbers, refuse_missing
 from fer_lightning.config.trainer_options import check_trainer_options
 from fer_lightning.config.trust import named_in_conf
 from fer_lightning.errors import ConfigError
+from fer_lightning.installation import script_name
 from fer_lightning.signature import argument_error
 from fer_lightning.training.checkpoint_names import CHECKPOINTS
 from fer_lightning.training.classifier import EmotionClassifier
@@ -50,7 +51,7 @@ def check(cfg: DictConfig) -> None:
         raise ConfigError("trainer.limit_test_batches is 0: nothing would be tested")
     _check_that_it_trains(cfg)
     if cfg.seed is None:
-        raise ConfigError("seed is null: train.py draws one; give one here, as in seed=0")
+        raise ConfigError(f"seed is null: {script_name('train.py')} draws one; give one here, as in seed=0")
     if problem := argument_error(L.seed_everything, {"seed": cfg.seed}):
         raise ConfigError(problem)
     if not 0 <= cfg.seed < 2**32:

@@ -77,13 +77,17 @@ def refuse_bad_numbers(cfg: DictConfig) -> None:
 
 
 def refuse_absent_data(cfg: DictConfig) -> None:
-    """Refuses a data.path where nothing is, and no data.path where FER2013 is not found.
+    """Refuses a data.path where nothing is, an empty one, and no data.path where FER2013 is not found.
 
     Raises:
         ConfigError: says where there is nothing, and what to do.
     """
     data = _plain(cfg).get("data")
-    given = data.get("path") if isinstance(data, dict) else ""
+    if not isinstance(data, dict):
+        return
+    given = data.get("path")
+    if given == "":
+        raise ConfigError(f"data.path is missing: give data.path=…{WHAT_IS_MISSING['data.path']}")
     if isinstance(given, str) and given and "${" not in given:
         if _is_absent(given):
             raise ConfigError(

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fer_lightning.config.hydra_files import literal_text
 from fer_lightning.errors import ConfigError
+from fer_lightning.installation import script_name
 
 FOLDERS = {
     "trainer.default_root_dir": "",
@@ -103,7 +104,9 @@ def refuse_other_places(cfg: DictConfig, run_dir: Path) -> None:
             raise ConfigError(f"{key} is {found}; a run keeps that in its own folder, {run_dir / below}: leave it out")
     for key, expected in FILE_NAMES.items():
         if (found := OmegaConf.select(cfg, key, default=expected)) != expected:
-            raise ConfigError(f"{key} is {found!r}; the report, test.py and resume= need {expected!r}: leave it out")
+            raise ConfigError(
+                f"{key} is {found!r}; the report, {script_name('test.py')} and resume= need {expected!r}: leave it out"
+            )
     for key, allowed in (("save_top_k", (1,)), ("save_last", (None, False))):
         if (found := OmegaConf.select(cfg, f"callbacks.checkpoint.{key}", default=allowed[0])) not in allowed:
             raise ConfigError(

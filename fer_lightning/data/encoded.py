@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fer_lightning.data.digests import digests
-from fer_lightning.data.face_pixels import face_in, jpeg_face
+from fer_lightning.data.face_pixels import face_in
 from fer_lightning.errors import DataError
 from fer_lightning.transforms.face_crop import Box
 from fer_lightning.transforms.image_file import opened_image
@@ -25,14 +25,10 @@ from fer_lightning.transforms.pixel_format import PixelFormat
 LARGEST_TASK = 16
 """Images that a thread decodes at a time."""
 
-JPEG = b"\xff\xd8\xff"
-"""The first bytes of a JPEG."""
-
 COLUMNS: Mapping[str, torch.dtype] = {
     "offsets": torch.int64,  # of its bytes in the file
     "sizes": torch.int64,  # in bytes
     "crcs": torch.int64,  # CRC-32 of its bytes, which is checked whenever they are decoded
-    "is_plain_jpeg": torch.bool,  # `jpeg_face` gives the same pixels as `face_in`
     "boxes": torch.float64,  # (N, 4), of its face; NaN without one
     "digests": torch.int64,  # as `digests` gives them for its pixels
     "sums": torch.int64,  # (N, C, 2), of the pixels of each channel, and of their squares
@@ -85,7 +81,7 @@ class EncodedImages:
             return self[wanted.view(1)][0]
         batch = torch.empty(len(wanted), *self.shape[1:], dtype=torch.uint8)
         into, places = batch.numpy(), wanted.tolist()
-        pieces = {name: self.columns[name][wanted].tolist() for name in ("offsets", "sizes", "crcs", "is_plain_jpeg")}
+        pieces = {name: self.columns[name][wanted].tolist() for name in ("offsets", "sizes", "crcs")}
         task = min(LARGEST_TASK, -(-len(wanted) // (2 * _thread_count())))
 
         def decode(start: int) -> None:
@@ -104,13 +100,11 @@ class EncodedImages:
         images._places = self._places[rows]
         return images
 
-    def _face(self, row: int, offsets: int, sizes: int, crcs: int, is_plain_jpeg: bool) -> NDArray[np.uint8]:
+    def _face(self, row: int, offsets: int, sizes: int, crcs: int) -> NDArray[np.uint8]:
         try:
             content = self.file.piece(offsets, sizes)
             if zlib.crc32(content) != crcs:
                 raise ValueError("its checksum differs")
-            if is_plain_jpeg:
-                return jpeg_face(content, self.to_pixels)
             box = self.columns["boxes"][row].tolist()
             with opened_image(content) as picture:
                 return face_in(picture, None if np.isnan(box[0]) else tuple(box), self.to_pixels)
@@ -154,9 +148,8 @@ class EncodedWriter:
         known: dict[str, Any] = {
             "sizes": len(content),
             "crcs": zlib.crc32(content),
-            "is_plain_jpeg": box is None and _is_plain_jpeg(content, face, self.to_pixels),
             "boxes": torch.tensor((np.nan,) * 4 if box is None else box, dtype=torch.float64),
-            "digests": digests(torch.from_numpy(np.array(face[None])))[0],
+            "digests": digests(torch.from_numpy(np.array(face[None], order="C")))[0],
             "sums": torch.from_numpy(np.stack([flat.sum(1, dtype=np.int64), squares], 1)),
         }
         with self._lock:
@@ -222,13 +215,6 @@ class PiecesFile:
 
     def __reduce__(self) -> tuple[type["PiecesFile"], tuple[Path]]:
         return PiecesFile, (self.path,)  # for a process that is spawned: each image's checksum tells if it is another
-
-
-def _is_plain_jpeg(content: bytes, face: NDArray[np.uint8], to_pixels: PixelFormat) -> bool:
-    try:
-        return content.startswith(JPEG) and np.array_equal(jpeg_face(content, to_pixels), face)
-    except Exception:  # one that only Pillow decodes
-        return False
 
 
 def _thread_count() -> int:

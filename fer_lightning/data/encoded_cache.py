@@ -7,7 +7,7 @@ it differs. What a start would have to decode all images for is in the table: th
 pixels for mean and deviation.
 
 Like every cache, the file gets its name only when complete, and holds for one schema and one identity of its source;
-also for the versions of the decoders, since others might make other pixels.
+also for the version of the decoders, since another might make other pixels.
 """
 
 import glob
@@ -169,4 +169,4 @@ def _are_images(columns: dict[str, Tensor], count: int, to_pixels: PixelFormat, 
 
 
 def _decoders() -> str:
-    return ", ".join(f"{name} {version(name)}" for name in ("pillow", "torchvision"))
+    return f"pillow {version('pillow')}"

@@ -7,7 +7,10 @@ from torch import Tensor
 
 from fer_lightning.data.faces import Faces
 
-UNKNOWN = "the persons are not known, and each is in several pictures: the same faces may be in train and test"
+UNKNOWN = (
+    "the persons are not known, and each is in several pictures: the same faces may be in train and test, no honest "
+    "split exists, and the figure says nothing about persons who are new"
+)
 
 
 def person_notes(faces: Faces, measured: Mapping[str, Tensor], learnt: Tensor) -> tuple[str, ...]:

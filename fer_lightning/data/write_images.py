@@ -1,14 +1,15 @@
 """Faces as image files: python -m fer_lightning.data.write_images PATH OUT
 
 Writes OUT/<part>/<emotion>/<row>.png, or OUT/<emotion>/<row>.png where the source has no parts, and OUT/labels.csv,
-whose columns `labelled_images` describes. `data.path=OUT` reads the very same faces back, in the same order. OUT gets
-its name only when complete: until then it is called OUT.unfinished.
+whose columns `labelled_images` describes. `data.path=OUT` reads the very same faces back, in the same order, with their
+parts, classes and persons. OUT gets its name only when complete: until then it is called OUT.unfinished.
 """
 
 import argparse
 import csv
 import logging
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -21,13 +22,16 @@ from tqdm import tqdm
 
 from fer_lightning.data.faces import Faces
 from fer_lightning.data.readers.ferplus import VotesOptions
-from fer_lightning.data.readers.labels_table import COLUMNS, NAME
+from fer_lightning.data.readers.labels_table import COLUMNS, NAME, PERSON
 from fer_lightning.data.readers.source import read_faces
 from fer_lightning.data.tables import safe_text
 from fer_lightning.errors import DataError
 from fer_lightning.transforms.pixels import as_picture
 
 log = logging.getLogger(__name__)
+
+LONGEST_NAME = 60
+"""Characters of a folder's name: at most 240 bytes, which every file system takes."""
 
 
 def export(
@@ -47,21 +51,39 @@ def _write(faces: Faces, folder: Path) -> None:
     width = len(str(len(faces)))
     has_parts = faces.part_names != ("all",)
     soft_names = () if faces.soft_labels is None else faces.class_names
+    persons, has_persons = _person_texts(faces), faces.persons is not None or faces.several_of_each
     lines: list[Sequence[object]] = []
     images = (faces.images[row] for row in range(len(faces)))
     rows = zip(images, faces.parts.tolist(), faces.labels.tolist(), strict=True)
     shown_rows = tqdm(rows, "writing", len(faces), unit=" faces", mininterval=0.5, disable=None)  # None: on terminals
     for row, (image, part_index, label) in enumerate(shown_rows, start=1):
         part, emotion = faces.part_names[part_index], faces.class_names[label]
-        file = folder / (part if has_parts else "") / emotion / f"{row:0{width}}.png"
+        file = folder / (_folder_name(part) if has_parts else "") / _folder_name(emotion) / f"{row:0{width}}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(as_picture(image)).save(file)
         # Nine digits are enough for every float32 to come back as it was.
         soft = [] if faces.soft_labels is None else [f"{share:.9g}" for share in faces.soft_labels[row - 1].tolist()]
         texts = map(safe_text, (file.relative_to(folder).as_posix(), part, emotion))
-        lines.append((*texts, label, row, *soft))
-    with (folder / NAME).open("w", newline="", encoding="ascii") as labels:
-        csv.writer(labels, lineterminator="\n").writerows([(*COLUMNS, *soft_names), *lines])
+        person = [persons[row - 1]] if has_persons else []
+        lines.append((*texts, label, row, *person, *soft))
+    with (folder / NAME).open("w", newline="", encoding="utf-8") as labels:
+        columns = (*COLUMNS, *([PERSON] if has_persons else []), *soft_names)
+        csv.writer(labels, lineterminator="\n").writerows([columns, *lines])
+
+
+def _person_texts(faces: Faces) -> list[str]:
+    """Returns a number for each face, whose order as texts is that of the numbers; "" if persons are not known."""
+    if faces.persons is None:
+        return [""] * len(faces)
+    numbers = faces.persons.tolist()
+    width = len(str(max(numbers)))
+    return [f"{number:0{width}}" for number in numbers]
+
+
+def _folder_name(name: str) -> str:
+    """Returns a name for a folder of a part or class, which comes from anywhere: labels.csv has the name itself."""
+    safe = re.sub(r"[^\w \-]", "_", name).strip()[:LONGEST_NAME]
+    return safe if safe.strip("_") else "_"
 
 
 @contextmanager

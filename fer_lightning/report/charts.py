@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_average_precision, multiclass_precision_recall_curve
 
+from fer_lightning.report.chart_names import chart_names
 from fer_lightning.report.predictions import BINS, Predictions
 from fer_lightning.report.results import wilson_interval
 from fer_lightning.training.risk_coverage import RiskCoverage
@@ -23,6 +24,9 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 BLUE, ORANGE, GREEN = COLOURS[:3]
 GREY, WRONG = "#555555", "#b3400a"
 
+LEVEL = 9
+"""Classes up to which their names have room next to each other."""
+
 
 def confusion_chart(counts: Tensor, class_names: tuple[str, ...], shares: bool = False) -> Figure:
     """Draws a confusion matrix; the shade is the share of the true class.
@@ -32,7 +36,8 @@ def confusion_chart(counts: Tensor, class_names: tuple[str, ...], shares: bool =
         class_names: of the C classes.
         shares: the cells hold that share, in percent, not the counts.
     """
-    figure = Figure(figsize=(5.8, 5), layout="constrained")  # two of them fit next to each other on the page
+    side = max(5, 0.56 * len(counts) + 1)  # of few classes, two of them fit next to each other on the page
+    figure = Figure(figsize=(side + 0.8, side), layout="constrained")
     axes = figure.add_subplot()
     row_shares = counts.double() / counts.sum(1, keepdim=True).clamp(min=1)
     image = axes.imshow(row_shares.numpy(), cmap="cividis", vmin=0, vmax=1)
@@ -41,8 +46,9 @@ def confusion_chart(counts: Tensor, class_names: tuple[str, ...], shares: bool =
         text = share if shares else f"{counts[row, column]:,}"
         colour = "black" if row_shares[row, column] > 0.55 else "white"
         axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=9)
-    axes.set_xticks(range(len(class_names)), class_names, rotation=30, ha="right")
-    axes.set_yticks(range(len(class_names)), class_names)
+    names = chart_names(class_names)
+    axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
+    axes.set_yticks(range(len(names)), names)
     axes.set(xlabel="predicted", ylabel="true")
     figure.colorbar(image, label="share of the true class", shrink=0.8)
     return figure
@@ -58,8 +64,12 @@ def per_class_chart(table: pd.DataFrame) -> Figure:
         at = places + (shift - 1) * 0.26
         axes.bar(at, value, 0.24, color=colour, label=name if name != "f1" else "F1")
         _draw_intervals(axes, at, value, low, high)
-    names = [f"{name}\n{faces:,.0f}" for name, faces in zip(table.index, table["faces"], strict=True)]
-    axes.set_xticks(places, names)
+    counts = zip(chart_names([*table.index]), table["faces"], strict=True)
+    names = [f"{name}\n{faces:,.0f}" for name, faces in counts]
+    if len(table) > LEVEL:
+        axes.set_xticks(places, [name.replace("\n", ", ") for name in names], rotation=30, ha="right")
+    else:
+        axes.set_xticks(places, names)
     axes.set(ylim=(0, 1), ylabel="share")
     axes.legend(ncols=3, loc="upper center", bbox_to_anchor=(0.5, 1.16), frameon=False)
     axes.grid(axis="y", alpha=0.3)
@@ -73,7 +83,7 @@ def precision_recall_chart(predictions: Predictions) -> Figure:
     averages = multiclass_average_precision(probabilities, labels, classes, average="none")
     shown = torch.bincount(labels, minlength=classes).nonzero().flatten().tolist()
     columns = min(4, len(shown))
-    rows = -(-len(shown) // columns)
+    rows, names = -(-len(shown) // columns), chart_names(predictions.class_names)
     figure = Figure(figsize=(3 * columns, 2.4 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, sharey=True, squeeze=False).flatten()
     for axes in panels[len(shown) :]:
@@ -82,7 +92,7 @@ def precision_recall_chart(predictions: Predictions) -> Figure:
         share = float((labels == place).float().mean())
         axes.axhline(share, color=GREY, linestyle=":", linewidth=1)
         axes.plot(recalls[place].numpy(), precisions[place].numpy(), color=BLUE)
-        axes.set_title(f"{predictions.class_names[place]}, average {averages[place]:.2f}", fontsize=10)
+        axes.set_title(f"{names[place]}, average {averages[place]:.2f}", fontsize=10)
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
         axes.grid(alpha=0.3)
     figure.supxlabel("recall", fontsize=10)

@@ -1,13 +1,12 @@
 """Several runs side by side: python -m fer_lightning.report.compare RUN RUN … [--out FOLDER]
 
 Runs are folders that train.py or test.py wrote, or folders of such. The page, index.html, has a table of them, their
-curves over each other, how they differ on each class, whether each pair really differs (McNemar's test), how often they
-agree, and what they reach together.
+curves over each other, how they differ on each class, whether each pair really differs (by persons where these are
+known), how often they agree, and what they reach together.
 """
 
 import argparse
 import itertools
-import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from fer_lightning.report.charts import COLOURS
 from fer_lightning.report.curves import curves_of_runs
 from fer_lightning.report.metrics_json import Tested, metrics_in
 from fer_lightning.report.page import Chart, Key, Section, Table, made, write_page
+from fer_lightning.report.paired_tests import mcnemar, method_in_words, swapped_by_person
 from fer_lightning.report.run_tables import all_read, curves_in, predictions_in
 from fer_lightning.report.run_yaml import run_overrides
 
@@ -48,6 +48,11 @@ class Run:
     @property
     def right(self) -> NDArray[np.bool_]:
         return (self.predictions["prediction"] == self.predictions["label"]).to_numpy()
+
+    @property
+    def persons(self) -> NDArray[np.int64] | None:
+        """Returns a number for each face, equal where two faces are the same person's; None if they are not known."""
+        return self.predictions["person"].to_numpy(np.int64) if "person" in self.predictions else None
 
     @property
     def classes(self) -> list[str]:
@@ -91,17 +96,6 @@ def _contents(predictions: Path) -> tuple[dict[str, Any], pd.DataFrame, pd.DataF
     tested = metrics.get("run")  # which one test.py has tested
     curves = (Path(tested) if isinstance(tested, str) else predictions.parent.parent) / "metrics.csv"
     return metrics, predictions_in(predictions), curves_in(curves) if curves.exists() else None
-
-
-def mcnemar(right: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
-    """Returns how likely two equally good networks are to differ so much or more (exact, two-sided).
-
-    McNemar: Note on the sampling error of the difference between correlated proportions, Psychometrika 1947.
-    """
-    only, only_other = int((right & ~other).sum()), int((other & ~right).sum())
-    differing, fewer = only + only_other, min(only, only_other)
-    tail = sum(math.comb(differing, count) for count in range(fewer + 1))
-    return float(min(1, 2 * tail / 2**differing))
 
 
 def ensemble_accuracy(runs: Sequence[Run]) -> float:
@@ -182,11 +176,12 @@ def _differences(recall: pd.DataFrame) -> tuple[Figure, list[Key]]:
 
 
 def _pairs(section: Section, runs: Sequence[Run]) -> None:
+    persons = _persons(runs)
     rows: list[list[tuple[str, float | str]]] = []
     for one, other in itertools.combinations(runs, 2):
         agree = (one.predictions["prediction"] == other.predictions["prediction"]).mean()
         only, only_other = int((one.right & ~other.right).sum()), int((other.right & ~one.right).sum())
-        p = mcnemar(one.right, other.right)
+        p = mcnemar(one.right, other.right) if persons is None else swapped_by_person(one.right, other.right, persons)
         rows.append(
             [
                 *((run.name, run.name) for run in (one, other)),
@@ -197,8 +192,14 @@ def _pairs(section: Section, runs: Sequence[Run]) -> None:
             ]
         )
     columns = ["one", "other", "agree on", "only one is right", "only the other", "p", "do they differ?"]
-    caption = "McNemar's test on the faces that only one of a pair has right; p is not corrected for many pairs."
-    section.tables = [Table(columns, rows, caption)]
+    section.tables = [Table(columns, rows, f"{method_in_words(persons)} p is not corrected for many pairs.")]
+
+
+def _persons(runs: Sequence[Run]) -> NDArray[np.int64] | None:
+    """Returns the person of each face, if all runs know them, and agree."""
+    first = runs[0].persons
+    known = all(run.persons is not None and np.array_equal(run.persons, first) for run in runs)
+    return first if known else None
 
 
 def _test_part(run: Run) -> str:

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from torch import Generator, Tensor
 
 from fer_lightning.data import FERDataModule
+from fer_lightning.report.chart_names import chart_names
 from fer_lightning.report.charts import ORANGE, WRONG
 from fer_lightning.report.page import Chart, Sample, face_address
 from fer_lightning.report.predictions import Predictions
@@ -19,6 +20,9 @@ FED = 12
 OF_EACH = 12
 """Faces of each class and split."""
 
+CLASSES_IN_A_ROW, WARPED_IN_A_ROW = 8, 14
+"""Columns of a chart that is as wide as the page."""
+
 
 def transformer_chart(images: Tensor, warped: Tensor, boxes: Tensor, names: Sequence[str]) -> Figure:
     """Draws images above what a spatial transformer hands on.
@@ -30,14 +34,17 @@ def transformer_chart(images: Tensor, warped: Tensor, boxes: Tensor, names: Sequ
         names: what stands above the images.
     """
     images, warped, boxes = (part.detach().float().cpu() for part in (images, warped, boxes))
-    count, size = len(images), images.shape[-1]
-    figure = Figure(figsize=(0.86 * count, 2.1), layout="constrained")
-    panels = figure.subplots(2, count, squeeze=False)
+    columns, size = min(len(images), WARPED_IN_A_ROW), images.shape[-1]
+    bands = -(-len(images) // columns)
+    figure = Figure(figsize=(0.86 * columns, 2.1 * bands), layout="constrained")
+    panels = figure.subplots(2 * bands, columns, squeeze=False)
+    for axes in panels.flat:
+        axes.axis("off")
     for place, name in enumerate(names):
-        above, below = panels[:, place]
+        band, column = divmod(place, columns)
+        above, below = panels[2 * band : 2 * band + 2, column]
         darkest, lightest = float(images[place].min()), float(images[place].max())
         for axes, image in ((above, images[place]), (below, warped[place])):
-            axes.axis("off")
             shade = ((image - darkest) / max(lightest - darkest, 1e-6)).clamp(0, 1)
             axes.imshow(as_picture(shade), cmap="gray", vmin=0, vmax=1)
         above.plot(boxes[place, :, 0], boxes[place, :, 1], color=ORANGE, linewidth=1.5)
@@ -110,25 +117,29 @@ def _fed_chart(data: FERDataModule) -> Figure:
         for axes, image in zip(line, shown, strict=True):
             axes.axis("off")
             axes.imshow(as_picture(image), cmap="gray", vmin=0, vmax=1)
+    names = chart_names(data.class_names)
     for axes, row in zip(panels[0], rows.tolist(), strict=True):
-        axes.set_title(data.class_names[int(data.faces.labels[row])], fontsize=9)
+        axes.set_title(names[int(data.faces.labels[row])], fontsize=9)
     return figure
 
 
 def grad_cam_chart(predictions: Predictions, rows: Sequence[int], maps: Tensor) -> Figure:
     """Draws a column for each class: a right face and a wrong one, each above itself with its map, float (B, S, S)."""
-    names = predictions.class_names
-    figure = Figure(figsize=(1.5 * len(names), 6.6), layout="constrained")
-    panels = figure.subplots(4, len(names), squeeze=False)
+    names = chart_names(predictions.class_names)
+    columns = min(len(names), CLASSES_IN_A_ROW)
+    bands = -(-len(names) // columns)
+    figure = Figure(figsize=(1.5 * columns, 6.6 * bands), layout="constrained")
+    panels = figure.subplots(4 * bands, columns, squeeze=False)
     for axes in panels.flat:
         axes.axis("off")
     for row, heat in zip(rows, maps, strict=True):
         label, predicted = int(predictions.labels[row]), int(predictions.predicted[row])
         right = label == predicted
-        above, below = panels[0 if right else 2 :, label][:2]
+        band, column = divmod(label, columns)
+        above, below = panels[4 * band + (0 if right else 2) :, column][:2]
         for axes in (above, below):
             axes.imshow(as_picture(predictions.images[row]), cmap="gray", vmin=0, vmax=255, extent=(0, 1, 1, 0))
         below.imshow(heat.numpy(), cmap="inferno", alpha=0.55, vmin=0, vmax=1, extent=(0, 1, 1, 0))
         title = names[predicted] if right else f"{names[predicted]},\nlabelled {names[label]}"
-        above.set_title(title, fontsize=10, color="black" if right else WRONG)
+        above.set_title(title, fontsize=9, color="black" if right else WRONG)
     return figure

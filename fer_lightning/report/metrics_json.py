@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fer_lightning.files import text_in
+from fer_lightning.installation import script_name
 
 METRICS_FORMAT = 1
 """Version of metrics.json, raised when what stands in it changes."""
@@ -71,11 +72,15 @@ def metrics_in(file: Path, kind: type[BaseModel] | None = None) -> dict[str, Any
     try:
         content = json.loads(text, parse_constant=lambda name: None)  # NaN, which is no JSON
     except json.JSONDecodeError as error:
-        raise json.JSONDecodeError(f"{file} is not the JSON that train.py writes: {error.msg}", "", 0) from error
+        raise json.JSONDecodeError(
+            f"{file} is not the JSON that {script_name('train.py')} writes: {error.msg}", "", 0
+        ) from error
     except (ValueError, RecursionError) as error:  # numbers of thousands of digits, lists of lists of lists …
-        raise ValueError(f"{file} is not the JSON that train.py writes") from error
+        raise ValueError(f"{file} is not the JSON that {script_name('train.py')} writes") from error
     if not isinstance(content, dict):
-        raise ValueError(f"{file} holds a {type(content).__name__}, not the results that train.py writes")
+        raise ValueError(
+            f"{file} holds a {type(content).__name__}, not the results that {script_name('train.py')} writes"
+        )
     if kind is not None:
         _check(kind, content, file)
     return {name: math.nan if value is None else value for name, value in content.items()}

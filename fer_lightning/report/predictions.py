@@ -81,13 +81,14 @@ class Predictions:
     def table(self) -> pd.DataFrame:
         """Returns a row for each face: row (in the source, from 1), split (of it), label, prediction, each p_<class>.
 
-        Of a folder of images also file, after split.
+        Of a folder of images also file, after split; where persons are known, person: a number for each of them.
         """
         names = pd.Series(self.class_names)
         columns = {
             "row": self.numbers.tolist(),
             "split": self.parts,
             **({"file": self.files} if self.files else {}),
+            **({} if self.persons is None else {"person": self.persons.tolist()}),
             "label": names[self.labels.tolist()].to_numpy(),
             "prediction": names[self.predicted.tolist()].to_numpy(),
         }

@@ -15,6 +15,7 @@ from torch import Tensor
 from fer_lightning.data.tables import write_table
 from fer_lightning.files import written_whole
 from fer_lightning.report.calibrated import Calibrated
+from fer_lightning.report.chart_names import isolated
 from fer_lightning.report.metrics_json import METRICS_FORMAT, as_json
 from fer_lightning.report.person_intervals import METHOD, Numbers, person_intervals
 from fer_lightning.report.predictions import Predictions
@@ -120,7 +121,7 @@ class Results:
             true, predicted = divmod(place, len(self.class_names))
             if count := int(wrong[true, predicted]):
                 faces = int(self.confusion[true].sum())
-                name, other = self.class_names[true], self.class_names[predicted]
+                name, other = isolated(self.class_names[true]), isolated(self.class_names[predicted])
                 sentences.append(f"{count:,} of {faces:,} {name} faces ({count / faces:.0%}) are taken for {other}.")
         return sentences
 

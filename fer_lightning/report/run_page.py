@@ -13,6 +13,7 @@ from fer_lightning.report import charts, face_charts
 from fer_lightning.report.attention import grad_cam, transformed, transformer_of
 from fer_lightning.report.calibrated import CALIBRATED
 from fer_lightning.report.calibration_section import calibration_section
+from fer_lightning.report.chart_names import chart_names, numbers_in_words
 from fer_lightning.report.curves import curves_chart
 from fer_lightning.report.page import Chart, Face, Section, Table, attempted, face_address, made, write_page
 from fer_lightning.report.predictions import Predictions
@@ -99,7 +100,7 @@ def _curves(section: Section, run_dir: Path, monitor: str) -> None:
 
 
 def _confusion(section: Section, results: Results) -> None:
-    section.texts = results.commonest_confusions()
+    section.texts = [*results.commonest_confusions(), *numbers_in_words(results.class_names)]
     for shares, alt in ((False, "counts"), (True, "shares of the true class")):
         figure = charts.confusion_chart(results.confusion, results.class_names, shares)
         section.charts.append(Chart.of(figure, f"confusion matrix, {alt}", alt))
@@ -115,13 +116,12 @@ def _classes(section: Section, results: Results) -> None:
             row.append(("–" if math.isnan(value) else f"{value:.1%}", value))
             row.append(("–" if math.isnan(low) else f"{low:.0%} to {high:.0%}", low))
         rows.append([*row, (f"{values['faces']:,.0f}", float(values["faces"]))])
-    interval = results.interval
-    columns = ["class", "precision", interval, "recall", interval, "F1", interval, "faces"]
-    section.tables.append(Table(columns, rows))
+    columns = ["class", "precision", "95% interval", "recall", "95% interval", "F1", "95% interval", "faces"]
+    section.tables.append(Table(columns, rows, "" if results.persons is None else f"Each is a {results.interval}."))
     predictions = results.predictions
     with attempted("the chart of the classes", section):
         alt = "precision, recall and F1 of each class"
-        caption = f"With {interval.replace('interval', 'intervals')}."
+        caption = f"With {results.interval.replace('interval', 'intervals')}."
         section.charts.append(Chart.of(charts.per_class_chart(table), alt, caption))
     with attempted("the precision–recall curves", section):
         caption = "Dotted: the share of the class, which guessing would give."
@@ -175,7 +175,8 @@ def _attention(section: Section, model: EmotionClassifier, trainer: L.Trainer, p
     if transformer := transformer_of(model.net):
         with attempted("the spatial transformer's view", section):
             warped, boxes = transformed(transformer, images)
-            names = [predictions.class_names[label] for label in predictions.labels[rows].tolist()]
+            names = chart_names(predictions.class_names)
+            names = [names[label] for label in predictions.labels[rows].tolist()]
             caption = "Above: the face and the box that the spatial transformer reads. Below: what it hands on."
             figure = face_charts.transformer_chart(images, warped, boxes, names)
             section.charts.append(Chart.of(figure, "faces before and after the spatial transformer", caption))

@@ -10,6 +10,7 @@ import pandas as pd
 
 from fer_lightning.data.tables import texts_as_they_were
 from fer_lightning.files import text_in
+from fer_lightning.installation import script_name
 
 LONGEST_TABLE = 1 << 27
 """Characters of a table; of 300,000 faces and eight classes, predictions.csv has some 30 million."""
@@ -51,11 +52,12 @@ def predictions_in(file: Path) -> pd.DataFrame:
     # Names are texts: pandas would take a class called None for a missing value, and one called 1 for a number.
     table = _table(file, {"split": str, "label": str, "prediction": str})
     if missing := [name for name in ("row", "split", "label", "prediction") if name not in table]:
-        raise ValueError(f"{file} has no column {', '.join(missing)}: test.py writes one")
+        raise ValueError(f"{file} has no column {', '.join(missing)}: {script_name('test.py')} writes one")
     classes = [str(name).removeprefix("p_") for name in table if str(name).startswith("p_")]
     if not classes or not len(table):
         raise ValueError(f"{file} has no {'face' if classes else 'column p_<class>'} in it")
-    _refuse_other_than_numbers(file, table, ["row", *(f"p_{name}" for name in classes)])
+    numbers = ["row", *(["person"] if "person" in table else []), *(f"p_{name}" for name in classes)]
+    _refuse_other_than_numbers(file, table, numbers)
     probabilities = table[[f"p_{name}" for name in classes]].to_numpy(np.float64)
     if not ((probabilities >= 0) & (probabilities <= 1)).all():
         raise ValueError(f"{file}: a probability is not between 0 and 1")
@@ -75,7 +77,7 @@ def curves_in(file: Path) -> pd.DataFrame:
     """
     table = _table(file)
     if "epoch" not in table:
-        raise ValueError(f"{file} has no column epoch: train.py writes one")
+        raise ValueError(f"{file} has no column epoch: {script_name('train.py')} writes one")
     if len(table):
         numbers = ("epoch", "val/", "train/")
         _refuse_other_than_numbers(file, table, [str(name) for name in table if str(name).startswith(numbers)])

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from torch import Tensor
 
 from fer_lightning.files import is_plain, plain_values
+from fer_lightning.installation import script_name
 from fer_lightning.nets.registry import is_built_in
 from fer_lightning.training.calibration import Calibration, Confidence, Temperature
 from fer_lightning.transforms.pixel_format import Channels, Fit, Side
@@ -127,7 +128,7 @@ def checkpoint_content(path: Path) -> CheckpointContent:
     try:
         values = plain_values(path)
     except ValueError as error:
-        raise ValueError(f"{_no_checkpoint(path)}: {error}. Give one that train.py wrote") from error
+        raise ValueError(f"{_no_checkpoint(path)}: {error}. Give one that {script_name('train.py')} wrote") from error
     return validated_content(path, values)
 
 
@@ -140,7 +141,8 @@ def validated_content(path: Path, values: Any) -> CheckpointContent:
     content = validated(CheckpointContent, path, values)
     if odd := [name for name, value in content.state_dict.items() if not is_plain(value)]:
         raise ValueError(
-            f"{_no_checkpoint(path)}: {odd[0][:LONGEST_NAMED]} is no plain tensor. Give one that train.py wrote"
+            f"{_no_checkpoint(path)}: {odd[0][:LONGEST_NAMED]} is no plain tensor. Give one that "
+            f"{script_name('train.py')} wrote"
         )
     refuse_sizes_without_weights(path, content)
     return content
@@ -186,9 +188,9 @@ def validated(kind: type[Content], path: Path, values: Any) -> Content:
         if where == "format_version":
             why = version_problem(first["type"])
         elif first["type"] == "missing":
-            why = f"it has no {where}. Give one that train.py wrote"
+            why = f"it has no {where}. Give one that {script_name('train.py')} wrote"
         else:
-            why = f"{where} is no plain value of the kind that train.py writes. Give one that train.py wrote"
+            why = f"{where} is no plain value of the kind that {script_name('train.py')} writes. Give one that it wrote"
         raise ValueError(f"{_no_checkpoint(path)}: {why}") from error
 
 

@@ -13,6 +13,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from fer_lightning.files import written_whole
+from fer_lightning.installation import script_name
 from fer_lightning.training.checkpoint_content import (
     FORMAT_VERSION,
     CalibrationState,
@@ -93,7 +94,9 @@ def _model_content(path: Path) -> ModelContent:
             if not text:
                 raise ValueError(f"{path} holds weights alone: it does not say of which network. Give a checkpoint")
             if len(text) > LONGEST_METADATA:
-                raise ValueError(f"{path} was not written by train.py: its metadata has {len(text):,} characters")
+                raise ValueError(
+                    f"{path} was not written by {script_name('train.py')}: its metadata has {len(text):,} characters"
+                )
             content = ModelContent.model_validate_json(text)
             content.state_dict = {f"net.{name}": opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
@@ -102,6 +105,6 @@ def _model_content(path: Path) -> ModelContent:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(map(str, first["loc"][:2])) or "all of it"
         why = version_problem(first["type"]) if where == "format_version" else f"its metadata is wrong at {where}"
-        raise ValueError(f"{path} was not written by train.py: {why}") from error
+        raise ValueError(f"{path} was not written by {script_name('train.py')}: {why}") from error
     refuse_sizes_without_weights(path, content)
     return content

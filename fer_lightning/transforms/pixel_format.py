@@ -57,11 +57,13 @@ class PixelFormat:
         Raises:
             TypeError, ValueError: no picture, or one of more than 16 bits per channel.
         """
-        picture = upright(picture).convert("L" if self.channels == 1 else "RGB")
+        picture, mode = upright(picture), "L" if self.channels == 1 else "RGB"
+        if picture.mode != mode:  # to convert it would copy it
+            picture = picture.convert(mode)
         if picture.size != (self.size, self.size):
             picture = self._resized(picture)
         pixels = np.asarray(picture)
-        return pixels[None] if self.channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+        return pixels[None] if self.channels == 1 else pixels.transpose(2, 0, 1)
 
     def _resized(self, picture: Image.Image) -> Image.Image:
         shape, how = (self.size, self.size), Image.Resampling.BILINEAR

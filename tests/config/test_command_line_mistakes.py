@@ -80,6 +80,8 @@ def test_a_mistake_ends_in_one_message_and_status_1(
     ("arguments", "says"),
     [
         (["data=fer2013"], "No FER2013 in data/"),
+        (["data=image_folder"], "data.path is missing: give data.path=…, a file or a folder of faces"),
+        (["data.path="], "data.path is missing: give data.path=…, a file or a folder of faces"),
         (["optimizer.lr=abc"], "optimizer.lr is 'abc': it should be a valid number"),
         (["loss=distillation"], "loss.teacher is missing"),
     ],

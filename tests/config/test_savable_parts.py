@@ -16,7 +16,6 @@ from tests.conftest import Compose
 from tests.stopped_runs import BASE, fitted, run_folder
 
 
-
 class Kept(torch.optim.SGD):
     def step(self, closure: Any = None) -> Any:
         loss = super().step(closure)

@@ -176,7 +176,7 @@ def kdef(root: Path) -> list[Truth]:
 def expw(root: Path) -> list[Truth]:
     """Two faces are of the first picture."""
     truths, lines = [], []
-    for number in range(14):
+    for number in range(21):
         name = "愤怒_angry_0.jpg" if number < 2 else f"afraid_African_{number}.jpg"
         draw(root / "image" / name, 40)
         lines.append(f"{name} {number % 2} 4 {8 + number} {24 + number} 20 57.25 {number % 7}")

@@ -92,12 +92,12 @@ def votes_csv(rows: Sequence[tuple[str, str, str]]) -> bytes:
 
 def assert_same_faces(faces: Faces, others: Faces) -> None:
     """Equal in everything, to the bit."""
-    for name in ("images", "labels", "parts", "soft_labels"):
+    for name in ("images", "labels", "parts", "soft_labels", "persons"):
         one, other = getattr(faces, name), getattr(others, name)
         assert (one is None) == (other is None), name
         assert one is None or (one.dtype == other.dtype and one.tolist() == other.tolist()), name
-    assert faces.part_names == others.part_names
-    assert faces.class_names == others.class_names
+    for name in ("part_names", "class_names", "several_of_each"):
+        assert getattr(faces, name) == getattr(others, name), name
 
 
 def written_pictures(folder: Path, sizes: int = 4) -> list[Path]:

@@ -81,11 +81,6 @@ def test_encoded_faces_are_those_kept_as_pixels(tmp_path: Path, size: int, chann
         assert (faces.files, faces.class_names) == (dense.files, dense.class_names)
         assert torch.equal(faces.labels, dense.labels)
         assert torch.equal(faces.numbers, dense.numbers)
-    plain = {
-        Path(name).name for name, one in zip(faces.files, encoded(faces).columns["is_plain_jpeg"], strict=True) if one
-    }
-    assert {"0_rgb.jpg", "0_grey.jpg"} & plain
-    assert not any("turned" in name or "png" in name for name in plain)
 
 
 def test_rows_are_taken_as_a_tensors_are(folder: Path) -> None:

@@ -17,6 +17,7 @@ from fer_lightning.data.readers.ferplus import VotesOptions
 from fer_lightning.data.readers.forms_taken import FORMS
 from fer_lightning.data.readers.source import read_faces
 from fer_lightning.data.write_images import export, main
+from tests.data.drawn_sets import SETS
 from tests.data.faces_files import (
     BAD,
     CSV,
@@ -94,6 +95,39 @@ def test_every_form_reads_back_as_it_was_and_from_the_cache(
         assert "ignoring" not in log
         assert_same_faces(faces, expected)
     assert (tmp_path / "images" / "angry").exists() == (form == "no parts")
+
+
+@pytest.mark.parametrize("form", ["JAFFE", "KDEF", "FERG", "CK+48", "FER+, folders with votes", "image folder"])
+def test_persons_of_a_set_read_back(form: str, tmp_path: Path) -> None:
+    SETS[form](tmp_path / "set")
+    export(tmp_path / "set", tmp_path / "images")
+    expected = read_faces(tmp_path / "set")
+    assert (expected.persons is None) == (form in ("FER+, folders with votes", "image folder"))
+    for _ in ("parsed", "from the cache"):
+        assert_same_faces(read_faces(tmp_path / "images"), expected)
+
+
+def test_persons_that_are_not_known_are_remembered(tmp_path: Path) -> None:
+    (tmp_path / "ckextended.csv").write_bytes(CSV)
+    export(tmp_path / "ckextended.csv", tmp_path / "images")
+    faces = read_faces(tmp_path / "images")
+    assert (faces.persons, faces.several_of_each) == (None, True)
+
+
+def test_parts_and_classes_of_any_name_read_back_and_stay_inside(tmp_path: Path) -> None:
+    """A name that leads out of the folder, or that no folder can have, is a table's alone."""
+    classes = ("../../out", "=1+1", "a/b", "喜び", "happy", "w" * 300, "CON ")
+    parts = ("Ärzte", "../up", "fold 1", "Ärzte", "fold 1", "Ärzte", "fold 1")
+    persons = ("b", "a", "c", "b", "a", "c", "b")
+    rows = ["image,label,split,person"]
+    for number, fields in enumerate(zip(classes, parts, persons, strict=True)):
+        write_image(tmp_path / "set" / f"{number}.png", IMAGES[number])
+        rows.append(",".join((f"{number}.png", *fields)))
+    (tmp_path / "set" / "faces.csv").write_text("\n".join(rows), "utf-8")
+    export(tmp_path / "set", tmp_path / "out" / "images")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["images"]
+    assert len([*(tmp_path / "out" / "images").rglob("*.png")]) == len(classes)
+    assert_same_faces(read_faces(tmp_path / "out" / "images"), read_faces(tmp_path / "set"))
 
 
 def test_soft_labels_read_back_to_the_bit(pixels: Path, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Charts draw the numbers that they are of: read from what is drawn."""
 
+import dataclasses
+import warnings
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from matplotlib.colors import to_hex
 from fer_lightning.callbacks.tensorboard_pictures import prediction_chart
 from fer_lightning.report.calibrated import Calibrated
 from fer_lightning.report.calibration_section import calibration_section
+from fer_lightning.report.chart_names import chart_names, numbers_in_words
 from fer_lightning.report.charts import (
     BLUE,
     GREEN,
@@ -22,7 +25,7 @@ from fer_lightning.report.charts import (
     risk_coverage_chart,
 )
 from fer_lightning.report.face_charts import grad_cam_chart, kernels_chart, transformer_chart
-from fer_lightning.report.page import Section
+from fer_lightning.report.page import Chart, Section
 from fer_lightning.report.predictions import BINS, Predictions
 from fer_lightning.report.results import Results, wilson_interval
 from fer_lightning.report.run_page import _faces
@@ -208,3 +211,30 @@ def test_faces_are_sorted_as_their_headings_say() -> None:
     face = section.faces[1][1][0]
     assert (face.label, face.prediction) == ("angry", "happy")
     assert face.bars == [("happy", pytest.approx(0.95)), ("angry", pytest.approx(0.05)), ("sad", 0)]
+
+
+def test_names_that_charts_cannot_show_are_numbered() -> None:
+    names = ("happy", "concentrating very hard", "喜び", "سعادة", "грусть", "Ärger")
+    assert chart_names(names) == ["happy", "2 concentra…", "3", "4", "грусть", "Ärger"]
+    assert numbers_in_words(names) == [
+        "In the pictures, 2 is concentrating very hard, 3 is 喜び, 4 is \u2068سعادة\u2069."
+    ]
+    assert numbers_in_words(CLASSES) == []
+
+
+def test_eleven_classes_of_any_script_fit_on_the_page() -> None:
+    names = tuple(f"{number} 喜び" for number in range(11))
+    said = predictions([*range(11)] * 2, torch.eye(11).roll(1, 0).tolist() + torch.eye(11).tolist())
+    said = dataclasses.replace(said, class_names=names)
+    maps = torch.zeros(22, 48, 48)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # matplotlib warns of letters that its font has not
+        figures = [
+            grad_cam_chart(said, range(22), maps),
+            confusion_chart(torch.eye(11, dtype=torch.int64), names),
+            transformer_chart(torch.zeros(22, 1, 48, 48), maps[:, None], torch.zeros(22, 5, 2), chart_names(names * 2)),
+            precision_recall_chart(said),
+        ]
+        for figure in figures:
+            Chart.of(figure, "a chart")
+    assert max(figure.get_figwidth() for figure in figures) <= 12.4  # 80 pixels each, of the page's 992

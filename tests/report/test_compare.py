@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from fer_lightning.report.charts import COLOURS
 from fer_lightning.report.compare import (
@@ -17,12 +18,12 @@ from fer_lightning.report.compare import (
     _table,
     ensemble_accuracy,
     main,
-    mcnemar,
     runs_in,
     write_comparison,
 )
 from fer_lightning.report.curves import DASHES, curves_of_runs
 from fer_lightning.report.page import Key, Section
+from fer_lightning.report.paired_tests import mcnemar, swapped_by_person
 from tests.browser import in_browser, needs_browser
 from tests.report.drawn import points
 
@@ -64,6 +65,48 @@ def test_mcnemars_p_is_that_of_a_fair_coin() -> None:
     one = np.array([True] * 8 + [False] * 2 + [True] * 50)
     other = np.array([False] * 8 + [True] * 2 + [True] * 50)
     assert mcnemar(one, other) == pytest.approx(2 * (1 + 10 + 45) / 2**10)
+
+
+def test_one_face_a_person_is_mcnemars_test() -> None:
+    one, other = np.random.default_rng(0).random((2, 60)) < [[0.8], [0.6]]
+    assert swapped_by_person(one, other, np.arange(60)[::-1]) == pytest.approx(mcnemar(one, other))
+    assert swapped_by_person(one, one, np.arange(60)) == 1.0
+
+
+def test_persons_are_swapped_as_scipy_swaps_them() -> None:
+    rng = np.random.default_rng(1)
+    persons = rng.integers(0, 10, 80)
+    one, other = rng.random((2, 80)) < [[0.8], [0.6]]
+    more = [[int(network[persons == person].sum()) for person in range(10)] for network in (one, other)]
+    theirs = stats.permutation_test(
+        more, lambda x, y, axis: (x - y).sum(axis), vectorized=True, permutation_type="samples", n_resamples=np.inf
+    )
+    assert swapped_by_person(one, other, persons) == pytest.approx(theirs.pvalue)
+
+
+def test_many_faces_of_few_persons_prove_little(tmp_path: Path) -> None:
+    # Twenty more faces right, all of one person: by faces sure, by persons a coin.
+    one, other = np.ones(40, np.bool_), np.arange(40) >= 20
+    assert mcnemar(one, other) < 1e-5
+    assert swapped_by_person(one, other, np.arange(40) // 20) == 1.0
+    assert swapped_by_person(one, other, np.arange(40)) == pytest.approx(mcnemar(one, other))
+
+
+def test_known_persons_are_what_a_pair_is_compared_by(tmp_path: Path) -> None:
+    for name, said in (("one", [A, A, H, H, S, S]), ("two", [A, A, H, H, A, A])):
+        file = run_of(tmp_path / name, said) / "report" / "predictions.csv"
+        table = pd.read_csv(file)
+        table.assign(person=[0, 1, 2, 3, 4, 4]).to_csv(file, index=False)
+    section = Section("Do they really differ?")
+    _pairs(section, runs_in([tmp_path]))
+    (table,) = section.tables
+    assert [row[5] for row in table.rows] == [("1.000", 1.0)]  # by faces 0.5
+    assert "each of the 5 persons' results swapped" in table.caption
+    lost = pd.read_csv(tmp_path / "two" / "report" / "predictions.csv").drop(columns="person")
+    lost.to_csv(tmp_path / "two" / "report" / "predictions.csv", index=False)
+    _pairs(section, runs_in([tmp_path]))
+    assert section.tables[0].caption.startswith("McNemar's test")
+    assert section.tables[0].rows[0][5] == ("0.500", 0.5)
 
 
 def test_an_ensemble_says_what_is_likeliest_on_average(tmp_path: Path) -> None:

@@ -109,7 +109,8 @@ def test_table_page_and_metrics_say_what_the_intervals_are_over(tmp_path: Path) 
     assert dict(summary.facts)["accuracy"] == said
     assert summary.texts == ["Test shares 2 of its 25 persons with train."]
     _classes(classes, results)
-    assert classes.tables[0].columns.count("95% interval over persons") == 3
+    assert classes.tables[0].columns.count("95% interval") == 3
+    assert classes.tables[0].caption == "Each is a 95% interval over persons."
     assert classes.charts[0].caption == "With 95% intervals over persons."
     written = json.loads(results.write(tmp_path, {}).read_text("utf-8"))
     assert (written["interval"], written["test_persons"]) == (METHOD, 25)

@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from fer_lightning.data.emotions import WITHOUT_EMOTION
+from fer_lightning.data.readers.entries import files_below
 from fer_lightning.data.readers.image_list import ImageList
 from fer_lightning.data.readers.known_sets import log_left_out
 from fer_lightning.data.readers.listing import Listing
 from fer_lightning.data.readers.pixel_text import some
-from fer_lightning.data.readers.set_files import below, files_below, inner, is_image_name
+from fer_lightning.data.readers.set_files import below, inner, is_image_name
 from fer_lightning.data.readers.set_tables import BadLineError, number_in
 from fer_lightning.errors import DataError
 

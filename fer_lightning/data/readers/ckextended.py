@@ -1,14 +1,12 @@
-"""CK+ as one CSV of pixels, ckextended.csv: FER2013's columns and numbers, and contempt as number 7."""
+"""CK+ as one CSV of pixels, ckextended.csv: FER2013's columns and numbers, and contempt as number 7.
+
+It has three nearly equal frames of each person and does not say whose they are: no honest split of it exists.
+"""
 
 from pathlib import PurePosixPath
 
 NUMBERING = "ckextended"
 """Its order, which only files of this name have: see `emotions.OWN_NUMBERINGS`."""
-
-UNKNOWN_PERSONS = (
-    "CK+ has three nearly equal frames of each person, and ckextended.csv does not say whose they are: the same people "
-    "are in every split, no honest split exists, and accuracy on it says nothing about other people"
-)
 
 
 def is_ckextended(name: str) -> bool:

@@ -9,9 +9,10 @@ import logging
 import re
 from pathlib import Path
 
+from fer_lightning.data.readers.entries import files_below
 from fer_lightning.data.readers.image_list import ImageList
 from fer_lightning.data.readers.listing import Listing
-from fer_lightning.data.readers.set_files import below, files_below, inner, is_image_name
+from fer_lightning.data.readers.set_files import below, inner, is_image_name
 from fer_lightning.data.readers.set_tables import BadLineError, number_in
 from fer_lightning.errors import DataError
 

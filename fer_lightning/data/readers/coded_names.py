@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from fer_lightning.data.emotions import folder_class, is_emotion
+from fer_lightning.data.readers.entries import files_below
 from fer_lightning.data.readers.image_folder import part_folders
 from fer_lightning.data.readers.image_list import ImageList
 from fer_lightning.data.readers.listing import Listing
-from fer_lightning.data.readers.set_files import files_below, is_image_name, name_in
+from fer_lightning.data.readers.set_files import is_image_name, name_in
 
 CODES: Mapping[str, str] = {
     "AN": "angry",

@@ -1,11 +1,21 @@
-"""Lists a folder: in the order of names, without what is hidden, and with links that lead nowhere."""
+"""Lists what lies in a folder and below it, by one rule for every reader.
 
+In the order of names; without what is hidden; through links, as long as these stay in the folder and lead in no circle.
+"""
+
+import logging
 import os
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 from fer_lightning.data.readers.archive import is_visible
 from fer_lightning.data.readers.bounded import MOST_IMAGES, too_many_files
+
+log = logging.getLogger(__name__)
+
+DEEPEST = 32
+"""Folders within each other that are looked into."""
 
 
 def visible_entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -27,3 +37,63 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
 def leads_nowhere(entry: os.DirEntry[str]) -> bool:
     """Checks for a link to what there is not, or to itself."""
     return entry.is_symlink() and not os.path.exists(entry.path)
+
+
+def files_below(folder: Path) -> Iterator[str]:
+    """Yields the paths of the files below a folder, from there, with /; as `entries_below`."""
+    for path, _ in entries_below(folder, folder):
+        yield path
+
+
+def entries_below(folder: Path, root: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Yields the files below a folder, each with its path from there, with /; also links that lead nowhere.
+
+    A link to a folder outside of root is not followed, and logged. One to a file is yielded wherever it leads:
+    `Inside` checks that of what is read.
+
+    Raises:
+        DataError: far too many files or folders.
+    """
+    inside, real = Inside(root), Path(os.path.realpath(folder))
+    around = tuple(str(outer) for outer in (*reversed(real.parents), real) if inside.has(outer))
+    for number, (path, entry) in enumerate(_below(folder, "", around or (str(real),), inside)):
+        if number >= MOST_IMAGES:
+            raise too_many_files(folder)
+        if not is_folder(entry):
+            yield path, entry
+
+
+class Inside:
+    """Tells if files lie in a folder, once all links on the way to them are followed.
+
+    Args:
+        root: the folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = os.path.realpath(root)
+        self._around: dict[str, str] = {}  # real paths of the folders that files lie in: thousands share each
+
+    def has(self, file: str | Path) -> bool:
+        around, name = os.path.split(os.path.abspath(file))
+        real = self._around.get(around)
+        if real is None:
+            real = self._around[around] = os.path.realpath(around)
+        real = os.path.join(real, name)
+        if os.path.islink(real):
+            real = os.path.realpath(real)
+        return os.path.join(real, "").startswith(os.path.join(self.root, ""))
+
+
+def _below(folder: Path, path: str, around: tuple[str, ...], inside: Inside) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Yields files and folders; around: the real paths of the folder and of those that it was found in."""
+    for entry in visible_entries(folder):
+        yield path + entry.name, entry
+        if not is_folder(entry):
+            continue
+        if entry.is_symlink() and not inside.has(entry.path):
+            log.warning("%s is a link out of %s, which is not followed", entry.path, inside.root)
+            continue
+        real = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(around[-1], entry.name)
+        if real not in around and len(around) <= DEEPEST:
+            yield from _below(Path(entry.path), f"{path}{entry.name}/", (*around, real), inside)

@@ -6,10 +6,11 @@ how certain the box is, and the label in FER2013's order.
 
 from pathlib import Path
 
+from fer_lightning.data.readers.entries import files_below
 from fer_lightning.data.readers.image_list import ImageList, ListedImage
 from fer_lightning.data.readers.listing import Listing
 from fer_lightning.data.readers.pixel_text import shown
-from fer_lightning.data.readers.set_files import TRIED, below, files_below, folder_with, inner, is_image_name
+from fer_lightning.data.readers.set_files import TRIED, below, folder_with, inner, is_image_name
 from fer_lightning.data.readers.set_tables import BadLineError, at_line, number_in, safe_path, table_lines
 
 LISTS = ("label.lst", "label/label.lst", "data/label/label.lst")

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from fer_lightning.data.emotions import folder_class, is_emotion
-from fer_lightning.data.readers.entries import subfolders
+from fer_lightning.data.readers.entries import files_below, subfolders
 from fer_lightning.data.readers.image_list import ImageList
 from fer_lightning.data.readers.listing import Listing
-from fer_lightning.data.readers.set_files import files_below, is_image_name
+from fer_lightning.data.readers.set_files import is_image_name
 
 
 def is_ferg(root: Path) -> bool:

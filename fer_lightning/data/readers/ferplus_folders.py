@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_lightning.data.faces import FERPLUS_EMOTIONS, USAGES
+from fer_lightning.data.readers.entries import files_below
 from fer_lightning.data.readers.ferplus import EMOTION_COUNT, has_majority, without_outliers
 from fer_lightning.data.readers.image_list import ImageList
 from fer_lightning.data.readers.listing import Listing
 from fer_lightning.data.readers.pixel_text import shown
-from fer_lightning.data.readers.set_files import below, files_below, inner, is_image_name, name_finder
+from fer_lightning.data.readers.set_files import below, inner, is_image_name, name_finder
 from fer_lightning.data.readers.set_tables import BadLineError, at_line, safe_path, table_rows
 from fer_lightning.data.readers.votes_file import VOTED
 from fer_lightning.errors import DataError

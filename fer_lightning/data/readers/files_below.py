@@ -2,14 +2,11 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from fer_lightning.data.readers.archive import is_visible
-from fer_lightning.data.readers.bounded import MOST_IMAGES, too_many_files
+from fer_lightning.data.readers.entries import files_below
 from fer_lightning.transforms.image_file import IMAGE_SUFFIXES
 
 
@@ -23,13 +20,10 @@ class FilesBelow:
     @classmethod
     def of(cls, folder: Path) -> "FilesBelow":
         """Lists a folder; raises DataError if it holds far too many files."""
-        files = frozenset(islice(_walked(folder), MOST_IMAGES + 1))
-        if len(files) > MOST_IMAGES:
-            raise too_many_files(folder)
-        return cls(folder, files)
+        return cls(folder, frozenset(files_below(folder)))
 
     def called(self, name: str) -> list[str]:
-        """Returns the files that a table may mean by a path: the very one, or all that end so.
+        """Returns the files that a table may mean by a path: the very one, or all that end so; one of links to one.
 
         Raises ValueError for a path outside the folder.
         """
@@ -43,12 +37,15 @@ class FilesBelow:
             raise ValueError(name)
         end = str(path).lower()
         ends = [end, *(end + suffix for suffix in IMAGE_SUFFIXES if not end.endswith(IMAGE_SUFFIXES))]
-        return [
+        found = [
             file
             for end in ends
             for file in self._by_name.get(PurePosixPath(end).name, ())
             if f"/{file.lower()}".endswith(f"/{end}")
         ]
+        if len(found) > 1:
+            found = [*{os.path.realpath(self.folder / file): file for file in found[::-1]}.values()][::-1]
+        return found
 
     @cached_property
     def _by_name(self) -> dict[str, list[str]]:
@@ -56,10 +53,3 @@ class FilesBelow:
         for file in sorted(self.files):
             names[PurePosixPath(file).name.lower()].append(file)
         return names
-
-
-def _walked(folder: Path) -> Iterator[str]:
-    for where, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if is_visible(name)]
-        below = Path(where).relative_to(folder)
-        yield from ((below / name).as_posix() for name in files if is_visible(name))

@@ -13,7 +13,7 @@ from fer_lightning.data.emotions import folder_class, in_order, is_emotion, is_n
 from fer_lightning.data.faces import SPLITS, USAGES
 from fer_lightning.data.identity import Stamp, images_identity, mode_for_all, stamp
 from fer_lightning.data.readers.bounded import MOST_IMAGES, too_many_files
-from fer_lightning.data.readers.entries import is_folder, leads_nowhere, subfolders, visible_entries
+from fer_lightning.data.readers.entries import entries_below, is_folder, leads_nowhere, subfolders, visible_entries
 from fer_lightning.data.readers.image_list import ImageList, ListedImage
 from fer_lightning.data.readers.pixel_text import some
 from fer_lightning.errors import DataError
@@ -26,8 +26,11 @@ SPLIT_SPELLINGS = {
 }
 USAGE_SPELLINGS = {"train": "Training"} | {usage.lower(): usage for usage in USAGES}
 
-DEEPEST = 8
-"""Folders within a class's folder that are looked into."""
+WRAPPING_WORDS = {
+    *("image", "images", "img", "imgs", "picture", "pictures", "pics", "photo", "photos", "face", "faces"),
+    *("data", "dataset", "set", "archive", "aligned", "cropped", "crops", "original", "raw", "jpg", "jpeg", "png"),
+}
+"""Words of the names of folders that are around classes' folders, as sets are packed, and never a class's."""
 
 
 def is_image_folder(root: Path) -> bool:
@@ -40,7 +43,8 @@ def is_image_folder(root: Path) -> bool:
         return True
     if any(subfolders(folder) for folder in folders if _is_part(folder.name)):
         return True
-    with_images = (folder for folder in folders if any(map(is_image, visible_entries(folder))))
+    named = (folder for folder in folders if not _is_wrapping(folder.name))
+    with_images = (folder for folder in named if any(map(is_image, visible_entries(folder))))
     return len(list(islice(with_images, 2))) == 2
 
 
@@ -49,7 +53,7 @@ def list_images(root: Path) -> ImageList:
 
     A link that leads nowhere, where an image, a class or a part should be, is a bad image.
 
-    Raises DataError for two folders for one part, no image, or far too many files.
+    Raises DataError for two folders for one part, classes in several places of one, no image, or far too many files.
     """
     part_names, folders = part_folders(root)
     images = [
@@ -60,7 +64,7 @@ def list_images(root: Path) -> ImageList:
     ignored = [folder.name for folder in subfolders(root) if part_names != ("all",) and not _is_part(folder.name)]
     stamps: dict[str, Stamp | None] = {image.path: None for image in images}
     for part_name, folder in folders.items():
-        for class_name, entry in _entries(folder):
+        for class_name, entry in _entries(_unwrapped(folder, part_name, root), root):
             path = _below(root, entry.path)
             if class_name is None:
                 ignored.append(path)
@@ -70,7 +74,10 @@ def list_images(root: Path) -> ImageList:
             if len(images) + len(ignored) > MOST_IMAGES:
                 raise too_many_files(root)
     if not any(stamps.values()):
-        raise DataError(f"{root}: no image ({', '.join(IMAGE_SUFFIXES)}) in its class folders. Give another data.path.")
+        raise DataError(
+            f"{root}: no image ({', '.join(IMAGE_SUFFIXES)}) in its class folders: found {some(ignored) or 'none'}, "
+            "expected a folder for each class, as in train/happy/1.jpg. Give another data.path."
+        )
     class_names = in_order(image.class_name for image in images if image.class_name)
     places = {name: place for place, name in enumerate(class_names)}
     images = [image if image.class_name else image._replace(class_name=class_names[0]) for image in images]
@@ -107,28 +114,54 @@ def is_image(entry: os.DirEntry[str]) -> bool:
     return entry.name.lower().endswith(IMAGE_SUFFIXES) and (leads_nowhere(entry) or entry.is_file())
 
 
-def _entries(folder: Path) -> Iterator[tuple[str | None, os.DirEntry[str]]]:
+def _unwrapped(folder: Path, part: str, root: Path) -> Path:
+    """Returns the folder that has the classes' folders: a part's own, or the one in it that they are packed in.
+
+    Raises DataError if there are several.
+    """
+    wrappings = [inner for inner in subfolders(folder) if _is_wrapping(inner.name) or _is_part(inner.name)]
+    around = [inner for inner in wrappings if any(_has_image(found, root) for found in subfolders(inner))]
+    if not around:
+        return folder
+    classes = [inner for inner in subfolders(folder) if inner not in wrappings and _has_image(inner, root)]
+    others = [inner for inner in around if _is_part(inner.name) and not _is_same_part(inner.name, part)]
+    if classes or others or len(around) > 1:
+        several = some([_below(root, inner) for inner in (*around, *classes)])
+        raise DataError(
+            f"{root}: the classes' folders are in several places: {several}. Images would be there twice, or in two "
+            "parts. Give the folder that is meant as data.path, or move the others away."
+        )
+    return _unwrapped(around[0], part, root)
+
+
+def _entries(folder: Path, root: Path) -> Iterator[tuple[str | None, os.DirEntry[str]]]:
     """Yields the images of a part with their classes, and without one what lies among them."""
     for entry in visible_entries(folder):
         name = folder_class(entry.name)
         if leads_nowhere(entry):
             yield name if _is_class(entry.name) else None, entry
-        elif not is_folder(entry) or (not _is_class(entry.name) and not _has_image(Path(entry.path))):
+        elif not is_folder(entry) or not (_is_class(entry.name) or _may_be_class(Path(entry.path), root)):
             yield None, entry
         else:
-            yield from ((name if is_image(found) else None, found) for found in _files_below(Path(entry.path)))
+            below = entries_below(Path(entry.path), root)
+            yield from ((name if is_image(found) else None, found) for _, found in below)
 
 
-def _files_below(folder: Path, depth: int = 0) -> Iterator[os.DirEntry[str]]:
-    for entry in visible_entries(folder):
-        if is_folder(entry) and depth < DEEPEST:
-            yield from _files_below(Path(entry.path), depth + 1)
-        else:
-            yield entry
+def _may_be_class(folder: Path, root: Path) -> bool:
+    return not (_is_wrapping(folder.name) or _is_part(folder.name)) and _has_image(folder, root)
 
 
-def _has_image(folder: Path) -> bool:
-    return any(is_image(entry) for entry in _files_below(folder))
+def _has_image(folder: Path, root: Path) -> bool:
+    return any(is_image(entry) for _, entry in entries_below(folder, root))
+
+
+def _is_wrapping(folder_name: str) -> bool:
+    words = re.findall(r"[A-Z]*[^\W\d_A-Z]+|[A-Z]+", folder_name)
+    return bool(words) and all(word.lower() in WRAPPING_WORDS for word in words)
+
+
+def _is_same_part(name: str, other: str) -> bool:
+    return SPLIT_SPELLINGS.get(_plain(name), _plain(name)) == SPLIT_SPELLINGS.get(_plain(other), _plain(other))
 
 
 def _is_part(folder_name: str) -> bool:

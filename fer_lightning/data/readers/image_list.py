@@ -3,7 +3,7 @@
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from fer_lightning.data.emotions import in_order
 from fer_lightning.data.encoded import EncodedWriter
 from fer_lightning.data.face_pixels import face_in
 from fer_lightning.data.faces import SHOWN, SIDE, Faces, Reading
+from fer_lightning.data.readers.entries import Inside
 from fer_lightning.data.readers.pixel_text import short, some
 from fer_lightning.transforms.face_crop import BOX_MARGIN, Box
 from fer_lightning.transforms.image_file import IMAGE_FORMATS, LARGEST_FILE, opened_image
@@ -65,7 +66,7 @@ class ImageList:
     opinions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # where a source says twice what an image
     # shows, by "folders", "table" or "names": a class for each image, "" if that says nothing
     angles: tuple[str, ...] = ()  # of a set that has each face from several: that of each image, by KDEF's letters
-    several_of_each: bool = False  # the set has several pictures of each person, whether their names are there or not
+    several_of_each: bool = False  # the set has several pictures of each person, even if it does not say whose
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -78,17 +79,22 @@ class ImageList:
 
 def own_size(found: ImageList) -> int:
     """Returns the median of the shorter sides of some of the images or of their boxes, at most 112 pixels."""
-    sides = []
-    for image in found.images[:: max(len(found.images) // SIZED, 1)]:
+    sides = [min(size) for size in some_sizes(found, SIZED)]
+    return min(max(round(float(np.median(sides))), 1), LARGEST_AUTO_SIZE) if sides else SIDE
+
+
+def some_sizes(found: ImageList, count: int) -> Iterator[tuple[float, float]]:
+    """Yields width and height of about so many of the images, spread evenly, or of what their boxes cut out."""
+    for image in found.images[:: max(len(found.images) // count, 1)]:
         if image.box is not None:
-            sides.append((image.box[2] - image.box[0]) * BOX_MARGIN)
+            side = (image.box[2] - image.box[0]) * BOX_MARGIN
+            yield side, side
             continue
         try:
             with _opened(found, image.path) as picture:  # which reads no more than it must
-                sides.append(min(picture.size))
+                yield picture.size
         except Exception:  # read_images says why
             continue
-    return min(max(round(float(np.median(sides))), 1), LARGEST_AUTO_SIZE) if sides else SIDE
 
 
 class ImagesInMemory:
@@ -119,7 +125,7 @@ def read_images(found: ImageList, to_pixels: PixelFormat, into: EncodedWriter | 
     if found.ignored:
         count, names = len(found.ignored), some(found.ignored)
         log.warning("%s: ignoring %s that are not %s: %s", found.root, f"{count:,}", found.wanted, names)
-    kept_in = into or ImagesInMemory(len(found.images), to_pixels)
+    kept_in, inside = into or ImagesInMemory(len(found.images), to_pixels), Inside(found.root)
 
     def read_into_place(start: int) -> tuple[list[tuple[int, str]], Counter[str]]:
         bad: list[tuple[int, str]] = []
@@ -129,7 +135,7 @@ def read_images(found: ImageList, to_pixels: PixelFormat, into: EncodedWriter | 
                 bad.append((place, found.bad[place]))
                 continue
             try:
-                content, face, shape = _face(found, image, to_pixels)
+                content, face, shape = _face(found, image, to_pixels, inside)
             except FileNotFoundError:
                 bad.append((place, f"{image.path}: there is no such file, expected {EXPECTED}"))
             except Exception as error:  # Pillow's decoders raise whatever a damaged file leads them into
@@ -162,16 +168,18 @@ def read_images(found: ImageList, to_pixels: PixelFormat, into: EncodedWriter | 
         files=files,
         soft_labels=None if found.soft_labels is None else torch.from_numpy(found.soft_labels[good]),
         persons=_persons([image.person for image in kept]),
-        several_of_each=found.several_of_each,
+        several_of_each=found.several_of_each or _several_of_some([image.person for image in kept]),
     )
     form = f"{found.form} ({', '.join(found.part_names)})"
     bad_rows = int((~good).sum())
     return Reading(faces, form, bad_rows=bad_rows, first_bad=tuple(first_bad), numbering=found.numbering)
 
 
-def _face(found: ImageList, image: ListedImage, to_pixels: PixelFormat) -> tuple[bytes, NDArray[np.uint8], list[str]]:
+def _face(
+    found: ImageList, image: ListedImage, to_pixels: PixelFormat, inside: Inside
+) -> tuple[bytes, NDArray[np.uint8], list[str]]:
     """Returns the bytes of an image, its face, and what the log tells of its shape."""
-    content = _content(found, image.path)
+    content = _content(found, image.path, inside)
     with opened_image(content) as picture:
         if picture.format == "PNG":
             picture.verify()  # its checksums, which Pillow else leaves alone where they are of pixels
@@ -182,10 +190,12 @@ def _face(found: ImageList, image: ListedImage, to_pixels: PixelFormat) -> tuple
         return content, face_in(picture, image.box, to_pixels), shape
 
 
-def _content(found: ImageList, path: str) -> bytes:
+def _content(found: ImageList, path: str, inside: Inside) -> bytes:
     if found.content is not None:
         return found.content(path)
     file = _plain_file(found.root / path)
+    if not inside.has(file):
+        raise ValueError(f"a link leads out of {found.root}, and those are not followed: copy it into the folder")
     if (size := file.stat().st_size) > LARGEST_FILE:
         raise ValueError(f"{size:,} bytes, more than {LARGEST_FILE:,}")
     return file.read_bytes()
@@ -209,6 +219,12 @@ def _persons(names: list[str]) -> torch.Tensor | None:
         return None
     places = {name: place for place, name in enumerate(sorted(set(names)))}
     return torch.tensor([places[name] for name in names], dtype=torch.int64)
+
+
+def _several_of_some(names: list[str]) -> bool:
+    """Checks that the persons that are known have more pictures than one each."""
+    known = [*filter(None, names)]
+    return len({*known}) < len(known)
 
 
 def _log_shapes(shapes: Mapping[str, int], count: int, to_pixels: PixelFormat) -> None:

@@ -3,10 +3,12 @@
 import logging
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from fer_lightning.data.readers.image_list import ImageList
+from fer_lightning.data.emotions import EMOTIONS
+from fer_lightning.data.readers.image_list import ImageList, some_sizes
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +60,48 @@ KNOWN_SETS = (
 )
 
 
-def log_what_is_known(found: ImageList) -> None:
-    """Logs what is known of a set that is recognised by its form and its numbers of images."""
+KDEF_SIZE = (562, 762)
+"""Width and height of KDEF's images, which no other set has."""
+
+KDEF_SIZED = 20
+"""Images that must have it, to be taken for KDEF's."""
+
+WITHOUT_NAMES: Mapping[str, Mapping[str, int]] = {
+    "CK+48": {"angry": 135, "contempt": 54, "disgust": 177, "fear": 75, "happy": 207, "sad": 84, "surprise": 249},
+    "JAFFE": {"angry": 30, "disgust": 29, "fear": 32, "happy": 31, "sad": 31, "surprise": 30, "neutral": 30},
+}
+"""Images of each class of sets whose persons only the files' names tell, by which a copy with other names is known."""
+
+KDEF_EACH = (140, 700)
+"""Images of each of the seven emotions in KDEF: the frontal ones, or those at all angles."""
+
+
+def with_what_is_known(found: ImageList) -> ImageList:
+    """Logs what is known of a set that is recognised by its form and its numbers of images.
+
+    Returns the list, which is marked as one of several pictures of each person where that is sure, though files that
+    were renamed do not say whose they are.
+    """
+    _log_what_is_known(found)
+    if found.form != "image folder":
+        return found
+    counts = {name: count for name, count in found.class_counts.items() if count}
+    sizes = [*some_sizes(found, KDEF_SIZED)] if {*counts} <= {*EMOTIONS} else []
+    known = [name for name, theirs in WITHOUT_NAMES.items() if counts == theirs]
+    if known or {*sizes} == {KDEF_SIZE}:
+        why = f"as many images of each class as {known[0]}" if known else "images of KDEF's size, 562x762"
+        log.info("%s: has %s, and other names of files: whose face each is has been lost", found.root, why)
+        return replace(found, several_of_each=True, digest=f"{found.digest}, several of each")
+    if {*counts} == {*EMOTIONS} and len({*counts.values()}) == 1 and counts[EMOTIONS[0]] in KDEF_EACH:
+        log.info(
+            "%s: the numbers are KDEF's, %s of each emotion: if it is, each person is in several images, and a split "
+            "that does not know whose they are says little. Its own names (AF01ANS.JPG) tell",
+            *(found.root, counts[EMOTIONS[0]]),
+        )
+    return found
+
+
+def _log_what_is_known(found: ImageList) -> None:
     counts = Counter(image.part for image in found.images)
     numbers = tuple(counts[part] for part in range(len(found.part_names)))
     for known in KNOWN_SETS:

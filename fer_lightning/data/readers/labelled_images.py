@@ -3,7 +3,8 @@
 This is what `export` writes. The order of the faces, their parts, labels and class names are those of the file,
 whatever the folders are called. Its columns: `file` (below the folder, with /), `part`, `emotion`, `label` (the
 emotion's place among the class names), `row` (the face's place among those exported, from 1; not used in reading),
-and, where the faces have soft labels, one column per class name.
+`person` (equal where two faces are the same person's) where the source has several pictures of each, and, where the
+faces have soft labels, one column per class name.
 """
 
 import logging
@@ -21,6 +22,7 @@ from fer_lightning.data.readers.labels_table import (
     COLUMNS,
     KNOWN_CLASSES,
     NAME,
+    PERSON,
     BadLineError,
     LabelsTable,
     Line,
@@ -28,6 +30,7 @@ from fer_lightning.data.readers.labels_table import (
     is_ours,
 )
 from fer_lightning.data.readers.pixel_text import shown
+from fer_lightning.data.readers.table_columns import MOST_PARTS
 from fer_lightning.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -73,6 +76,7 @@ def list_labelled(path: Path) -> ImageList:
         class_names=class_names,
         soft_labels=np.array(shares, np.float32) if table.soft_names else None,
         bad=bad,
+        several_of_each=PERSON in table.names and not any(image.person for image in images),
     )
 
 
@@ -91,7 +95,8 @@ def _images(
             if isinstance(line, BadLineError):
                 raise line
             path = _path(line)
-            images.append(ListedImage(_part(line, parts, part_names), _class_name(line, class_names), path))
+            part, class_name = _part(line, parts, part_names), _class_name(line, class_names)
+            images.append(ListedImage(part, class_name, path, line.person))
             shares.append(line.shares)
             first, first_number = listed.setdefault(path, (place, number))
             if first != place:
@@ -119,10 +124,11 @@ def _images(
 
 
 def _names(table: LabelsTable) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Returns the known parts that most lines have, and the classes, in the order of their labels.
+    """Returns the parts, known ones if most lines have these, and the classes, in the order of their labels.
 
-    FER2013's three parts even where one has no face; of train, val and test those that there are. Likewise all classes
-    of FER2013 or FER+, where the labels found are theirs.
+    FER2013's three parts even where one has no face; of train, val and test those that there are; others by the
+    alphabet. Likewise all classes of FER2013 or FER+, where the labels found are theirs: most of them, if lines
+    contradict each other.
     """
     parts: Counter[str] = Counter()
     classes: Counter[tuple[int, str]] = Counter()
@@ -131,9 +137,7 @@ def _names(table: LabelsTable) -> tuple[tuple[str, ...], tuple[str, ...]]:
             parts[line.part] += 1
             if line.label.isdecimal() and len(line.label) < 5:
                 classes[int(line.label), line.emotion] += 1
-    part_names = max(KNOWN_PARTS, key=lambda names: sum(parts[name.lower()] for name in names))
-    if part_names is SPLITS:
-        part_names = tuple(name for name in SPLITS if parts[name])
+    part_names = _part_names(parts)
     if table.soft_names:
         return part_names, table.soft_names
     if not classes:
@@ -141,7 +145,8 @@ def _names(table: LabelsTable) -> tuple[tuple[str, ...], tuple[str, ...]]:
     most = dict(pair for pair, _ in reversed(classes.most_common()))
     pairs = {names: sum(classes[pair] for pair in enumerate(names)) for names in KNOWN_CLASSES}
     known = max(pairs, key=lambda names: pairs[names])
-    if pairs[known] > classes.total() / 2:
+    agree = len({name for _, name in classes}) == len(most) == len(classes)  # one name for each label, and the reverse
+    if pairs[known] == classes.total() or (pairs[known] > classes.total() / 2 and not agree):
         return part_names, known
     if sorted(most) != list(range(len(most))):
         raise DataError(
@@ -149,6 +154,21 @@ def _names(table: LabelsTable) -> tuple[tuple[str, ...], tuple[str, ...]]:
             "Export the faces again."
         )
     return part_names, tuple(most[label] for label in sorted(most))
+
+
+def _part_names(parts: Counter[str]) -> tuple[str, ...]:
+    """Returns the parts' names.
+
+    Args:
+        parts: lines that have each part, as it is written there.
+    """
+    found = Counter({part.lower(): 0 for part in parts})
+    for part, count in parts.items():
+        found[part.lower()] += count
+    known = max(KNOWN_PARTS, key=lambda names: sum(found[name.lower()] for name in names))
+    if 2 * sum(found[name.lower()] for name in known) < found.total():
+        return tuple(sorted(parts))[:MOST_PARTS]
+    return tuple(name for name in SPLITS if found[name]) if known is SPLITS else known
 
 
 def _path(line: Line) -> str:
@@ -159,9 +179,9 @@ def _path(line: Line) -> str:
 
 
 def _part(line: Line, parts: dict[str, int], part_names: tuple[str, ...]) -> int:
-    if line.part not in parts:
-        raise BadLineError(f"found the part {shown(line.part)}, expected one of {', '.join(part_names)}")
-    return parts[line.part]
+    if line.part.lower() not in parts:
+        raise BadLineError(f"found the part {shown(line.part.lower())}, expected one of {', '.join(part_names)}")
+    return parts[line.part.lower()]
 
 
 def _class_name(line: Line, class_names: tuple[str, ...]) -> str:

@@ -34,17 +34,21 @@ log = logging.getLogger(__name__)
 
 NAME = "labels.csv"
 COLUMNS = ("file", "part", "emotion", "label", "row")
+PERSON = "person"
+"""A column that is there where the source has several pictures of each person: empty, if it is not known whose."""
+
 KNOWN_CLASSES: tuple[tuple[str, ...], ...] = (EMOTIONS, FERPLUS_EMOTIONS)
 
 
 class Line(NamedTuple):
-    """The fields of a line, without the blanks around them; the part in small letters, emotions by canonical words."""
+    """The fields of a line, without the blanks around them; emotions by their canonical words."""
 
     file: str
     part: str
     emotion: str
     label: str
     shares: tuple[float, ...]  # of each class; empty without soft labels
+    person: str = ""
 
 
 class BadLineError(Exception):
@@ -76,7 +80,7 @@ class LabelsTable:
             names = names[:-1]
         _refuse_columns(file, names)
         table = cls(file, content, text, delimiter, names, _soft_names(names))
-        others = [name for name in names if name not in COLUMNS and not INDEX.fullmatch(name)]
+        others = [name for name in names if name not in (*COLUMNS, PERSON) and not INDEX.fullmatch(name)]
         if not table.soft_names and len(others) > 1 and table.classes() <= {*others}:
             table = replace(table, soft_names=tuple(others))
         if unread := [name for name in others if name not in table.soft_names]:
@@ -113,7 +117,8 @@ class LabelsTable:
             shares = self._shares([fields[place] for place in soft_places])
         except BadLineError as bad:
             return bad
-        return Line(file, part.lower(), canonical(emotion), whole_number(label), shares)
+        person = plain_text(fields[self.names.index(PERSON)].strip()) if PERSON in self.names else ""
+        return Line(file, part, canonical(emotion), whole_number(label), shares, whole_number(person))
 
     def _shares(self, fields: list[str]) -> tuple[float, ...]:
         if self.delimiter != ",":  # so that a comma may stand for the point
@@ -147,7 +152,7 @@ def _refuse_columns(file: Path, names: tuple[str, ...]) -> None:
                 f"tabs. Save it as a CSV with these columns, or rename it if it does not list these images."
             )
     for column in names:
-        if names.count(column) > 1 and (column in COLUMNS or is_emotion(column)):
+        if names.count(column) > 1 and (column in (*COLUMNS, PERSON) or is_emotion(column)):
             raise DataError(f"{file}: names the column {column!r} twice ({found}). Remove or rename one of them.")
     if not _soft_names(names) and (some_classes := sorted(filter(is_emotion, names))):
         raise DataError(

@@ -10,10 +10,11 @@ import os
 import re
 from pathlib import Path
 
+from fer_lightning.data.readers.entries import files_below
 from fer_lightning.data.readers.image_list import ImageList, ListedImage
 from fer_lightning.data.readers.listing import Listing
 from fer_lightning.data.readers.pixel_text import shown
-from fer_lightning.data.readers.set_files import below, files_below, inner, is_image_name, name_finder
+from fer_lightning.data.readers.set_files import below, inner, is_image_name, name_finder
 from fer_lightning.data.readers.set_tables import BadLineError, at_line, number_in, table_lines
 from fer_lightning.errors import DataError
 

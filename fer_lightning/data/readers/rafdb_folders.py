@@ -12,11 +12,12 @@ from pathlib import Path
 
 from fer_lightning.data.emotions import NUMBERINGS
 from fer_lightning.data.readers.bounded import MAX_LINE
+from fer_lightning.data.readers.entries import files_below
 from fer_lightning.data.readers.image_folder import list_images
 from fer_lightning.data.readers.image_list import ImageList
 from fer_lightning.data.readers.pixel_text import some
 from fer_lightning.data.readers.second_opinion import Opinion, with_table
-from fer_lightning.data.readers.set_files import LOOKED_AT, below, files_below, inner, is_image_name, name_in
+from fer_lightning.data.readers.set_files import LOOKED_AT, below, inner, is_image_name, name_in
 from fer_lightning.data.readers.set_tables import (
     COMPLETE,
     BadLineError,

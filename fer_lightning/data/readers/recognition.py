@@ -52,19 +52,14 @@ def recognised(path: Path, given: Mapping[str, str]) -> tuple[Path, Lists | None
     if not path.is_dir():
         what = "neither a file nor a folder" if path.exists() else "there is no such file or folder"
         raise DataError(f"{path}: {what}. Give as data.path one of:\n{FORMS}")
-    for _ in range(WRAPPINGS):
-        found = _source_in(path, given)
-        if found is not None:
-            return found, _lists(found, given)
-        inner = [entry for entry in path.iterdir() if is_visible(entry.name)]
-        if len(inner) != 1 or not inner[0].is_dir():
-            break
-        path = inner[0]
+    path, found = _unwrapped(path, given)
+    if found is not None:
+        return found, _lists(found, given)
     sources, errors = [], []
     for folder in sorted(path.iterdir()):
         if folder.is_dir() and is_visible(folder.name):
             try:
-                sources += [source for source in [_source_in(folder, given)] if source is not None]
+                sources += [source for source in [_unwrapped(folder, given)[1]] if source is not None]
             except DataError as error:  # a folder of something else, perhaps: FER+ beside FER2013
                 errors.append(error)
     if len(sources) > 1:
@@ -86,6 +81,18 @@ def column_forms(given: Mapping[str, str]) -> tuple[tuple[Recognises, Lists], ..
         (is_parquet, partial(list_parquet, given=given)),
         (is_webdataset, partial(list_webdataset, given=given)),
     )
+
+
+def _unwrapped(folder: Path, given: Mapping[str, str]) -> tuple[Path, Path | None]:
+    """Returns the folder within those that have nothing else in them, and what is to be read there, if anything is."""
+    for _ in range(WRAPPINGS):
+        if (found := _source_in(folder, given)) is not None:
+            return folder, found
+        inner = [entry for entry in folder.iterdir() if is_visible(entry.name)]
+        if len(inner) != 1 or not inner[0].is_dir():
+            break
+        folder = inner[0]
+    return folder, None
 
 
 def _source_in(folder: Path, given: Mapping[str, str]) -> Path | None:

@@ -2,17 +2,14 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from fer_lightning.data.readers.archive import is_visible
-from fer_lightning.data.readers.entries import is_folder, subfolders, visible_entries
+from fer_lightning.data.readers.entries import is_folder, subfolders
 from fer_lightning.transforms.image_file import IMAGE_SUFFIXES
-
-DEEPEST = 6
-"""Folders within each other that are looked into."""
 
 SAMPLED = 10
 """Images' names in each folder by which a set is recognised."""
@@ -35,11 +32,6 @@ def inner(root: Path, *paths: str) -> Path | None:
         if found is not None:
             return found
     return None
-
-
-def files_below(folder: Path) -> Iterator[str]:
-    """Yields the paths of the visible files below a folder, with /, in order; follows links, but not in circles."""
-    yield from _walk(folder, "", (os.path.realpath(folder),))
 
 
 def are_named(root: Path, pattern: re.Pattern[str]) -> bool:
@@ -90,14 +82,6 @@ def below(root: Path, path: Path) -> str:
     """Returns a path below root, with / at its end; "" for root itself."""
     relative = path.relative_to(root).as_posix()
     return "" if relative == "." else f"{relative}/"
-
-
-def _walk(folder: Path, path: str, around: tuple[str, ...]) -> Iterator[str]:
-    for entry in visible_entries(folder):
-        if not is_folder(entry):
-            yield path + entry.name
-        elif len(around) <= DEEPEST and (real := os.path.realpath(entry.path)) not in around:
-            yield from _walk(Path(entry.path), f"{path}{entry.name}/", (*around, real))
 
 
 def _sample(folder: str | Path, depth: int) -> list[str]:

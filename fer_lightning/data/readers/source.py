@@ -20,12 +20,12 @@ from fer_lightning.data.faces import Faces, Reading
 from fer_lightning.data.identity import file_identity
 from fer_lightning.data.readers.archive import open_csv, titled
 from fer_lightning.data.readers.bad_rows import judge_bad_rows
-from fer_lightning.data.readers.ckextended import NUMBERING, UNKNOWN_PERSONS, is_ckextended
+from fer_lightning.data.readers.ckextended import NUMBERING, is_ckextended
 from fer_lightning.data.readers.ferplus import VotesOptions
 from fer_lightning.data.readers.image_choice import ImageChoice
 from fer_lightning.data.readers.image_folder import list_images
-from fer_lightning.data.readers.image_list import own_size, read_images
-from fer_lightning.data.readers.known_sets import log_what_is_known
+from fer_lightning.data.readers.image_list import ImageList, own_size, read_images
+from fer_lightning.data.readers.known_sets import with_what_is_known
 from fer_lightning.data.readers.labelled_images import warn_of_foreign_table
 from fer_lightning.data.readers.pixel_csv import parse_pixel_csv
 from fer_lightning.data.readers.pixel_options import PixelOptions
@@ -38,11 +38,13 @@ from fer_lightning.transforms.pixel_format import PixelFormat
 
 log = logging.getLogger(__name__)
 
+OnBadRows = Literal["error", "drop"]
+
 
 @checked
 def read_faces(
     path: Path | str,
-    on_bad_rows: Literal["error", "drop"] = "error",
+    on_bad_rows: OnBadRows = "error",
     votes: VotesOptions | None = None,
     pixels: PixelOptions | None = None,
     classes: ClassOptions | None = None,
@@ -72,51 +74,15 @@ def read_faces(
     """
     started = time.perf_counter()
     named, pixels, classes = Path(os.path.expanduser(path)), pixels or PixelOptions(), classes or ClassOptions()
-    given = given_columns(columns)
-    try:
-        source, lists = recognised(named, given)
-        if lists is list_images:
-            warn_of_foreign_table(source)
-        images = lists(source) if lists else None
-        identity = file_identity(source) if images is None else images.digest
-    except OSError as error:
-        where = f"{short(str(path))}: cannot be read ({short(str(error))})"
-        raise DataError(f"{where}. Give a readable file or folder as data.path.") from error
-
-    to_pixels, encoded = PixelFormat(), False
-    if images is not None:
-        log_what_is_known(images)
-        images = (choice or ImageChoice()).chosen(images)
-        classes.refuse_unnamed(images.class_counts, source, images.numbering)
-        to_pixels = pixels.pixel_format(own_size(images))
-        identity = f"{images.digest}, {to_pixels}"
-        encoded = pixels.are_encoded(len(images.images), to_pixels)
-    elif pixels.keep == "encoded":
-        raise DataError(f"{source}: its pixels are text, which data.keep=encoded cannot keep: leave data.keep=auto.")
-
-    def read_encoded(writer: EncodedWriter) -> Reading:
-        assert images is not None
-        reading = read_images(images, to_pixels, writer)
-        judge_bad_rows(reading, source, on_bad_rows)
-        return reading
-
-    reading = cached_encoding(source, identity, to_pixels) if encoded else cached_reading(source, identity)
-    if reading is not None and (reading.bad_rows == 0 or on_bad_rows == "drop"):
-        came_from = "from the cache"
-        judge_bad_rows(reading, source, on_bad_rows)
-    elif images is not None and encoded:
-        came_from = "read"
-        reading = save_encoding(read_encoded, len(images.images), to_pixels, source, identity, images.mode)
+    source, images, identity = _found_source(named, given_columns(columns))
+    if images is None:
+        reading, came_from = _text_reading(source, identity, pixels, on_bad_rows)
     else:
-        came_from = "parsed"
-        reading = _parsed(source) if images is None else read_images(images, to_pixels)
-        judge_bad_rows(reading, source, on_bad_rows)
-        save_reading(reading, source, identity, 0o777 if images is None else images.mode)
-    seconds = time.perf_counter() - started
+        images = (choice or ImageChoice()).chosen(with_what_is_known(images))
+        classes.refuse_unnamed(images.class_counts, source, images.numbering)
+        reading, came_from = _image_reading(source, images, pixels, on_bad_rows)
     what = f"{titled(source, reading.member)}, {reading.form}, {came_from}"
-    log.info("%s faces of %s in %.2f s", f"{len(reading.faces):,}", what, seconds)
-    if reading.numbering == NUMBERING:
-        log.warning("%s: %s", source, UNKNOWN_PERSONS)
+    log.info("%s faces of %s in %.2f s", f"{len(reading.faces):,}", what, time.perf_counter() - started)
     faces = classes.named(reading.faces, titled(source, reading.member), reading.numbering)
     if votes is not None:
         faces = votes.applied_to(replace(reading, faces=faces), source, named)
@@ -139,6 +105,64 @@ def find_fer2013() -> Path:
             f"No FER2013 in {where}: {error}\nSay where it is with data.path=…; data=demo needs no files."
         ) from error
     return path
+
+
+def _found_source(named: Path, given: Mapping[str, str]) -> tuple[Path, ImageList | None, str]:
+    """Returns the file or folder to read, its images unless their pixels are text, and what identifies its content."""
+    try:
+        source, lists = recognised(named, given)
+        if lists is None:
+            return source, None, file_identity(source)
+        if lists is list_images:
+            warn_of_foreign_table(source)
+        images = lists(source)
+        return source, images, images.digest
+    except OSError as error:
+        where = f"{short(str(named))}: cannot be read ({short(str(error))})"
+        raise DataError(f"{where}. Give a readable file or folder as data.path.") from error
+
+
+def _text_reading(source: Path, identity: str, pixels: PixelOptions, on_bad_rows: OnBadRows) -> tuple[Reading, str]:
+    """Returns what a file of pixels in text holds, and where that came from."""
+    if pixels.keep == "encoded":
+        raise DataError(f"{source}: its pixels are text, which data.keep=encoded cannot keep: leave data.keep=auto.")
+    cached = cached_reading(source, identity)
+    if cached is not None and _may_be_used(cached, source, on_bad_rows):
+        return cached, "from the cache"
+    reading = _parsed(source)
+    judge_bad_rows(reading, source, on_bad_rows)
+    save_reading(reading, source, identity, 0o777)
+    return reading, "parsed"
+
+
+def _image_reading(
+    source: Path, images: ImageList, pixels: PixelOptions, on_bad_rows: OnBadRows
+) -> tuple[Reading, str]:
+    """Returns the images, as pixels or encoded, and where they came from."""
+    to_pixels, count = pixels.pixel_format(own_size(images)), len(images.images)
+    identity, encoded = f"{images.digest}, {to_pixels}", pixels.are_encoded(count, to_pixels)
+    cached = cached_encoding(source, identity, to_pixels) if encoded else cached_reading(source, identity)
+    if cached is not None and _may_be_used(cached, source, on_bad_rows):
+        return cached, "from the cache"
+
+    def read(writer: EncodedWriter | None = None) -> Reading:
+        reading = read_images(images, to_pixels, writer)
+        judge_bad_rows(reading, source, on_bad_rows)
+        return reading
+
+    if encoded:
+        return save_encoding(read, count, to_pixels, source, identity, images.mode), "read"
+    reading = read()
+    save_reading(reading, source, identity, images.mode)
+    return reading, "parsed"
+
+
+def _may_be_used(cached: Reading, source: Path, on_bad_rows: OnBadRows) -> bool:
+    """Checks that what is cached is all good, or may lack what is bad, which is logged again."""
+    if cached.bad_rows and on_bad_rows == "error":
+        return False
+    judge_bad_rows(cached, source, on_bad_rows)
+    return True
 
 
 def _parsed(file: Path) -> Reading:

@@ -1,13 +1,16 @@
 """CK+ as one CSV has eight classes by its name alone, and other words for classes are read from pixel CSVs."""
 
 import gzip
+import logging
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fer_lightning.data import FERDataModule
 from fer_lightning.data.classes import ClassOptions
 from fer_lightning.data.emotions import EMOTIONS
+from fer_lightning.data.persons import UNKNOWN
 from fer_lightning.data.readers.source import read_faces
 from fer_lightning.errors import DataError
 from tests.data.faces_files import csv_bytes, messages, pixel_text, random_images
@@ -29,9 +32,22 @@ def test_ckextended_has_eight_classes_by_its_name(name: str, tmp_path: Path, cap
         assert [faces.class_names[label] for label in faces.labels] == [*EIGHT]
         assert [faces.part_names[part] for part in faces.parts] == ["PublicTest", *["Training"] * 7]
         assert faces.persons is None
-        assert "no honest split exists" in log
+        assert faces.several_of_each
         assert "classes: 0 angry (1), 1 disgust (1), 2 fear (1), 3 happy (1)" in log
         assert "6 neutral (1), 7 contempt (1)" in log
+
+
+def test_unknown_persons_are_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    header, *rows = CSV.splitlines(keepends=True)
+    (tmp_path / "ckextended.csv").write_bytes(b"".join([header, *rows * 5]))
+    data = FERDataModule(
+        tmp_path / "ckextended.csv", splits={"train": "Training", "val": "PublicTest"}, test_fraction=0.3
+    )
+    with caplog.at_level(logging.INFO):
+        data.setup()
+    assert data.notes == (UNKNOWN,)
+    assert caplog.text.count("no honest split exists") == 1
+    assert caplog.text.count("persons are not known") == 1
 
 
 def test_under_another_name_it_is_told_how_to_read_it(tmp_path: Path) -> None:

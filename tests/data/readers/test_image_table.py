@@ -140,6 +140,19 @@ def test_parts_come_from_folders_where_no_column_says_them(tmp_path: Path) -> No
     assert_true(read_faces(tmp_path), person=False)
 
 
+def test_images_behind_links_are_found_once(tmp_path: Path) -> None:
+    write_flat(tmp_path / "faces", *(f"store/{number}.png" for number in range(6)))
+    (tmp_path / "faces" / "aligned").symlink_to("store")
+    for start in ("aligned/", ""):
+        files = tuple(f"{start}{number}.png" for number in range(6))
+        (tmp_path / "faces" / "faces.csv").write_text(table("image,label,split,person", files, CLASSES, PARTS, PERSONS))
+        assert_true(read_faces(tmp_path / "faces"))
+    (tmp_path / "faces" / "store" / "1.png").rename(tmp_path / "1.png")
+    (tmp_path / "faces" / "store" / "1.png").symlink_to(tmp_path / "1.png")
+    with pytest.raises(DataError, match=r"1 of 6 images are bad:\n- (store|aligned)/1\.png: .*a link leads out"):
+        read_faces(tmp_path / "faces")
+
+
 def test_bare_numbers_in_a_table_need_a_numbering(tmp_path: Path) -> None:
     write_flat(tmp_path, *FILES)
     (tmp_path / "faces.csv").write_text(table("image,label", FILES, ("1.0", "2", "3", "4", "5", "7")))

@@ -11,11 +11,11 @@ from PIL import Image
 from fer_lightning.data.classes import ClassOptions
 from fer_lightning.data.faces import Faces
 from fer_lightning.data.readers.image_choice import ImageChoice
-from fer_lightning.data.readers.known_sets import KNOWN_SETS, KnownSet
+from fer_lightning.data.readers.known_sets import KNOWN_SETS, WITHOUT_NAMES, KnownSet
 from fer_lightning.data.readers.pixel_options import PixelOptions
 from fer_lightning.data.readers.source import read_faces
 from fer_lightning.errors import DataError
-from tests.data.drawn_sets import SETS, Truth, csv_text, draw, write
+from tests.data.drawn_sets import EMOTIONS, SETS, Truth, csv_text, draw, write
 from tests.data.faces_files import messages
 
 Damage = Callable[[Path], object]
@@ -76,10 +76,21 @@ def test_a_file_with_another_ending_is_the_one_that_is_listed(form: str, tmp_pat
 
 def test_links_within_a_set_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     truths = SETS["KDEF"](tmp_path / "KDEF")
+    (tmp_path / "KDEF" / ".store").mkdir()
+    (tmp_path / "KDEF" / "AF01").rename(tmp_path / "KDEF" / ".store" / "elsewhere")
+    (tmp_path / "KDEF" / "AF01").symlink_to(".store/elsewhere")
+    (tmp_path / "KDEF" / ".store" / "elsewhere" / "round").symlink_to(tmp_path / "KDEF")
+    assert told(read_faces(tmp_path / "KDEF"), truths) == truths
+
+
+def test_links_out_of_a_set_are_not_followed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    truths = SETS["KDEF"](tmp_path / "KDEF")
     (tmp_path / "KDEF" / "AF01").rename(tmp_path / "elsewhere")
     (tmp_path / "KDEF" / "AF01").symlink_to(tmp_path / "elsewhere")
-    (tmp_path / "elsewhere" / "round").symlink_to(tmp_path / "KDEF")
-    assert told(read_faces(tmp_path / "KDEF"), truths) == truths
+    faces, text = messages(caplog, tmp_path / "KDEF")
+    kept = [truth for truth in truths if not truth.file.startswith("AF01/")]
+    assert told(faces, kept) == kept
+    assert f"{tmp_path / 'KDEF' / 'AF01'} is a link out of {tmp_path / 'KDEF'}, which is not followed" in text
 
 
 @pytest.mark.parametrize("form", ["AffectNet, tables with face boxes", "ExpW"])
@@ -366,10 +377,33 @@ DAMAGES: dict[str, tuple[str, Damage, str]] = {
         *("CK+, sequences", overwritten("Emotion/S005/002/S005_002_00000011_emotion.txt", b"")),
         r"S005_002_00000011_emotion\.txt: found the label '', expected CK\+'s, 0 to 7",
     ),
-    "ExpW without pictures": ("ExpW", gone("image"), "ExpW: has labels for 14 images, and none of these is in image/"),
+    "ExpW without pictures": ("ExpW", gone("image"), "ExpW: has labels for 21 images, and none of these is in image/"),
     "ExpW with a box that is none": (
         *("ExpW", changed("label/label.lst", " 4 8 24 20 ", " 4 8 8 20 ")),
         r"- label\.lst, line 1: found the box '4 8 8 20', expected top, left, right and bottom",
+    ),
+    "JAFFE in folders of others' emotions": (
+        *("JAFFE", lambda root: draw(root / "sad" / "KA.HA9.1.tiff")),
+        r"JAFFE: names and folders contradict each other on 1 of its 43 images:\n- sad/KA\.HA9\.1\.tiff: names happy,",
+    ),
+    "JAFFE without emotions": (
+        *("JAFFE", lambda root: [file.rename(root / f"{file.name[:2]}.tiff") for file in root.glob("*.*.tiff")]),
+        "nothing there says which class each is of",
+    ),
+    "FERG without emotions": (
+        "FERG",
+        lambda root: [
+            folder.rename(folder.with_name(str(place))) for place, folder in enumerate([*root.glob("*/*_*")])
+        ],
+        "holds several data sets",
+    ),
+    "MMAFEDB with two folders for one part": (
+        *("image folder", lambda root: draw(root / "val" / "happy" / "1.jpg")),
+        "cannot tell the parts apart: found test, train, val, valid",
+    ),
+    "MMAFEDB without images": (
+        *("image folder", gone("*/*/*.jpg")),
+        r"no image \(\.jpg, .* in its class folders: found none, expected a folder for each class",
     ),
     "FER+ without images": (
         *("FER+, folders with votes", gone("FER2013Valid/*.png")),
@@ -405,12 +439,28 @@ def test_compound_emotions_are_not_taken_for_basic_ones(tmp_path: Path, caplog: 
     assert "has labels above 7, as RAF-DB's compound emotions do" in caplog.text
 
 
-def test_misnamed_images_of_kdef_are_left_out_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    truths = SETS["KDEF"](tmp_path)
-    draw(tmp_path / "AM01" / "AM31H.JPG")
+MISNAMED = {
+    "KDEF": ("AM01/AM31H.JPG", "named as KDEF names them"),
+    "JAFFE": ("KA.XX1.39.tiff", "named as JAFFE names them"),
+    "FERG": ("aia/aia_thinking/1.png", "images in a folder <character>_<emotion>"),
+    "image folder": ("train/1.jpg", "images in a class folder"),
+    "RAF-DB": ("Image/aligned/new_aligned.jpg", "listed in EmoLabel/list_patition_label.txt"),
+    "ExpW": ("image/new.jpg", "named in label.lst"),
+    "FER+, folders with votes": ("FER2013Train/new.png", "listed in label.csv"),
+}
+"""An image in a set that its form has no place for, and what the log says that it is not."""
+
+
+@pytest.mark.parametrize("form", MISNAMED)
+def test_an_image_that_does_not_fit_is_left_out_and_named(
+    form: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    truths = SETS[form](tmp_path)
+    file, wanted = MISNAMED[form]
+    draw(tmp_path / file)
     faces, text = messages(caplog, tmp_path)
     assert told(faces, truths) == truths
-    assert "ignoring 1 that are not named as KDEF names them: AM01/AM31H.JPG" in text
+    assert f"ignoring 1 that are not {wanted}: {file}" in text
 
 
 def test_parts_of_a_set_that_somebody_cut_are_kept(tmp_path: Path) -> None:
@@ -434,6 +484,42 @@ def test_the_log_says_what_is_known_of_a_set(
         assert f"{tmp_path}: three near-equal frames a person" in messages(caplog, tmp_path)[1]
     os.unlink(tmp_path / "happy" / "S005_005_00000018.png")
     assert "near-equal" not in messages(caplog, tmp_path)[1]
+
+
+@pytest.mark.parametrize("name", WITHOUT_NAMES)
+def test_a_copy_that_lost_its_names_is_known_by_its_counts(
+    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for emotion, count in WITHOUT_NAMES[name].items():
+        for number in range(count):
+            draw(tmp_path / emotion / f"{number}.png", 4)
+    for _ in ("parsed", "from the cache"):
+        faces, text = messages(caplog, tmp_path)
+        assert (faces.persons, faces.several_of_each) == (None, True)
+        assert f"as many images of each class as {name}, and other names of files" in text
+    draw(tmp_path / "happy" / "new.png", 4)
+    assert not read_faces(tmp_path).several_of_each
+
+
+def test_a_kdef_that_lost_its_names_is_known_by_its_size(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for emotion in EMOTIONS:
+        (tmp_path / "train" / emotion).mkdir(parents=True)
+        Image.new("RGB", (562, 762)).save(tmp_path / "train" / emotion / "1.jpg")
+    faces, text = messages(caplog, tmp_path)
+    assert faces.several_of_each
+    assert "has images of KDEF's size, 562x762, and other names of files" in text
+    Image.new("RGB", (562, 763)).save(tmp_path / "train" / "sad" / "1.jpg")
+    assert not read_faces(tmp_path).several_of_each
+
+
+def test_the_mere_numbers_of_kdef_are_a_remark(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for part, count in (("train", 100), ("test", 40)):
+        for emotion in EMOTIONS:
+            for number in range(count):
+                draw(tmp_path / part / emotion / f"{number}.bmp", 2)
+    faces, text = messages(caplog, tmp_path)
+    assert "the numbers are KDEF's, 140 of each emotion: if it is, each person is in several images" in text
+    assert not faces.several_of_each
 
 
 def test_a_new_label_in_a_table_is_seen_behind_the_cache(tmp_path: Path) -> None:
