@@ -9,13 +9,14 @@ import pytest
 import torch
 from scipy import stats
 
-from fer_lightning.report.page import Section
+from fer_lightning.report.page import Section, write_page
 from fer_lightning.report.person_intervals import METHOD, RESAMPLES, person_intervals
 from fer_lightning.report.predictions import Predictions
 from fer_lightning.report.results import Results, wilson_interval
 from fer_lightning.report.results_table import results_table
 from fer_lightning.report.run_page import _classes, _summary
 from fer_lightning.training.classifier import EmotionClassifier
+from tests.browser import in_browser, needs_browser
 from tests.report.test_results_table import cells, run
 
 CLASSES = ("angry", "happy", "sad")
@@ -146,3 +147,14 @@ def test_the_table_of_runs_says_what_its_intervals_are_over(tmp_path: Path) -> N
     run(tmp_path, "b", command="python train.py")
     found = {row["95% interval (of one run)"] for row in cells(results_table([tmp_path]))}
     assert found == {"61.3% to 64.4%", "61.3% to 64.4% over persons"}
+
+
+@needs_browser
+def test_the_table_of_the_classes_fits_on_the_page(tmp_path: Path) -> None:
+    section = Section("Classes")
+    results = results_of(*drawn(25, 12))
+    _classes(section, dataclasses.replace(results, class_names=("sad", "surprise", "concentrating very hard")))
+    write_page(tmp_path / "index.html", "Classes", [section])
+    found, console = in_browser(tmp_path / "index.html", 1000)
+    assert "CONSOLE" not in console
+    assert (found["cut"], found["wide"], found["tooWide"]) == (0, 0, False)
