@@ -53,7 +53,7 @@ def command_name(script: str) -> str:
 
 
 def shell_command(script: str) -> str:
-    """Returns how a person here starts train.py or test.py: by Python in a checkout, elsewhere as fer-train."""
+    """Returns how a person here starts a script like train.py: by Python in a checkout, elsewhere as fer-train."""
     if CHECKOUT is None or Path(sys.argv[0]).stem.startswith("fer-"):
         return f"fer-{command_name(script)}"
     return f"python {script}"

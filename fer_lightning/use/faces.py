@@ -6,6 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+UNSURE = "unsure"
+"""The label of a face whose most probable class is not probable enough."""
+
 
 @dataclass(frozen=True, eq=False)
 class Frame:

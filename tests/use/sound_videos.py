@@ -1,0 +1,81 @@
+"""Videos that tests make: frames at uneven times, and a tone."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+RATE = 48_000
+"""Samples of sound a second."""
+
+TIMES = (0, 1, 2, 4, 5, 9, 10, 11, 18, 19, 20, 30)
+"""Of frames, in twentieths of a second."""
+
+
+def video(
+    file: Path,
+    times: Sequence[int] = TIMES,
+    size: tuple[int, int] = (64, 48),
+    sound: str = "aac",
+    time_base: Fraction = Fraction(1, 20),
+    begins: int = 0,
+) -> Path:
+    """Writes a video whose frame N is N times 8 bright, and a tone as long; returns the file.
+
+    Args:
+        times: of the frames, in time_base.
+        size: width and height.
+        sound: codec of the tone; "" for none.
+        begins: time of the whole, in time_base.
+    """
+    seconds = float((times[-1] + 1) * time_base)
+    with av.open(file, "w") as out:
+        pictures = out.add_stream("mpeg4", rate=round(1 / time_base))
+        assert isinstance(pictures, VideoStream)
+        pictures.width, pictures.height, pictures.pix_fmt = *size, "yuv420p"
+        pictures.codec_context.time_base = time_base
+        if sound:
+            tone = out.add_stream(sound, rate=RATE)
+            assert isinstance(tone, AudioStream)
+            tone.bit_rate = 64_000
+            for frame in _tone(seconds, round(float(begins * time_base) * RATE)):
+                out.mux(tone.encode(frame))
+            out.mux(tone.encode())
+        for number, time in enumerate(times):
+            frame = av.VideoFrame.from_ndarray(np.full((*size[::-1], 3), 8 * number % 256, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = begins + time, time_base
+            out.mux(pictures.encode(frame))
+        out.mux(pictures.encode())
+    return file
+
+
+def packets(file: Path) -> list[tuple[bytes, float]]:
+    """Returns the packets of a file's sound, and their times."""
+    with av.open(file) as container:
+        found = container.demux(container.streams.audio[0])
+        return [(bytes(packet), float(packet.pts * packet.time_base)) for packet in found if packet.pts is not None]
+
+
+def frame_times(file: Path) -> list[float]:
+    with av.open(file) as container:
+        return [float(frame.pts * frame.time_base) for frame in container.decode(video=0)]
+
+
+def pictures(file: Path) -> list[NDArray[np.uint8]]:
+    with av.open(file) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def _tone(seconds: float, begins: int) -> list[av.AudioFrame]:
+    frames = []
+    for start in range(0, int(seconds * RATE), 1024):
+        wave = np.sin((np.arange(1024) + start) * 2 * np.pi * 440 / RATE)
+        frame = av.AudioFrame.from_ndarray((wave * 20_000).astype(np.int16)[None], format="s16", layout="mono")
+        frame.rate, frame.pts, frame.time_base = RATE, begins + start, Fraction(1, RATE)
+        frames.append(frame)
+    return frames
