@@ -38,9 +38,13 @@ def face_square(picture: Image.Image, box: Box, margin: float = BOX_MARGIN) -> I
     x, y = (round(position - side / 2) for position in middle)
     if x >= 0 and y >= 0 and x + length <= picture.width and y + length <= picture.height:
         return picture.crop((x, y, x + length, y + length))
-    direct = picture.convert(picture.palette.mode) if picture.palette else picture
+    direct = picture
+    if picture.palette:
+        has_alpha = isinstance(picture.info.get("transparency"), bytes)
+        direct = picture.convert("RGBA" if has_alpha else picture.palette.mode)
     rows, columns = _mirrored(y, length, picture.height), _mirrored(x, length, picture.width)
-    square = Image.fromarray(np.asarray(direct)[rows[:, None], columns])
+    bands = [Image.fromarray(np.asarray(band)[rows[:, None], columns]) for band in direct.split()]
+    square = bands[0] if len(bands) == 1 else Image.merge(direct.mode, bands)
     square.info = dict(picture.info)
     return square
 

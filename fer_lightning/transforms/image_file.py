@@ -5,14 +5,18 @@ import io
 from PIL import Image
 
 IMAGE_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")
 
 MOST_PIXELS = 30_000_000
 """Pixels of one image at most, checked before it is decoded: a few kilobytes can unpack to gigabytes."""
 
+LARGEST_FILE = 1 << 28
+"""Bytes of an image file at most: 30 million pixels have fewer, in any format."""
 
-def opened_image(content: bytes) -> Image.Image:
+
+def opened_image(content: bytes, formats: tuple[str, ...] = IMAGE_FORMATS) -> Image.Image:
     """Returns an image file's picture, which is not decoded yet."""
-    return Image.open(io.BytesIO(content), formats=IMAGE_FORMATS)
+    return Image.open(io.BytesIO(content), formats=formats)
 
 
 def refuse_too_large(picture: Image.Image) -> None:

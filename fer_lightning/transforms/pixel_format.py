@@ -26,6 +26,9 @@ Picture = Image.Image | NDArray[np.uint8]
 MAY_TURN = {"exif", "xmp", "Raw profile type exif", "XML:com.adobe.xmp"}
 """Keys of a picture's info that may say which way up it is, but for TIFF."""
 
+NOT_BY_RGB = {"YCbCr", "LAB"}
+"""Modes whose grey Pillow does not make of their RGB, as of all others."""
+
 
 @dataclass(frozen=True)
 class PixelFormat:
@@ -85,4 +88,8 @@ def upright(picture: Picture) -> Image.Image:
         return Image.fromarray((np.asarray(picture) / 257).round().astype(np.uint8))
     if picture.mode.startswith(("I", "F")):
         raise ValueError(f"mode {picture.mode}: more than 16 bits per channel")
+    if picture.mode in NOT_BY_RGB:
+        return picture.convert("RGB")
+    if picture.mode == "P" and isinstance(picture.info.get("transparency"), bytes):
+        return picture.convert("RGBA")  # of other conversions, Pillow warns
     return picture

@@ -39,7 +39,10 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class Detection:
-    """A face's place in a frame: its box in pixels, and how sure the detector is of it, from 0 to 1."""
+    """A face's place in a frame: its box in pixels, and how sure the detector is of it, from 0 to 1.
+
+    Boxes are as the detector gave them, which may be beyond the edge of the picture in part.
+    """
 
     x: float
     y: float
@@ -47,6 +50,7 @@ class Detection:
     height: float
     score: float = 1.0
     landmarks: tuple[tuple[float, float], ...] = ()  # right eye, left eye, nose, right and left corner of the mouth
+    whole: bool = False  # the picture as it is is the face: nothing is cut out of it
 
     @property
     def box(self) -> tuple[float, float, float, float]:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from fer_lightning.data.readers.archive import is_visible
 from fer_lightning.data.readers.bounded import MOST_IMAGES, too_many_files
-from fer_lightning.data.readers.image_list import IMAGE_SUFFIXES
+from fer_lightning.transforms.image_file import IMAGE_SUFFIXES
 
 
 @dataclass(frozen=True)

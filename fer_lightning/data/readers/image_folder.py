@@ -14,9 +14,10 @@ from fer_lightning.data.faces import SPLITS, USAGES
 from fer_lightning.data.identity import Stamp, images_identity, mode_for_all, stamp
 from fer_lightning.data.readers.bounded import MOST_IMAGES, too_many_files
 from fer_lightning.data.readers.entries import is_folder, leads_nowhere, subfolders, visible_entries
-from fer_lightning.data.readers.image_list import IMAGE_SUFFIXES, ImageList, ListedImage
+from fer_lightning.data.readers.image_list import ImageList, ListedImage
 from fer_lightning.data.readers.pixel_text import some
 from fer_lightning.errors import DataError
+from fer_lightning.transforms.image_file import IMAGE_SUFFIXES
 
 SPLIT_SPELLINGS = {
     **dict.fromkeys(("train", "training"), "train"),

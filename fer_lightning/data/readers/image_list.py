@@ -20,17 +20,13 @@ from fer_lightning.data.face_pixels import face_in
 from fer_lightning.data.faces import SHOWN, SIDE, Faces, Reading
 from fer_lightning.data.readers.pixel_text import short, some
 from fer_lightning.transforms.face_crop import BOX_MARGIN, Box
-from fer_lightning.transforms.image_file import IMAGE_FORMATS, opened_image
+from fer_lightning.transforms.image_file import IMAGE_FORMATS, LARGEST_FILE, opened_image
 from fer_lightning.transforms.pixel_format import PixelFormat
 
 log = logging.getLogger(__name__)
 
 IMAGES_PER_TASK = 64
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")
 EXPECTED = "a jpg, png, bmp, webp, tiff or gif of at most 16 bits"
-
-LARGEST_FILE = 1 << 28
-"""Bytes of an image file at most: 30 million pixels have fewer, in any format."""
 
 LARGEST_AUTO_SIZE = 112
 """Height and width of faces with size="auto" at most: a hundred thousand of them are 1.3 GB in grey."""

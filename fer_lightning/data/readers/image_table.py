@@ -15,13 +15,14 @@ from fer_lightning.data.readers.face_boxes import Box
 from fer_lightning.data.readers.files_below import FilesBelow
 from fer_lightning.data.readers.folder_opinions import folder_opinions
 from fer_lightning.data.readers.image_folder import SPLIT_SPELLINGS
-from fer_lightning.data.readers.image_list import IMAGE_SUFFIXES, ImageList, ListedImage
+from fer_lightning.data.readers.image_list import ImageList, ListedImage
 from fer_lightning.data.readers.pixel_text import shown, some
 from fer_lightning.data.readers.shards import part_of
 from fer_lightning.data.readers.table_columns import class_of, parts_of
 from fer_lightning.data.readers.table_rows import TableRows, has_columns
 from fer_lightning.data.readers.usual_columns import plain
 from fer_lightning.errors import DataError
+from fer_lightning.transforms.image_file import IMAGE_SUFFIXES
 
 SUFFIXES = (".csv", ".tsv")
 """Endings of tables that are looked for in a folder; a file that is named may have any."""

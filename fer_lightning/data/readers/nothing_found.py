@@ -7,9 +7,9 @@ from pathlib import Path
 
 from fer_lightning.data.readers.archive import is_visible
 from fer_lightning.data.readers.forms_taken import FORMS
-from fer_lightning.data.readers.image_list import IMAGE_SUFFIXES
 from fer_lightning.data.readers.pixel_text import some
 from fer_lightning.errors import DataError
+from fer_lightning.transforms.image_file import IMAGE_SUFFIXES
 
 LOOKED_AT = 10_000
 """Files below a folder that are looked at for a message."""

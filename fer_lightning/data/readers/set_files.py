@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from fer_lightning.data.readers.archive import is_visible
 from fer_lightning.data.readers.entries import is_folder, subfolders, visible_entries
-from fer_lightning.data.readers.image_list import IMAGE_SUFFIXES
+from fer_lightning.transforms.image_file import IMAGE_SUFFIXES
 
 DEEPEST = 6
 """Folders within each other that are looked into."""

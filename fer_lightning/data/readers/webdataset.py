@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 
 from fer_lightning.data.readers.archive import DAMAGE, is_visible
 from fer_lightning.data.readers.bounded import MAX_LINE, MOST_IMAGES, too_many_files
-from fer_lightning.data.readers.image_list import IMAGE_SUFFIXES, ImageList, ListedImage
+from fer_lightning.data.readers.image_list import ImageList, ListedImage
 from fer_lightning.data.readers.pixel_text import short, shown, some
 from fer_lightning.data.readers.shards import parts_of_files, shard_list, shards
 from fer_lightning.data.readers.table_columns import class_of, found_columns
 from fer_lightning.errors import DataError
+from fer_lightning.transforms.image_file import IMAGE_SUFFIXES
 
 SUFFIX = ".tar"
 LABEL_SUFFIXES = ("cls", "json")
