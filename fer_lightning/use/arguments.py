@@ -121,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--model", metavar="FILE", help="an exported network, FILE.onnx")
 
     add = parser.add_argument_group("which faces").add_argument
-    add("--min-score", metavar="X", type=_share, help="score of a face at least, 0 to 1 (0.8)")
+    add("--min-score", metavar="X", type=_score, help="score of a face at least, 0 to 1 (0.8)")
     add("--min-size", metavar="PIXELS", type=_whole(0), default=0, help="width of a face at least (0)")
     add(
         "--detector",
@@ -163,6 +163,13 @@ def _share(text: str) -> float:
     value = _number(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
+def _score(text: str) -> float:
+    value = _share(text)
+    if value == 0:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
     return value
 
 

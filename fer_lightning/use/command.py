@@ -1,9 +1,10 @@
 """predict.py, which is fer-predict where the package is installed: from what was typed to what lies in a folder."""
 
+import io
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from fer_lightning.use.network import Network
     from fer_lightning.use.output import Heading, Output
     from fer_lightning.use.sources import Source
+    from fer_lightning.use.tables import FacesLines
 
 NEW_FOLDERS = Path("outputs", "predict")
 
@@ -31,6 +33,9 @@ CLOSED_PIPE = 141
 def main(arguments: Sequence[str] | None = None) -> int:
     """Predicts as the command line says, and returns the exit status."""
     typed = [*sys.argv[1:]] if arguments is None else [*arguments]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files hold any letters, and terminals not all of them
+            stream.reconfigure(errors="backslashreplace")
     try:
         return predict(parsed(typed), shlex.join([*shell_command(SCRIPT).split(), *typed]))
     except (ConfigError, DataError) as error:
@@ -41,8 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _forget_output()
         return CLOSED_PIPE
-    except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except OSError as error:  # those of reading are in the results
+        print(f"error: the results cannot be written: {error}", file=sys.stderr)
         return 1
 
 
@@ -56,7 +61,6 @@ def predict(command: Command, typed: str) -> int:
     from fer_lightning.use import line, summary
     from fer_lightning.use.output import Output
     from fer_lightning.use.sources import planned, webcam
-    from fer_lightning.use.tables import FacesLines
     from fer_lightning.use.tracks import tracked
 
     with StopRequests() as stop:
@@ -69,7 +73,7 @@ def predict(command: Command, typed: str) -> int:
         if folder:
             folder.mkdir(parents=True, exist_ok=True)
         output = Output(folder, command.parts, heading)
-        printed = FacesLines(sys.stdout, heading.made_with) if command.as_json else None
+        printed = _json_lines(heading.made_with) if command.as_json else None
         frames = stop.before_stopped(frame for source in sources for frame in source.frames())
         batch = 1 if command.webcam is not None else 64
         answers = tracked(line.answers(frames, detector, network, batch, unsure), command.smooth, unsure)
@@ -183,6 +187,15 @@ def _report(output: "Output", stopped: bool) -> None:
     if stopped:
         lines.insert(0, "stopped: this is what was found by then")
     print("\n".join(lines), file=sys.stderr)
+
+
+def _json_lines(made_with: Mapping[str, object]) -> "FacesLines":
+    """Returns what prints faces.jsonl's lines: JSON is in UTF-8, whatever the terminal takes."""
+    from fer_lightning.use.tables import FacesLines
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
+    return FacesLines(sys.stdout, made_with)
 
 
 def _forget_output() -> None:

@@ -97,28 +97,26 @@ class Output:
     def _annotated_video(self, first: Frame) -> Writer:
         from fer_lightning.use.annotated_video import AnnotatedVideo
 
-        file, path = self.folder / self._video(first, "mp4"), self._heading.paths.get(first.source)
+        file, path = self.folder / "videos" / f"{self._names.name(first)}.mp4", self._heading.paths.get(first.source)
         return _Dispensable(lambda: AnnotatedVideo(file, path, self._colours), f"the annotated video of {first.source}")
 
     def _video_overview(self, first: Frame) -> Writer:
-        timeline = Timeline(self._heading.class_names)
-        return VideoOverview(first.source, timeline, lambda video: self._add_video(video, first))
+        timeline, files = Timeline(self._heading.class_names), f"videos/{self._names.name(first)}"
+        return VideoOverview(first.source, timeline, lambda video: self._add_video(video, files))
 
-    def _add_video(self, video: VideoOverview, first: Frame) -> None:
+    def _add_video(self, video: VideoOverview, files: str) -> None:
+        """Writes the timeline of a video that has ended, and adds it to the page; its files' names begin with `files`."""
         self.overview.add_video(video)
         chart = b""
         if video.timeline.tracks and self._parts & {"timelines", "page"}:
             with _attempted(f"the timeline of {video.source}"):
                 chart = _png(video.timeline, self._colours)
         if chart and "timelines" in self._parts:
-            with written_whole(self.folder / self._video(first, "timeline.png")) as unfinished:
+            with written_whole(self.folder / f"{files}.timeline.png") as unfinished:
                 unfinished.write_bytes(chart)
         if self._page:
-            annotated = self._video(first, "mp4")
+            annotated = f"{files}.mp4"
             self._page.add_video(video, annotated if (self.folder / annotated).exists() else "", chart)
-
-    def _video(self, first: Frame, ending: str) -> str:
-        return f"videos/{self._names.name(first)}.{ending}"
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import numpy as np
 from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
+from PIL import Image
 
 RATE = 48_000
 """Samples of sound a second."""
@@ -79,3 +80,28 @@ def _tone(seconds: float, begins: int) -> list[av.AudioFrame]:
         frame.rate, frame.pts, frame.time_base = RATE, begins + start, Fraction(1, RATE)
         frames.append(frame)
     return frames
+
+
+def walking(file: Path, photograph: Path, frames: int, rate: int, size: tuple[int, int]) -> Path:
+    """Writes a video in which a photograph moves to the right, with a tone; returns the file."""
+    width, height = size
+    with Image.open(photograph) as picture:
+        small = np.asarray(picture.convert("RGB").resize((height * picture.width // picture.height, height)))
+    with av.open(file, "w") as out:
+        stream, tone = (
+            out.add_stream("libx264", rate=rate, options={"preset": "ultrafast"}),
+            out.add_stream("aac", rate=RATE),
+        )
+        assert isinstance(stream, VideoStream)
+        assert isinstance(tone, AudioStream)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for sound in _tone(frames / rate, 0):
+            out.mux(tone.encode(sound))
+        out.mux(tone.encode())
+        for number in range(frames):
+            pixels = np.full((height, width, 3), 90, np.uint8)
+            left = (width - small.shape[1]) * number // frames
+            pixels[:, left : left + small.shape[1]] = small
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        out.mux(stream.encode())
+    return file
