@@ -1,0 +1,106 @@
+"""The gate: an exported network is compared with the one it was made from, and refused where it answers otherwise."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_lightning.errors import ConfigError
+from fer_lightning.use.known_faces import KnownFaces
+
+Probabilities = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+
+BATCHES = (1, 2, 64)
+"""Faces in a call: a batch size that is frozen into an export shows at another."""
+
+FEW = 32
+"""Faces that are tried in the small batches; in the largest, all are."""
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far an export may be from its network.
+
+    labels: share of the faces that must get the same label.
+    probabilities: the largest difference of any probability.
+    accuracy: by how much it may fall, where the faces' labels are known.
+    """
+
+    labels: float = 0.999
+    probabilities: float = 1e-4
+    accuracy: float = 1.0
+
+
+SAME = Tolerance()
+"""For float32: rounding alone."""
+
+COMPACT = Tolerance(labels=0.99, probabilities=1.0, accuracy=0.005)
+"""For weights that are stored in fewer bits."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison of an export with its network came to, over all batch sizes."""
+
+    faces: str  # which
+    count: int
+    same_labels: float  # share
+    difference: float  # the largest of any probability; not a number if one is none
+    accuracy: tuple[float, float] | None  # of the network and of its export; None for faces without labels
+
+    def problems(self, tolerance: Tolerance) -> list[str]:
+        """Returns in which ways it is worse than the tolerance; none where it passes."""
+        found = []
+        if not self.same_labels >= tolerance.labels:
+            found.append(f"{self.same_labels:.2%} of the labels agree, and {tolerance.labels:.1%} must")
+        if not self.difference <= tolerance.probabilities:
+            found.append(f"a probability differs by {self.difference:.2g}, and may by {tolerance.probabilities:g}")
+        if self.accuracy and self.accuracy[0] - self.accuracy[1] > tolerance.accuracy:
+            found.append(
+                f"accuracy falls from {self.accuracy[0]:.2%} to {self.accuracy[1]:.2%}, and may fall by "
+                f"{tolerance.accuracy:.1%}"
+            )
+        return found
+
+    def __str__(self) -> str:
+        accuracy = ""
+        if self.accuracy:
+            accuracy = f", accuracy {self.accuracy[0]:.2%} before and {self.accuracy[1]:.2%} after"
+        return (
+            f"compared on {self.count:,} faces, {self.faces}, in batches of {', '.join(map(str, BATCHES))}: "
+            f"{self.same_labels:.2%} of the labels agree, largest difference {self.difference:.2g}{accuracy}"
+        )
+
+
+def compared(reference: Probabilities, exported: Probabilities, faces: KnownFaces) -> Comparison:
+    """Compares an export with its network at every batch size.
+
+    Raises:
+        ConfigError: it does not run, or returns something of another shape.
+    """
+    expected = _in_calls(reference, faces.images, BATCHES[-1])
+    same, differences = 1.0, []
+    for batch in BATCHES:
+        images = faces.images if batch == BATCHES[-1] else faces.images[:FEW]
+        try:
+            found = _in_calls(exported, images, batch)
+        except Exception as error:  # whatever a runtime raises
+            raise ConfigError(f"the export does not run on a batch of {batch}: {str(error)[:300]}") from error
+        wanted = expected[: len(images)]
+        if found.shape != wanted.shape:
+            raise ConfigError(f"the export gives {found.shape} on batches of {batch}, not {wanted.shape}")
+        same = min(same, float((found.argmax(1) == wanted.argmax(1)).mean()))
+        differences.append(np.abs(found - wanted).max())
+    accuracy = None
+    if faces.labels is not None:
+        accuracy = _accuracy(expected, faces.labels), _accuracy(found, faces.labels)
+    return Comparison(faces.what, len(expected), same, float(np.max(differences)), accuracy)
+
+
+def _in_calls(probabilities: Probabilities, images: NDArray[np.uint8], batch: int) -> NDArray[np.float32]:
+    return np.concatenate([probabilities(images[start : start + batch]) for start in range(0, len(images), batch)])
+
+
+def _accuracy(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+    return float((probabilities.argmax(1) == labels).mean())

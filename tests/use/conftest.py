@@ -1,0 +1,44 @@
+"""What tests of trained networks at work share: small runs, and networks that need no training."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fer_lightning.use.card import Card
+from tests.runs import run_of
+from tests.scripts import run_in
+
+SHORT_RUN = (
+    "data=fer2013",
+    "data.batch_size=64",
+    "model=resnet18",
+    "model.width=8",
+    "trainer.max_epochs=2",
+    "trainer.accelerator=cpu",
+    "trainer.precision=32-true",
+    "callbacks.pictures=null",
+    "optimizer.lr=0.02",
+)
+
+
+@pytest.fixture(scope="session")
+def short_run(few_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run on 240 drawn faces, of a network that sees 64×64."""
+    folder = tmp_path_factory.mktemp("short run")
+    return run_of(run_in(folder, "train.py", f"data.path={few_faces}", "data.image_size=64", *SHORT_RUN), folder)
+
+
+class Darkness:
+    """A network that says how dark a face's middle is, and remembers what it was given."""
+
+    def __init__(self, size: int = 48, channels: int = 1, unsure_below: float = 0.0) -> None:
+        self.card = Card("darkness", ("light", "dark"), size, 3 if channels == 3 else 1, unsure_below=unsure_below)
+        self.given: list[NDArray[np.uint8]] = []
+
+    def probabilities(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
+        self.given.append(faces)
+        middle = self.card.size // 2
+        light = faces[:, 0, middle, middle].astype(np.float32) / 255
+        return np.stack([light, 1 - light], 1)

@@ -1,0 +1,99 @@
+"""A network of the package is replaced by one command, and only by one that is as good and small enough."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fer_lightning.errors import ConfigError
+from fer_lightning.use.card import Card
+from fer_lightning.use.known_faces import KnownFaces, known_faces, run_data
+from fer_lightning.use.measured import Measured, measured, paired_difference
+from fer_lightning.use.model_card import model_card
+from fer_lightning.use.network import NETWORKS
+from fer_lightning.use.onnx_network import OnnxNetwork
+from fer_lightning.use.pack import pack
+from tests.runs import run_of
+from tests.scripts import REPOSITORY, run_in
+from tests.use.conftest import SHORT_RUN
+
+
+@pytest.fixture(scope="module")
+def worse_run(few_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that has learnt nothing."""
+    folder = tmp_path_factory.mktemp("worse run")
+    options = (*SHORT_RUN[:-1], "trainer.max_epochs=1", "optimizer.lr=0.0000001", f"data.path={few_faces}")
+    return run_of(run_in(folder, "train.py", *options), folder)
+
+
+def test_one_command_packs_a_run(short_run: Path, worse_run: Path, tmp_path: Path) -> None:
+    before = sorted(NETWORKS.glob("*"))
+    command = [sys.executable, "-m", "fer_lightning.use.pack", str(short_run), "large", "--into", str(tmp_path)]
+    result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    packed = OnnxNetwork(tmp_path / "large.onnx")
+    assert packed.card.name == "large"
+    assert packed.card.weights == "float32"  # it fits
+    page = (tmp_path / "large.md").read_text("utf-8")
+    test = measured(packed, known_faces(run_data(short_run), "test"))
+    assert f"accuracy {test.accuracy_in_words()}" in result.stdout
+    for text in (test.accuracy_in_words(), packed.card.command, packed.card.sha256, "An expression is not a feeling"):
+        assert text in page
+    content = (tmp_path / "large.onnx").read_bytes()
+
+    with pytest.raises(ConfigError, match=r"large\.onnx stays: on val of fer2013\.csv .* which is worse by"):
+        pack(worse_run, "large", into=tmp_path)
+    assert (tmp_path / "large.onnx").read_bytes() == content
+    assert (tmp_path / "large.md").read_text("utf-8") == page
+
+    again = pack(short_run, "large", into=tmp_path)
+    assert again.difference == (0.0, 0.0, 0.0)
+    assert sorted(NETWORKS.glob("*")) == before
+
+
+def test_one_that_is_too_large_is_refused(short_run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"has 17\d,\d{3} weights, in 17\d,\d{3} bytes .*; small may have 150,000"):
+        pack(short_run, "small", into=tmp_path)
+    with pytest.raises(ConfigError, match="huge is no network of the package; there are small, large, ferplus"):
+        pack(short_run, "huge", into=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_networks_of_other_classes_are_not_compared(short_run: Path, few_faces: Path, tmp_path: Path) -> None:
+    pack(short_run, "large", into=tmp_path)
+    ferplus = (*SHORT_RUN[1:], "data=ferplus", f"data.path={few_faces}", "trainer.max_epochs=1")
+    run = run_of(run_in(tmp_path, "train.py", *ferplus), tmp_path)
+    with pytest.raises(ConfigError, match="they cannot be compared"):
+        pack(run, "large", into=tmp_path)
+    packed = pack(run, "ferplus", into=tmp_path)
+    assert packed.made.card.class_names[-1] == "contempt"
+    assert len(packed.val.right) == 24
+
+
+def test_a_paired_difference_counts_where_two_differ() -> None:
+    old = np.array([True] * 70 + [False] * 30)
+    new = old.copy()
+    new[:2], new[70:80] = False, True
+    difference, low, high = paired_difference(new, old)
+    assert difference == pytest.approx(0.08)
+    half = 1.96 * (0.12 - 0.08**2) ** 0.5 / 10  # by hand: won 0.10, lost 0.02 of 100
+    assert (low, high) == (pytest.approx(0.08 - half), pytest.approx(0.08 + half))
+    assert paired_difference(old, old) == (0, 0, 0)
+
+
+def test_the_page_shows_the_measured_numbers() -> None:
+    card = Card("toy", ("a", "b"), 8, 1, unsure_below=0.7)
+    labels = np.array([0] * 6 + [1] * 4)
+    p = np.array([0.9, 0.9, 0.9, 0.6, 0.6, 0.2, 0.1, 0.1, 0.4, 0.8], np.float32)
+    faces = KnownFaces("test of toys", np.zeros((10, 1, 8, 8), np.uint8), labels)
+    test = Measured(faces, card, np.stack([p, 1 - p], 1))
+    assert test.accuracy == 0.8
+    assert test.answered() == (pytest.approx(0.7), pytest.approx(5 / 7))
+    assert test.f1 == pytest.approx((10 / 12 + 6 / 8) / 2)
+    page = model_card(test, replace(test), 1234)
+    assert "| a | 6 | 83.3% (43.6% to 97.0%) | 83.3% (43.6% to 97.0%) |" in page
+    assert "it answers 70% of the faces, and is right on 71.4% of these" in page
+    assert "1,234 bytes" in page
