@@ -13,7 +13,7 @@ SCRIPT = "predict.py"
 PARTS = ("table", "pictures", "videos", "timelines", "page")
 """What can be written into the folder: table is faces.csv and faces.jsonl."""
 
-EXAMPLES = """
+COMMANDS_SHOWN = """
   {command} photo.jpg                       what the faces in a photograph show
   {command} holiday/ clip.mp4 --out found   folders and videos too, into the folder found
   {command} --webcam 0                      a camera, until Ctrl-C
@@ -98,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         prog=command,
         usage=f"{command} PATH ... [options]",
         description="Finds the faces in photographs and videos, and says what they show.\n"
-        + EXAMPLES.format(command=command),
+        + COMMANDS_SHOWN.format(command=command),
         epilog=CLOSING,
         formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=26, width=100),
         allow_abbrev=False,

@@ -15,7 +15,6 @@ from fer_lightning.use.arguments import SCRIPT, Command, parsed
 from fer_lightning.use.stopping import Stopped, StopRequests
 
 if TYPE_CHECKING:
-    from fer_lightning.use.card import Card
     from fer_lightning.use.faces import Answer
     from fer_lightning.use.line import Detector
     from fer_lightning.use.network import Network
@@ -69,7 +68,7 @@ def predict(command: Command, typed: str) -> int:
         network, detector = _network(command), _detector(command)
         card = network.card
         unsure = card.unsure_below if command.unsure is None else command.unsure
-        heading = _heading(command, card, unsure, typed, sources)
+        heading = _heading(command, network, unsure, typed, sources)
         if folder:
             folder.mkdir(parents=True, exist_ok=True)
         output = Output(folder, command.parts, heading)
@@ -135,18 +134,19 @@ def _folder(command: Command) -> Path | None:
     return NEW_FOLDERS / f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
 
 
-def _heading(command: Command, card: "Card", unsure: float, typed: str, sources: Sequence["Source"]) -> "Heading":
+def _heading(command: Command, network: "Network", unsure: float, typed: str, sources: Sequence["Source"]) -> "Heading":
     from fer_lightning.use.output import Heading
 
+    card = network.card
     detected = command.boxes is None and command.detector == "yunet"
     detector = "given boxes" if command.boxes else command.detector
     score = (0.8 if command.min_score is None else command.min_score) if detected else None
     version, tta = code_version(), "flip" if "flip" in (command.tta, card.tta) else "none"
-    network = {"name": card.name, "sha256": card.sha256, "class_names": [*card.class_names], "tta": tta}
-    network |= {"size": card.size, "channels": card.channels, "margin": card.margin, "temperature": card.temperature}
+    described = {"name": card.name, "sha256": card.sha256, "class_names": [*card.class_names], "tta": tta}
+    described |= {"size": card.size, "channels": card.channels, "margin": card.margin, "temperature": card.temperature}
     thresholds = {"min_score": score, "min_size": command.min_size if detected else None, "unsure_below": unsure}
     made_with = {
-        "network": network,
+        "network": described,
         "version": version,
         "command": typed,
         "detector": detector,
@@ -162,7 +162,7 @@ def _heading(command: Command, card: "Card", unsure: float, typed: str, sources:
         "version": version,
     }
     paths = {source.name: Path(source.path) for source in sources if source.kind in ("video", "animation")}
-    return Heading(card.class_names, made_with, facts, paths)
+    return Heading(card.class_names, made_with, facts, paths, network if command.explain else None)  # type: ignore[arg-type]
 
 
 def _with_progress(answers: Iterable["Answer"], sources: Sequence["Source"]) -> Iterable["Answer"]:

@@ -58,7 +58,7 @@ class FoundPage:
         self._pictures: list[Picture] = []
         self._videos: list[Section] = []
         self._videos_seen = 0
-        self.explanations = Section("What the network looks at")
+        self._explanations = Section("What the network looks at")
 
     def write(self, answer: Answer) -> None:
         if isinstance(answer.frame, Frame) and answer.frame.time_s is None and len(self._pictures) < MOST_PICTURES:
@@ -112,6 +112,21 @@ class FoundPage:
         section.tables = [Table(columns, rows)] if rows else []
         self._videos.append(section)
 
+    def add_explanations(self, explained: Sequence[tuple[Path, Face]], layer: str) -> None:
+        """Adds pictures of where the evidence lies, which are in a folder next to the page, by a layer's maps."""
+        for file, face in explained:
+            content = file.read_bytes()
+            with Image.open(io.BytesIO(content)) as image:
+                width, height = image.size
+            said = [Said(self._colours[_colour_name(face)], spoken(face), face.label if face.label == UNSURE else "")]
+            link = quote(f"{file.parent.name}/{file.name}")
+            title = _printable(face.source)
+            self._explanations.pictures.append(Picture(data_address(content), width, height, title, link, said))
+        self._explanations.texts = [
+            f"Each face as the network sees it, and Grad-CAM (captum) at layer {layer} over it: light where the evidence "
+            "for the most probable class lies."
+        ]
+
     def close(self, stopped: bool = False) -> None: ...
 
     def write_into(self, file: Path, stopped: bool) -> None:
@@ -123,8 +138,8 @@ class FoundPage:
                 shown = len(self._pictures)
                 pictures.texts = [f"The first {shown:,} of {all_of_them:,}; all are in faces.csv and faces.jsonl."]
             sections.append(pictures)
-        if self.explanations.charts or self.explanations.failures:
-            sections.append(self.explanations)
+        if self._explanations.pictures:
+            sections.append(self._explanations)
         sections += self._videos
         if self._videos_seen > len(self._videos):
             sections[0].texts.append(f"The page shows the first {len(self._videos)} of {self._videos_seen:,} videos.")

@@ -18,7 +18,8 @@ from fer_lightning.use.timeline import Timeline, timeline_chart
 from fer_lightning.use.writers import PerVideo, SourceNames, Writer
 
 if TYPE_CHECKING:
-    from fer_lightning.use import found_page
+    from fer_lightning.use import explanation, found_page
+    from fer_lightning.use.run_network import RunNetwork
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +36,14 @@ class Heading:
         made_with: the first line of faces.jsonl.
         facts: the same for people, on the page.
         paths: of the videos, by the names that their frames have.
+        explained: the network of a run, whose answers are to be explained.
     """
 
     class_names: Sequence[str]
     made_with: Mapping[str, object]
     facts: Mapping[str, str]
     paths: Mapping[str, Path]
+    explained: "RunNetwork | None" = None
 
 
 class Output:
@@ -64,6 +67,12 @@ class Output:
         if "pictures" in self._parts:
             pictures = AnnotatedPictures(self.folder / "pictures", self._names, self._colours)
             self._writers.append(_Dispensable(lambda: pictures, "annotated pictures"))
+        self._explanations: explanation.Explanations | None = None
+        if self._parts and heading.explained:
+            from fer_lightning.use.explanation import Explanations
+
+            made = self._explanations = Explanations(self.folder / "explained", heading.explained, self._names)
+            self._writers.append(_Dispensable(lambda: made, "explanations"))
         if "page" in self._parts:
             from fer_lightning.use.found_page import FoundPage
 
@@ -86,12 +95,14 @@ class Output:
         """Writes index.html, which shows the other files: the last thing to do, since it takes a moment."""
         if self._page:
             with _attempted("index.html"):
+                if self._explanations:
+                    self._page.add_explanations(self._explanations.written, self._explanations.layer)
                 self._page.write_into(self.folder / "index.html", stopped)
 
     @property
     def written(self) -> list[str]:
         """Returns the names in the folder that have been written."""
-        names = ("index.html", "faces.csv", "faces.jsonl", "pictures", "videos")
+        names = ("index.html", "faces.csv", "faces.jsonl", "pictures", "videos", "explained")
         return [name for name in names if self._parts and (self.folder / name).exists()]
 
     def _annotated_video(self, first: Frame) -> Writer:
@@ -105,7 +116,7 @@ class Output:
         return VideoOverview(first.source, timeline, lambda video: self._add_video(video, files))
 
     def _add_video(self, video: VideoOverview, files: str) -> None:
-        """Writes the timeline of a video that has ended, and adds it to the page; its files' names begin with `files`."""
+        """Writes the timeline of a video that has ended, and shows it on the page; its files begin with `files`."""
         self.overview.add_video(video)
         chart = b""
         if video.timeline.tracks and self._parts & {"timelines", "page"}:
