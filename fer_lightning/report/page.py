@@ -1,6 +1,6 @@
 """A page of sections in one file: all inside, no network, readable on a phone and on paper, light and dark.
 
-Imports neither torch nor pandas nor matplotlib: predicting makes a page too, and must start at once.
+Imports neither torch nor pandas nor matplotlib, and Jinja when the page is written: predicting must start at once.
 """
 
 import base64
@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from PIL import Image
 
 from fer_lightning.files import written_whole
@@ -161,6 +160,8 @@ def made(title: str, make: Callable[[Section], None]) -> Section:
 
 
 def write_page(file: Path, title: str, sections: Sequence[Section]) -> None:
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
     environment = Environment(
         loader=PackageLoader("fer_lightning.report", "."),
         autoescape=select_autoescape(("html.j2",)),

@@ -123,8 +123,8 @@ class FoundPage:
             title = _printable(face.source)
             self._explanations.pictures.append(Picture(data_address(content), width, height, title, link, said))
         self._explanations.texts = [
-            f"Each face as the network sees it, and Grad-CAM (captum) at layer {layer} over it: light where the evidence "
-            "for the most probable class lies."
+            f"Each face as the network sees it, and over it Grad-CAM (captum) at layer {layer}: light where evidence "
+            "of the most probable class lies."
         ]
 
     def close(self, stopped: bool = False) -> None: ...

@@ -18,7 +18,10 @@ def test_faces_have_maps_on_the_page_and_in_a_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     walking(tmp_path / "clip.mp4", PHOTOGRAPH, 20, 10, (400, 300))
-    assert main([str(PHOTOGRAPH), "clip.mp4", "--run", str(short_run), "--explain", "--out", "found"]) == 0
+    assert (
+        main([str(PHOTOGRAPH), "clip.mp4", "--run", str(short_run), "--explain", "--device", "cpu", "--out", "found"])
+        == 0
+    )
     shown = capsys.readouterr()
     assert "grace_hopper.jpg      1" in shown.out
     assert "explained" in shown.err
