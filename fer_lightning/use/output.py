@@ -122,9 +122,9 @@ class Output:
         if video.timeline.tracks and self._parts & {"timelines", "page"}:
             with _attempted(f"the timeline of {video.source}"):
                 chart = _png(video.timeline, self._colours)
-        if chart and "timelines" in self._parts:
-            with written_whole(self.folder / f"{files}.timeline.png") as unfinished:
-                unfinished.write_bytes(chart)
+                if "timelines" in self._parts:
+                    with written_whole(self.folder / f"{files}.timeline.png") as unfinished:
+                        unfinished.write_bytes(chart)
         if self._page:
             annotated = f"{files}.mp4"
             self._page.add_video(video, annotated if (self.folder / annotated).exists() else "", chart)
