@@ -107,6 +107,14 @@ def test_the_wheel_has_each_config_and_nothing_else(wheel: Path) -> None:
     assert {name.partition("/")[0] for name in names} == {"fer_lightning", f"fer_lightning-{VERSION}.dist-info"}
 
 
+def test_the_wheel_has_the_detector_and_its_licence(wheel: Path) -> None:
+    files = zipfile.ZipFile(wheel)
+    for name in ("face_detection_yunet_2023mar.onnx", "LICENSE"):
+        content = (REPOSITORY / "fer_lightning" / "use" / "yunet" / name).read_bytes()
+        assert files.read(f"fer_lightning/use/yunet/{name}") == content
+    assert f"fer_lightning-{VERSION}.dist-info/licenses/fer_lightning/use/yunet/LICENSE" in files.namelist()
+
+
 def test_the_environment_has_the_wheel_and_not_the_checkout(home: Home) -> None:
     code = "import fer_lightning as f; print(f.__file__, f.__version__)"
     file, version = home.run(f'python -I -c "{code}"').stdout.split()

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from fer_lightning.transforms.image_file import (
@@ -40,8 +41,8 @@ def opened(content: bytes) -> Image.Image:
         ValueError: it has more pixels than are taken, or is a HEIC and pillow-heif is not there.
         Exception: what Pillow raises for what is no image.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)  # which Pillow has for far larger ones
+    with warnings.catch_warnings(action="ignore"):  # of damage that leaves the picture as it is
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
             picture = opened_image(content, _formats(content))
         except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
@@ -93,13 +94,17 @@ def image_frames(source: str, content: bytes) -> Iterator[Frame | Unreadable]:
         with opened(content) as picture:
             count = frame_count(picture)
             for number in range(count):
-                picture.seek(number)
-                pixels = np.asarray(upright(picture).convert("RGB"))
-                yield Frame(source, number, time_s if count > 1 else None, pixels)
+                yield Frame(source, number, time_s if count > 1 else None, _pixels(picture, number))
                 time_s += (picture.info.get("duration") or 0) / 1000 or NO_DURATION_S
     except Exception as error:  # Pillow's decoders raise whatever a damaged file leads them into
         at = (number, time_s) if number else (None, None)
         yield Unreadable(source, _why(error, content), *at)
+
+
+def _pixels(picture: Image.Image, number: int) -> NDArray[np.uint8]:
+    with warnings.catch_warnings(action="ignore"):
+        picture.seek(number)
+        return np.asarray(upright(picture).convert("RGB"))
 
 
 def _formats(content: bytes) -> tuple[str, ...]:

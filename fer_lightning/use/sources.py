@@ -8,7 +8,8 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
@@ -57,7 +58,7 @@ class Source:
         """Returns the path as frames have it, which every table can hold, even where the path is not UTF-8."""
         return printable(self.path)
 
-    def frames(self) -> Iterator[Frame | Unreadable]:
+    def frames(self) -> Generator[Frame | Unreadable, None, None]:
         """Yields its frames, or why there are none; closing the iterator closes the file or the camera."""
         try:
             if self.kind in ("image", "animation"):
@@ -151,7 +152,7 @@ def _image_frame_count(stream: IO[bytes]) -> int | None:
     if looks_like_heic(start):
         return 1
     try:
-        with Image.open(stream, formats=IMAGE_FORMATS) as picture:
+        with warnings.catch_warnings(action="ignore"), Image.open(stream, formats=IMAGE_FORMATS) as picture:
             return frame_count(picture)
     except UnidentifiedImageError:
         return 1 if begins_as_image(start) else None

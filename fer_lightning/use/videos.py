@@ -52,12 +52,12 @@ def video_frames(source: str, stream: IO[bytes]) -> Iterator[Frame | Unreadable]
     time_s = 0.0
     try:
         with _opened(stream) as (container, video):
-            reformatter = VideoReformatter()  # which keeps what it prepares for a format from frame to frame
+            as_shown = _AsShown()
             for frame, time_s in _timed(container, video):
                 if frame is None:
                     yield Unreadable(source, "this frame is damaged", next(number), time_s)
                 else:
-                    yield Frame(source, next(number), time_s, _upright(frame, reformatter))
+                    yield Frame(source, next(number), time_s, as_shown(frame))
     except (av.FFmpegError, ValueError) as error:
         at = next(number)
         why = f"the video cannot be read{' from here on' if at else ''}: {reason_of(error)}"
@@ -149,16 +149,32 @@ def _packets(container: InputContainer, video: VideoStream) -> "Iterator[Packet[
         raise
 
 
-def _upright(frame: VideoFrame, reformatter: VideoReformatter) -> NDArray[np.uint8]:
+class _AsShown:
     """Returns a frame's pixels, uint8 (H, W, 3), turned and mirrored as a player shows them.
 
-    A display matrix (a b u, c d v, x y w) maps x to a·x + c·y and y to b·x + d·y.
+    A display matrix (a b u, c d v, x y w) maps x to a·x + c·y and y to b·x + d·y. It is looked up where its rotation
+    changes: a frame whose side data were looked at stays in memory until Python collects its garbage.
     """
-    pixels = np.asarray(reformatter.reformat(frame, format="rgb24").to_ndarray(), np.uint8)
-    matrix = frame.side_data.get("DISPLAYMATRIX")
-    if not isinstance(matrix, SideData):
-        return pixels
-    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5]
-    if abs(b) > abs(a):
-        pixels, a, d = pixels.transpose(1, 0, 2), c, b
-    return np.ascontiguousarray(pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()  # keeps what it prepares for a format from frame to frame
+        self._rotation: int | None = None
+        self._matrix = (1, 0, 0, 1)
+
+    def __call__(self, frame: VideoFrame) -> NDArray[np.uint8]:
+        if frame.rotation != self._rotation:
+            self._rotation, self._matrix = frame.rotation, _display_matrix(frame)
+        pixels = np.asarray(self._reformatter.reformat(frame, format="rgb24").to_ndarray(), np.uint8)
+        a, b, c, d = self._matrix
+        if abs(b) > abs(a):
+            pixels, a, d = pixels.transpose(1, 0, 2), c, b
+        return np.ascontiguousarray(pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
+
+
+def _display_matrix(frame: VideoFrame) -> tuple[int, int, int, int]:
+    """Returns a, b, c and d; of the matrix that changes nothing where a frame has none."""
+    data = frame.side_data.get("DISPLAYMATRIX")
+    if not isinstance(data, SideData):
+        return 1, 0, 0, 1
+    a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].tolist()
+    return a, b, c, d

@@ -3,7 +3,7 @@
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Generic, NamedTuple, TypeVar
 
 import av
@@ -60,7 +60,7 @@ def webcam_frames(source: str, device: str) -> Iterator[Frame | Unreadable]:
         yield Unreadable(source, why, None if number is None else number + 1)
 
 
-def newest(items: Iterable[Item]) -> Iterator[tuple[int, Item]]:
+def newest(items: Iterable[Item]) -> Generator[tuple[int, Item], None, None]:
     """Yields, whenever the next is asked for, the newest item with its number, each once; waits if it was given.
 
     A thread goes through the items as fast as they come, and holds none but the last. Closing this iterator ends it.

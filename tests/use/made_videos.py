@@ -21,13 +21,13 @@ def write_video(
     times: Sequence[float] | None = None,
     codec: str = "libx264",
     tone: bool = False,
-    **options: str,
+    options: dict[str, str] | None = None,
 ) -> None:
     """Writes RGB frames, uint8 (H, W, 3), at times in seconds, by default 25 a second; the ending names the form."""
     time_base = Fraction(1, 25) if times is None else TIME_BASE  # which not all codecs take
     times = [number / 25 for number in range(len(frames))] if times is None else times
     with av.open(str(file), "w") as container:
-        video = container.add_stream(codec, rate=25, options=options)
+        video = container.add_stream(codec, rate=25, options=options or {})
         assert isinstance(video, av.VideoStream)
         video.height, video.width = frames[0].shape[:2]
         video.pix_fmt = "yuv420p"

@@ -4,8 +4,10 @@ import builtins
 import io
 import itertools
 import struct
+import warnings
 import zlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from PIL import Image, features
 
 from fer_lightning.use.faces import Frame, Unreadable
 from fer_lightning.use.images import image_frames
+from fer_lightning.use.sources import frames
 from tests.use.photograph import HOPPER, hopper
 
 
@@ -79,7 +82,7 @@ def test_a_heic_is_read_upright() -> None:
     exif[0x0112] = 6
     half = Image.new("RGB", (64, 32), (200, 30, 60))
     half.paste((0, 0, 0), (32, 0, 64, 32))
-    frame = next(image_frames("a", content(half, "HEIF", quality=90, exif=exif)))
+    frame = next(image_frames("a", content(half, "HEIF", quality=90, exif=exif.tobytes())))
     assert isinstance(frame, Frame)
     assert frame.pixels.shape == (64, 32, 3)
     assert np.abs(frame.pixels[5, 5].astype(int) - (200, 30, 60)).max() < 12
@@ -133,6 +136,18 @@ def test_a_damaged_animation_keeps_its_first_frames() -> None:
     assert [isinstance(one, Frame) for one in found] == [True, True, False]
     assert found[2].index == 2
     assert found[2].time_s == pytest.approx(0.2)
+
+
+def test_pillows_warnings_are_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(sized(12_000, 9_000))
+    clear = Image.new("P", (9, 9))
+    clear.info["transparency"] = bytes(256)
+    clear.save(tmp_path / "b.png")
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("always")
+        found = list(frames([str(tmp_path)]))
+    assert [type(one) for one in found] == [Unreadable, Frame]
+    assert shown == []
 
 
 PHOTOGRAPH = HOPPER.read_bytes()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -79,11 +80,12 @@ def test_videos_of_every_form_have_all_their_frames(
 ) -> None:
     file = tmp_path / f"clip.{ending}"
     times = None if codec == "mpeg2video" else TIMES
-    write_video(file, [numbered(number) for number in range(FRAMES)], times, codec, **options)
+    write_video(file, [numbered(number) for number in range(FRAMES)], times, codec, options=options)
     found, damaged = read(file)
     assert damaged == []
     assert [round(number_in(frame)) for frame in found] == list(range(FRAMES))
     seconds = [frame.time_s or 0 for frame in found]
+    assert seconds[0] == 0
     assert np.diff(seconds) == pytest.approx(np.diff(times or np.arange(FRAMES) / 25), abs=0.002)
 
 
@@ -104,7 +106,7 @@ def test_a_turned_video_is_upright(degrees: int | str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("ending", ["mp4", "mkv"])
 def test_a_damaged_packet_is_a_row_and_the_others_go_on(ending: str, damaged_packet: int, tmp_path: Path) -> None:
     file = tmp_path / f"clip.{ending}"
-    write_video(file, [numbered(number) for number in range(FRAMES)], TIMES, bf="0", g="5")
+    write_video(file, [numbered(number) for number in range(FRAMES)], TIMES, options={"bf": "0", "g": "5"})
     damage(file, damaged_packet)
     found, damaged = read(file)
     assert len(found) + len(damaged) == FRAMES
@@ -124,6 +126,29 @@ def test_damage_among_reordered_frames_keeps_their_number(clip: Path, tmp_path: 
         found, damaged = read(file)
         assert len(found) + len(damaged) == FRAMES
         assert 1 <= len(damaged) <= 4
+
+
+def copied(source: Path, target: Path, kind: str, skipped: int = 0) -> Path:
+    """Copies a stream of one kind, without its first packets, into another file."""
+    with av.open(str(source)) as container, av.open(str(target), "w") as into:
+        stream = next(one for one in container.streams if one.type == kind)
+        copy = into.add_stream_from_template(stream)
+        packets = [packet for packet in container.demux(stream) if packet.dts is not None]
+        for packet in packets[skipped:]:
+            packet.stream = copy
+            into.mux(packet)
+    return target
+
+
+@pytest.mark.parametrize("ending", ["mkv", "ts"])
+def test_frames_before_the_first_whole_one_are_not_rows(ending: str, tmp_path: Path) -> None:
+    file = tmp_path / "clip.mp4"
+    write_video(file, [numbered(number) for number in range(FRAMES)], options={"g": "10"})
+    found, damaged = read(copied(file, tmp_path / f"cut.{ending}", "video", skipped=3))
+    assert damaged == []
+    shown = [round(number_in(frame)) for frame in found]
+    assert shown == list(range(shown[0], FRAMES))
+    assert 4 < shown[0] <= 10
 
 
 def test_a_video_that_is_cut_short_says_where_it_ends(tmp_path: Path) -> None:
@@ -156,15 +181,7 @@ def test_what_is_no_video_says_so(content: bytes, reason: str, clip: Path, tmp_p
 
 
 def test_sound_alone_has_no_frames(clip: Path, tmp_path: Path) -> None:
-    import av
-
-    with av.open(str(clip)) as source, av.open(str(tmp_path / "sound.mp4"), "w") as target:
-        sound = source.streams.audio[0]
-        copied = target.add_stream_from_template(sound)
-        for packet in source.demux(sound):
-            if packet.dts is not None:
-                packet.stream = copied
-                target.mux(packet)
+    copied(clip, tmp_path / "sound.mp4", "audio")
     (only,) = frames([str(tmp_path / "sound.mp4")])
     assert only == Unreadable(
         str(tmp_path / "sound.mp4"), "the video cannot be read: there are no moving pictures in it"

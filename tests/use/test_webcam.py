@@ -48,7 +48,7 @@ def test_a_slow_reader_gets_the_newest_frame() -> None:
         time.sleep(0.06)
         if len(numbers) == 8:
             break
-    reading.close()  # type: ignore[attr-defined]
+    reading.close()
     assert max(behind) <= 3
     assert min(later - earlier for earlier, later in itertools.pairwise(numbers)) >= 3
 
@@ -63,7 +63,7 @@ def test_the_camera_is_let_go_when_its_reader_stops() -> None:
     reading = newest(camera)
     next(reading)
     assert threading.active_count() == before + 1
-    reading.close()  # type: ignore[attr-defined]
+    reading.close()
     assert camera.is_closed
     assert threading.active_count() == before
 

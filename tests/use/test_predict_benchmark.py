@@ -1,0 +1,18 @@
+"""What predicting takes can be measured; the figures are no matter of tests."""
+
+import pytest
+
+from benchmarks import predict
+
+
+@pytest.mark.parametrize("name", predict.TABLES)
+def test_each_table_is_measured(name: str) -> None:
+    rows = predict.TABLES[name](predict.Amount(repeats=2, clip_frames=20, long_frames=1300))
+    assert rows
+    assert all(set(row) == set(rows[0]) for row in rows)
+    assert all(any(character.isdigit() for character in value) for row in rows for value in list(row.values())[1:])
+
+
+def test_the_pictures_face_is_the_one_that_is_found() -> None:
+    frame = predict.Frame("a", 0, None, predict.one_face())
+    assert len(predict.YuNet(threads=1)(frame)) == 1
