@@ -14,7 +14,7 @@ Probabilities = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 BATCHES = (1, 2, 64)
 """Faces in a call: a batch size that is frozen into an export shows at another."""
 
-FEW = 32
+FEW_FACES = 32
 """Faces that are tried in the small batches; in the largest, all are."""
 
 
@@ -82,7 +82,7 @@ def compared(reference: Probabilities, exported: Probabilities, faces: KnownFace
     expected = _in_calls(reference, faces.images, BATCHES[-1])
     same, differences = 1.0, []
     for batch in BATCHES:
-        images = faces.images if batch == BATCHES[-1] else faces.images[:FEW]
+        images = faces.images if batch == BATCHES[-1] else faces.images[:FEW_FACES]
         try:
             found = _in_calls(exported, images, batch)
         except Exception as error:  # whatever a runtime raises

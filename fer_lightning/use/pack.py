@@ -70,10 +70,10 @@ def pack(run: Path, name: str, data: Path | None = None, into: Path | None = Non
         difference = _refuse_worse(new, file) if file.is_file() else None
         on_test = measured(OnnxNetwork(made.file), test)
         content = made.file.read_bytes()
-    with written_whole(page) as unfinished:
-        unfinished.write_text(model_card(new, on_test, len(content)), "utf-8")
     with written_whole(file) as unfinished:
         unfinished.write_bytes(content)
+    with written_whole(page) as unfinished:
+        unfinished.write_text(model_card(new, on_test, len(content)), "utf-8")
     return Packed(Export(file, made.card, made.comparison), new, on_test, difference)
 
 

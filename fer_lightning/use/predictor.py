@@ -13,7 +13,8 @@ from fer_lightning.use.card import Card, Flip
 from fer_lightning.use.detector import Detector, YuNet
 from fer_lightning.use.faces import Answer, Face, Frame, Unreadable
 from fer_lightning.use.line import answers
-from fer_lightning.use.network import DEFAULT_NETWORK, Network, network
+from fer_lightning.use.network import DEFAULT_NETWORK, Network
+from fer_lightning.use.network import network as chosen
 from fer_lightning.use.sources import frames
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Predictor:
         tta: "flip" averages over each face and its mirror image.
         unsure: the confidence below which the label is "unsure"; 0 for never, None for the network's own.
         detector: finds the faces in a frame; None for `YuNet`.
-        threads: that an ONNX file uses; None for as many as the machine has cores.
+        threads: that an ONNX file and YuNet use; None for as many as the machine has cores.
         device: that a run's network uses.
 
     Raises:
@@ -51,7 +52,7 @@ class Predictor:
 
     def __init__(
         self,
-        network_or_path: str | Path | Network = DEFAULT_NETWORK,
+        network: str | Path | Network = DEFAULT_NETWORK,
         tta: Flip = "none",
         unsure: float | None = None,
         detector: Detector | None = None,
@@ -59,11 +60,9 @@ class Predictor:
         device: str = "auto",
     ) -> None:
         self.network: Network = (
-            network(network_or_path, tta, threads, device)
-            if isinstance(network_or_path, str | Path)
-            else network_or_path
+            network if not isinstance(network, str | Path) else chosen(network, tta, threads, device)
         )
-        self._detector = detector or YuNet()
+        self._detector = detector or YuNet(threads=threads or 0)
         self._unsure = unsure
 
     @property

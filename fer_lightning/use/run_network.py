@@ -97,7 +97,7 @@ def weights_sha256(model: EmotionClassifier) -> str:
 
 def _device(name: str) -> torch.device:
     if name == "auto":
-        return torch.device(torch.accelerator.current_accelerator() or "cpu")
+        return torch.device(torch.accelerator.current_accelerator(check_available=True) or "cpu")
     try:
         device = torch.device(name)
         torch.empty(1, device=device)

@@ -1,5 +1,7 @@
 """A network of the package is replaced by one command, and only by one that is as good and small enough."""
 
+import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -7,8 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from fer_lightning.errors import ConfigError
+from fer_lightning.training.model_file import MODEL_FILE
 from fer_lightning.use.card import Card
 from fer_lightning.use.known_faces import KnownFaces, known_faces, run_data
 from fer_lightning.use.measured import Measured, measured, paired_difference
@@ -21,36 +26,42 @@ from tests.scripts import REPOSITORY, run_in
 from tests.use.conftest import SHORT_RUN
 
 
-@pytest.fixture(scope="module")
-def worse_run(few_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that has learnt nothing."""
-    folder = tmp_path_factory.mktemp("worse run")
-    options = (*SHORT_RUN[:-1], "trainer.max_epochs=1", "optimizer.lr=0.0000001", f"data.path={few_faces}")
-    return run_of(run_in(folder, "train.py", *options), folder)
+@pytest.fixture
+def worse_run(short_run: Path, tmp_path: Path) -> Path:
+    """The same run, but for a network that gives the least likely class."""
+    folder = Path(shutil.copytree(short_run, tmp_path / "worse"))
+    file = folder / MODEL_FILE
+    with safe_open(file, framework="pt") as opened:
+        metadata = opened.metadata()
+    save_file(
+        {name: -value if name.startswith("fc.") else value for name, value in load_file(file).items()}, file, metadata
+    )
+    return folder
 
 
-def test_one_command_packs_a_run(short_run: Path, worse_run: Path, tmp_path: Path) -> None:
+def test_one_command_replaces_a_network_by_a_better_one(short_run: Path, worse_run: Path, tmp_path: Path) -> None:
+    into = tmp_path / "packed"
     before = sorted(NETWORKS.glob("*"))
-    command = [sys.executable, "-m", "fer_lightning.use.pack", str(short_run), "large", "--into", str(tmp_path)]
+    assert pack(worse_run, "large", into=into).difference is None
+    worse = (into / "large.onnx").read_bytes()
+    command = [sys.executable, "-m", "fer_lightning.use.pack", str(short_run), "large", "--into", str(into)]
     result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    packed = OnnxNetwork(tmp_path / "large.onnx")
-    assert packed.card.name == "large"
-    assert packed.card.weights == "float32"  # it fits
-    page = (tmp_path / "large.md").read_text("utf-8")
+    assert re.search(r"better than before by [1-9]\d\.\d\d% \(95% interval ", result.stdout)
+    packed = OnnxNetwork(into / "large.onnx")
+    assert (packed.card.name, packed.card.weights) == ("large", "float32")  # which fits
+    page = (into / "large.md").read_text("utf-8")
     test = measured(packed, known_faces(run_data(short_run), "test"))
     assert f"accuracy {test.accuracy_in_words()}" in result.stdout
     for text in (test.accuracy_in_words(), packed.card.command, packed.card.sha256, "An expression is not a feeling"):
         assert text in page
-    content = (tmp_path / "large.onnx").read_bytes()
+    content = (into / "large.onnx").read_bytes()
+    assert content != worse
 
     with pytest.raises(ConfigError, match=r"large\.onnx stays: on val of fer2013\.csv .* which is worse by"):
-        pack(worse_run, "large", into=tmp_path)
-    assert (tmp_path / "large.onnx").read_bytes() == content
-    assert (tmp_path / "large.md").read_text("utf-8") == page
-
-    again = pack(short_run, "large", into=tmp_path)
-    assert again.difference == (0.0, 0.0, 0.0)
+        pack(worse_run, "large", into=into)
+    assert (into / "large.onnx").read_bytes() == content
+    assert (into / "large.md").read_text("utf-8") == page
     assert sorted(NETWORKS.glob("*")) == before
 
 
