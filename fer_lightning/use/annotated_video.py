@@ -131,7 +131,7 @@ def _copy(video: Path, sound: Path | None, target: Path, end_s: float | None) ->
 
 def _packets(
     container: InputContainer, stream: Stream, copied: Stream, begins_s: float, end_s: float | None
-) -> Iterator[tuple[float, int, Packet]]:
+) -> Iterator[tuple[float, int, "Packet[Stream]"]]:
     """Yields a stream's packets for its copy, each with its time, in seconds from `begins_s`, and the copy's number."""
     shift = round(begins_s / (stream.time_base or 1))
     for packet in container.demux(stream):

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from fer_lightning.installation import package_version, shell_command
 
@@ -46,7 +47,7 @@ class Command:
     min_size: int
     unsure: float | None
     smooth: float
-    tta: str
+    tta: Literal["none", "flip"]
     device: str
     threads: int | None
     out: Path | None

@@ -15,8 +15,8 @@ from fer_lightning.use.arguments import SCRIPT, Command, parsed
 from fer_lightning.use.stopping import Stopped, StopRequests
 
 if TYPE_CHECKING:
+    from fer_lightning.use.detector import Detector
     from fer_lightning.use.faces import Answer
-    from fer_lightning.use.line import Detector
     from fer_lightning.use.network import Network
     from fer_lightning.use.output import Heading, Output
     from fer_lightning.use.sources import Source
@@ -142,7 +142,12 @@ def _heading(command: Command, network: "Network", unsure: float, typed: str, so
     detector = "given boxes" if command.boxes else command.detector
     score = (0.8 if command.min_score is None else command.min_score) if detected else None
     version, tta = code_version(), "flip" if "flip" in (command.tta, card.tta) else "none"
-    described = {"name": card.name, "sha256": card.sha256, "class_names": [*card.class_names], "tta": tta}
+    described: dict[str, object] = {
+        "name": card.name,
+        "sha256": card.sha256,
+        "class_names": [*card.class_names],
+        "tta": tta,
+    }
     described |= {"size": card.size, "channels": card.channels, "margin": card.margin, "temperature": card.temperature}
     thresholds = {"min_score": score, "min_size": command.min_size if detected else None, "unsure_below": unsure}
     made_with = {

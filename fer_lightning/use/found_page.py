@@ -97,7 +97,7 @@ class FoundPage:
             caption = "How the probabilities of each track share its height, smoothed; white where it is not seen."
             alt = "probabilities of each track over time"
             section.charts = [Chart(data_address(chart_png), width, alt, caption)]
-        rows = [
+        rows: list[list[tuple[str, float | str]]] = [
             [
                 (f"#{one.number}", one.number),
                 (f"{one.first_s:.1f}", one.first_s),

@@ -153,7 +153,8 @@ def _stacked(shares: NDArray[np.float32], colours: Sequence[str]) -> NDArray[np.
     unseen = np.isnan(shares).any(1)
     classes = np.minimum(classes, len(colours) - 1)
     classes[:, unseen] = len(colours)
-    return palette[classes].astype(np.uint8)
+    picture: NDArray[np.uint8] = palette[classes].astype(np.uint8)
+    return picture
 
 
 def _time_axis(end_s: float) -> tuple[str, dict[float, str]]:

@@ -44,8 +44,8 @@ def video(
             tone = out.add_stream(sound, rate=RATE)
             assert isinstance(tone, AudioStream)
             tone.bit_rate = 64_000
-            for frame in _tone(seconds, round(float(begins * time_base) * RATE)):
-                out.mux(tone.encode(frame))
+            for sounding in _tone(seconds, round(float(begins * time_base) * RATE)):
+                out.mux(tone.encode(sounding))
             out.mux(tone.encode())
         for number, time in enumerate(times):
             frame = av.VideoFrame.from_ndarray(np.full((*size[::-1], 3), 8 * number % 256, np.uint8), format="rgb24")
@@ -58,18 +58,24 @@ def video(
 def packets(file: Path) -> list[tuple[bytes, float]]:
     """Returns the packets of a file's sound, and their times."""
     with av.open(file) as container:
-        found = container.demux(container.streams.audio[0])
-        return [(bytes(packet), float(packet.pts * packet.time_base)) for packet in found if packet.pts is not None]
+        found = [packet for packet in container.demux(container.streams.audio[0]) if packet.size]
+        return [(bytes(packet), float((packet.pts or 0) * packet.time_base)) for packet in found]
+
+
+def same_packets(one: list[tuple[bytes, float]], other: list[tuple[bytes, float]]) -> bool:
+    """Returns whether they have the same content at the same times, to a tenth of a millisecond."""
+    pairs = zip(one, other, strict=True)
+    return all(first == second and abs(time - same) < 1e-4 for (first, time), (second, same) in pairs)
 
 
 def frame_times(file: Path) -> list[float]:
     with av.open(file) as container:
-        return [float(frame.pts * frame.time_base) for frame in container.decode(video=0)]
+        return [float(frame.time or 0) for frame in container.decode(video=0)]
 
 
 def pictures(file: Path) -> list[NDArray[np.uint8]]:
     with av.open(file) as container:
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        return [frame.to_ndarray(format="rgb24").astype(np.uint8) for frame in container.decode(video=0)]
 
 
 def _tone(seconds: float, begins: int) -> list[av.AudioFrame]:
