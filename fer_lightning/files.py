@@ -1,4 +1,5 @@
-"""Writes files that are complete or not there; reads texts up to a bound, and torch.save's files, executing nothing.
+"""Writes files that are complete or not there, and fields of CSV files that are no formulas; reads texts up to a bound,
+and torch.save's files, executing nothing.
 
 Imports nothing that takes a while: torch only where it is needed.
 """
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 REFUSED = "is damaged, or holds more than plain tensors, which is not executed"
+
+_FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+"""The beginning of a formula, in full width too; also after apostrophes, so that taking one away undoes adding it."""
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 @contextmanager
@@ -105,6 +111,22 @@ def text_in(file: Path, longest: int) -> str:
     if len(text) > longest:
         raise ValueError(f"{file} is longer than {longest:,} characters: this program has not written it")
     return text
+
+
+def safe_text(text: str) -> str:
+    """Returns a text as a field of a CSV; numbers, as in trainer.max_steps=-1, stay.
+
+    A field that begins with = + - or @ is a formula to a spreadsheet, quoted or not, and a formula can start programs
+    and send what is in the table elsewhere. File names, class names and overrides come from anywhere. So such a text
+    gets an apostrophe before it, by which spreadsheets mark a text; quotes would not help, and a space or tab would
+    stay in it.
+    """
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+
+
+def plain_text(field: str) -> str:
+    """Returns the text that `safe_text` has made this field of."""
+    return field[1:] if field.startswith("'") and _FORMULA.match(field) else field
 
 
 def _on_disk(path: Path, flags: int) -> None:

@@ -53,13 +53,13 @@ def command_name(script: str) -> str:
 
 
 def script_name(script: str) -> str:
-    """Returns what train.py or test.py is called here: so in a checkout, elsewhere fer-train."""
+    """Returns what a script like train.py is called here: so in a checkout, elsewhere fer-train."""
     is_installed = CHECKOUT is None or Path(sys.argv[0]).stem.startswith("fer-")
     return f"fer-{command_name(script)}" if is_installed else script
 
 
 def shell_command(script: str) -> str:
-    """Returns how a person here starts train.py or test.py: by Python in a checkout, elsewhere as fer-train."""
+    """Returns how a person here starts a script like train.py: by Python in a checkout, elsewhere as fer-train."""
     return f"python {script}" if script_name(script) == script else script_name(script)
 
 

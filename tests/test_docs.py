@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from docs.configuration_page import CONF, configuration, groups, keys
+from fer_lightning.use.arguments import parsed
 from tests.conftest import Compose
 from tests.scripts import REPOSITORY
 
@@ -110,8 +111,18 @@ def test_the_paths_of_the_architecture_are_there() -> None:
         assert (REPOSITORY / path).exists() or (REPOSITORY / "fer_lightning" / path).exists(), path
 
 
-def test_the_code_for_a_picture_is_the_same_on_both_pages() -> None:
+def test_the_code_for_a_picture_is_the_same_on_all_pages() -> None:
     block = re.compile(r"```python\n(.*?)```", re.DOTALL)
-    shown = [block.findall((REPOSITORY / page).read_text("utf-8"))[0] for page in ("README.md", "docs/python.md")]
-    assert "face.png" in shown[0]
-    assert shown[0] == shown[1]
+    pages = ("README.md", "docs/python.md", "docs/predict.md")
+    blocks = [block.findall((REPOSITORY / page).read_text("utf-8")) for page in pages]
+    first, *others = (next(code for code in shown if "photo.jpg" in code) for shown in blocks)
+    assert others == [first, first]
+
+
+def test_the_predict_commands_of_the_pages_parse() -> None:
+    command = re.compile(r"^[^`\n]*(?:python predict\.py|fer-predict) ([^`\n]+)$", re.MULTILINE)
+    pages = [page.read_text("utf-8") for page in PAGES if page.name not in ("CHANGELOG.md", "architecture.md")]
+    found = [re.split("[#|]", words)[0] for page in pages for words in command.findall(page)]
+    assert len(found) > 8
+    for words in found:
+        parsed(shlex.split(words))

@@ -24,8 +24,8 @@ from fer_lightning.data.faces import Faces
 from fer_lightning.data.readers.ferplus import VotesOptions
 from fer_lightning.data.readers.labels_table import COLUMNS, NAME, PERSON
 from fer_lightning.data.readers.source import read_faces
-from fer_lightning.data.tables import safe_text
 from fer_lightning.errors import DataError
+from fer_lightning.files import safe_text
 from fer_lightning.transforms.pixels import as_picture
 
 log = logging.getLogger(__name__)

@@ -1,21 +1,26 @@
-"""A page of sections in one file: all inside, no network, readable on a phone and on paper, light and dark."""
+"""A page of sections in one file: all inside, no network, readable on a phone and on paper, light and dark.
+
+Imports neither torch nor pandas nor matplotlib, and Jinja when the page is written: predicting must start at once.
+"""
 
 import base64
 import io
 import logging
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from matplotlib.figure import Figure
 from PIL import Image
-from torch import Tensor
 
 from fer_lightning.files import written_whole
-from fer_lightning.transforms.pixels import as_picture
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+    from torch import Tensor
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +45,10 @@ class Chart:
     legend: Sequence[Key] = ()
 
     @classmethod
-    def of(cls, figure: Figure, alt: str, caption: str = "", legend: Sequence[Key] = ()) -> "Chart":
+    def of(cls, figure: "Figure", alt: str, caption: str = "", legend: Sequence[Key] = ()) -> "Chart":
         stream = io.BytesIO()
         figure.savefig(stream, format="png", dpi=160, facecolor="white")
-        return cls(_address(stream.getvalue()), round(figure.get_figwidth() * 80), alt, caption, legend)
+        return cls(data_address(stream.getvalue()), round(figure.get_figwidth() * 80), alt, caption, legend)
 
 
 @dataclass(frozen=True)
@@ -55,11 +60,11 @@ class Table:
     caption: str = ""
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, shown: dict[str, str], caption: str = "") -> "Table":
+    def of(cls, frame: "pd.DataFrame", shown: dict[str, str], caption: str = "") -> "Table":
         """Returns a data frame as a table; shown: how a column's numbers are written, as in {"recall": ".1%"}."""
         rows = [
             [
-                (f"{value:{shown[name]}}" if name in shown and not pd.isna(value) else _plain(value), value)
+                (f"{value:{shown[name]}}" if name in shown and not _is_missing(value) else _plain(value), value)
                 for name, value in zip(frame.columns, row, strict=True)
             ]
             for row in frame.itertuples(index=False)
@@ -87,9 +92,40 @@ class Sample:
     where: str  # "Training, row 17": shown where a mouse points at it
 
 
+@dataclass(frozen=True)
+class Said:
+    """What is said of a face in a picture, by the colour of its box."""
+
+    colour: str
+    text: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A small picture with its faces marked, and what is said of them."""
+
+    address: str
+    width: int  # of the small picture, in pixels
+    height: int
+    title: str
+    link: str = ""  # to the large one, as seen from the page
+    said: Sequence[Said] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Video:
+    """A video that lies next to the page, and a picture of it for the time before it plays."""
+
+    link: str
+    poster: str
+    title: str
+
+
 @dataclass
 class Section:
-    """A heading and what is below it: texts, charts, tables, rows of faces, also of small ones."""
+    """A heading and what is below it: texts, charts, tables, rows of faces, also of small ones; pictures, videos."""
 
     title: str
     texts: list[str] = field(default_factory=list)
@@ -99,6 +135,8 @@ class Section:
     faces: list[tuple[str, list[Face]]] = field(default_factory=list)
     samples: list[tuple[str, list[tuple[str, list[Sample]]]]] = field(default_factory=list)  # heading, captioned rows
     failures: list[str] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
+    videos: list[Video] = field(default_factory=list)
 
 
 @contextmanager
@@ -122,6 +160,8 @@ def made(title: str, make: Callable[[Section], None]) -> Section:
 
 
 def write_page(file: Path, title: str, sections: Sequence[Section]) -> None:
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
     environment = Environment(
         loader=PackageLoader("fer_lightning.report", "."),
         autoescape=select_autoescape(("html.j2",)),
@@ -134,16 +174,23 @@ def write_page(file: Path, title: str, sections: Sequence[Section]) -> None:
         unfinished.write_text(text, "utf-8")
 
 
-def face_address(pixels: Tensor) -> str:
+def face_address(pixels: "Tensor") -> str:
     """Returns a face, uint8 (C, H, W), as the address of a PNG."""
+    from fer_lightning.transforms.pixels import as_picture
+
     stream = io.BytesIO()
     Image.fromarray(as_picture(pixels)).save(stream, "png")
-    return _address(stream.getvalue())
+    return data_address(stream.getvalue())
 
 
-def _address(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode()
+def data_address(image: bytes, form: str = "png") -> str:
+    """Returns the content of an image file as an address that needs no file."""
+    return f"data:image/{form};base64,{base64.b64encode(image).decode()}"
 
 
 def _plain(value: object) -> str:
-    return "–" if value is None or (isinstance(value, float) and pd.isna(value)) else str(value)
+    return "–" if _is_missing(value) else str(value)
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))

@@ -16,18 +16,14 @@ from fer_lightning.use.line import answers
 from fer_lightning.use.network import DEFAULT_NETWORK, Network
 from fer_lightning.use.network import network as chosen
 from fer_lightning.use.sources import frames
+from fer_lightning.use.tables import BEFORE_CLASSES, note_of
+from fer_lightning.use.tracks import tracked
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Source = str | os.PathLike[str] | Picture
 """The path of a picture, a video or a folder of pictures; or a picture itself, see `Picture`."""
-
-
-_COLUMNS = (
-    *("source", "frame", "time_s", "face", "track", "x", "y", "width", "height", "score", "label", "confidence"),
-)
-"""Columns of a table before those of the classes."""
 
 
 class Predictor:
@@ -90,18 +86,21 @@ class Predictor:
             sources: paths and pictures.
             recursive: look into the folders within a folder too.
         """
-        return answers(_frames(sources, recursive), self._detector, self.network, unsure=self._unsure)
+        unsure = self.card.unsure_below if self._unsure is None else self._unsure
+        answered = answers(_frames(sources, recursive), self._detector, self.network, unsure=unsure)
+        return tracked(answered, unsure_below=unsure)
 
     def table(self, sources: Sequence[Source] | str | os.PathLike[str], recursive: bool = False) -> "pd.DataFrame":
         """Returns a row for each face, and one with a note for a frame without any or a source that cannot be read.
 
         Its columns are those of faces.csv: source, frame, time_s, face, track, x, y, width, height, score, label,
-        confidence, p_<class>…, note.
+        confidence, p_<class>…, smoothed_<class>…, note.
         """
         import pandas as pd
 
         given = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
-        columns = [*_COLUMNS, *(f"p_{name}" for name in self.card.class_names), "note"]
+        classes = [f"{kind}_{name}" for kind in ("p", "smoothed") for name in self.card.class_names]
+        columns = [*BEFORE_CLASSES, *classes, "note"]
         rows = [row for answer in self.answers(*given, recursive=recursive) for row in _rows(answer)]
         return pd.DataFrame(rows, columns=columns)
 
@@ -130,7 +129,8 @@ def _rows(answer: Answer) -> Iterator[dict[str, object]]:
             "label": face.label,
             "confidence": face.confidence,
             **{f"p_{name}": value for name, value in face.probabilities.items()},
-            "note": answer.note,
+            **{f"smoothed_{name}": value for name, value in (face.smoothed or {}).items()},
+            "note": note_of(face, answer),
         }
     if not answer.faces:
         yield {**place, "note": answer.note}

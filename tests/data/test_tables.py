@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fer_lightning.data.readers.source import read_faces
-from fer_lightning.data.tables import plain_text, safe_text, texts_as_they_were, write_table
+from fer_lightning.data.tables import texts_as_they_were, write_table
 from fer_lightning.data.write_images import export
+from fer_lightning.files import plain_text, safe_text
 from fer_lightning.report.compare import runs_in
 from fer_lightning.report.predictions import Predictions
 from fer_lightning.report.results import Results

@@ -51,19 +51,19 @@ def run(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run_of(run_in(folder, "train.py", "data=image_folder", f"data.path={pictures}", *options, *network), folder)
 
 
-def readme_lines() -> str:
-    """The README's code for the emotion in a picture."""
-    blocks = re.findall(r"```python\n(.*?)```", (REPOSITORY / "README.md").read_text("utf-8"), re.DOTALL)
+def page_lines() -> str:
+    """The code of docs/python.md for the emotion in a picture."""
+    blocks = re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs" / "python.md").read_text("utf-8"), re.DOTALL)
     (lines,) = [block for block in blocks if "face.png" in block]
     return str(lines)
 
 
-def test_the_lines_of_the_readme_give_what_predictions_csv_says(
+def test_the_lines_of_the_page_give_what_predictions_csv_says(
     run: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = pd.read_csv(run / "report" / "predictions.csv")
     assert len(table) == 48
-    lines = readme_lines().replace("outputs/train/…", str(run))
+    lines = page_lines().replace("outputs/train/…", str(run))
     assert table["p_happy"].nunique() > 20
     for row in table.iloc[::5].to_dict("records"):  # of every mode but two, and of each size
         exec(lines.replace("face.png", str(pictures / row["file"])), {})

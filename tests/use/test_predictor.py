@@ -15,6 +15,7 @@ from fer_lightning.use.faces import Face
 from tests.scripts import REPOSITORY
 from tests.use.conftest import Darkness
 from tests.use.photograph import HOPPER, group, hopper
+from tests.use.sound_videos import walking
 
 
 def test_a_photograph_is_a_path_a_picture_or_an_array() -> None:
@@ -55,16 +56,27 @@ def test_the_table_has_a_row_for_each_face_and_for_none(tmp_path: Path) -> None:
     table = predictor.table([tmp_path / "two.png", grey, str(tmp_path / "none.jpg"), grey])
     assert table.columns.tolist() == [
         *("source", "frame", "time_s", "face", "track", "x", "y", "width", "height", "score", "label", "confidence"),
-        *("p_light", "p_dark", "note"),
+        *("p_light", "p_dark", "smoothed_light", "smoothed_dark", "note"),
     ]
     two = str(tmp_path / "two.png")
     assert table["source"].tolist() == [two, two, "picture 0", str(tmp_path / "none.jpg"), "picture 1"]
     assert table["face"].tolist()[:2] == [0, 1]
     assert table["x"][0] < 150 < 350 < table["x"][1]
     assert table["label"].tolist()[:2] == ["unsure"] * 2
-    assert table["note"].tolist() == ["", "", "no face", "there is no such file or folder", "no face"]
+    assert set(table["note"][:2]) <= {"perhaps light", "perhaps dark"}
+    assert table["note"].tolist()[2:] == ["no face", "there is no such file or folder", "no face"]
     assert pd.isna(table["p_dark"][2:]).all()
     assert len(predictor.table(two)) == 2
+
+
+def test_a_video_is_followed_and_smoothed(tmp_path: Path) -> None:
+    walking(tmp_path / "clip.mp4", HOPPER, 12, 10, (400, 300))
+    predictor = Predictor(Darkness())
+    faces = predictor.faces(tmp_path / "clip.mp4")
+    assert [(face.frame, face.track) for face in faces] == [(number, 1) for number in range(12)]
+    assert all(face.smoothed is not None for face in faces)
+    table = predictor.table(tmp_path / "clip.mp4")
+    assert table["smoothed_light"].tolist() == [(face.smoothed or {})["light"] for face in faces]
 
 
 def test_a_run_and_a_detector_of_ones_own_are_taken(short_run: Path) -> None:

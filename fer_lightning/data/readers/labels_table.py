@@ -27,8 +27,8 @@ from fer_lightning.data.readers.delimited import (
     whole_number,
 )
 from fer_lightning.data.readers.pixel_text import short, shown, some
-from fer_lightning.data.tables import plain_text
 from fer_lightning.errors import DataError
+from fer_lightning.files import plain_text
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from fer_lightning.data.readers.face_boxes import Box, boxes_in
 from fer_lightning.data.readers.pixel_text import some
 from fer_lightning.data.readers.table_columns import found_columns
 from fer_lightning.data.readers.usual_columns import USUAL, plain
-from fer_lightning.data.tables import plain_text
 from fer_lightning.errors import DataError
+from fer_lightning.files import plain_text
 
 LONGEST_HEADER = 1 << 14
 """Bytes of a file that are looked at to see if it is a table of images."""

@@ -1,0 +1,208 @@
+"""predict.py, which is fer-predict where the package is installed: from what was typed to what lies in a folder."""
+
+import io
+import os
+import shlex
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fer_lightning.errors import ConfigError, DataError
+from fer_lightning.installation import code_version, shell_command
+from fer_lightning.use.arguments import SCRIPT, Command, parsed
+from fer_lightning.use.stopping import Stopped, StopRequests
+
+if TYPE_CHECKING:
+    from fer_lightning.use.detector import Detector
+    from fer_lightning.use.faces import Answer
+    from fer_lightning.use.network import Network
+    from fer_lightning.use.output import Heading, Output
+    from fer_lightning.use.sources import Source
+    from fer_lightning.use.tables import FacesLines
+
+NEW_FOLDERS = Path("outputs", "predict")
+
+WRONG_COMMAND = 2
+CLOSED_PIPE = 141
+"""What a shell says of a program whose reader has gone, as in `| head`."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Predicts as the command line says, and returns the exit status."""
+    typed = [*sys.argv[1:]] if arguments is None else [*arguments]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files hold any letters, and terminals not all of them
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        return predict(parsed(typed), shlex.join([*shell_command(SCRIPT).split(), *typed]))
+    except (ConfigError, DataError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return WRONG_COMMAND
+    except (KeyboardInterrupt, Stopped):
+        return 130
+    except BrokenPipeError:
+        _forget_output()
+        return CLOSED_PIPE
+    except OSError as error:  # those of reading are in the results
+        print(f"error: the results cannot be written: {error}", file=sys.stderr)
+        return 1
+
+
+def predict(command: Command, typed: str) -> int:
+    """Looks at everything that a command names, and writes what was found; returns the exit status.
+
+    Raises:
+        ConfigError, DataError: it names a network, a file of boxes or a folder that cannot be used.
+        OSError: the results cannot be written.
+    """
+    from fer_lightning.use import line, summary
+    from fer_lightning.use.output import Output
+    from fer_lightning.use.sources import planned, webcam
+    from fer_lightning.use.tracks import tracked
+
+    with StopRequests() as stop:
+        sources = planned(command.paths, command.recursive) if command.webcam is None else [webcam(command.webcam)]
+        folder = _folder(command)
+        network, detector = _network(command), _detector(command)
+        card = network.card
+        unsure = card.unsure_below if command.unsure is None else command.unsure
+        heading = _heading(command, network, unsure, typed, sources)
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
+        output = Output(folder, command.parts, heading)
+        printed = _json_lines(heading.made_with) if command.as_json else None
+        frames = stop.before_stopped(frame for source in sources for frame in source.frames())
+        batch = 1 if command.webcam is not None else 64
+        answers = tracked(line.answers(frames, detector, network, batch, unsure), command.smooth, unsure)
+        try:
+            for answer in _with_progress(answers, sources):
+                output.write(answer)
+                if printed:
+                    printed.write(answer)
+        finally:
+            stopped = stop.received is not None
+            output.close(stopped)
+        if not command.as_json and (table := summary.results_table(output.overview)):
+            print(table, flush=True)
+        output.write_page(stopped)
+        _report(output, stopped)
+        if stopped:
+            return stop.exit_status
+        return 1 if output.overview.nothing_read else 0
+
+
+def _network(command: Command) -> "Network":
+    from fer_lightning.use.network import DEFAULT_NETWORK, network
+
+    return network(command.network or DEFAULT_NETWORK, command.tta, command.threads, command.device)
+
+
+def _detector(command: Command) -> "Detector":
+    from fer_lightning.use import detector
+
+    if command.boxes:
+        return detector.GivenBoxes(command.boxes)
+    if command.detector == "none":
+        return detector.WholePicture()
+    score = {} if command.min_score is None else {"min_score": command.min_score}
+    return detector.YuNet(min_size=command.min_size, threads=command.threads or 0, **score)
+
+
+def _folder(command: Command) -> Path | None:
+    """Returns the folder to write into, which is not made yet; None where nothing is to be written.
+
+    Raises:
+        ConfigError: it has something in it, or lies in a folder that is looked through.
+    """
+    if command.out is None and command.as_json:
+        return None
+    if command.out is not None:
+        folder = command.out.expanduser()
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            what = "has something in it" if folder.is_dir() else "is a file"
+            raise ConfigError(f"--out {folder}: it {what}, and nothing is overwritten. Give a new or empty folder")
+        return folder
+    for path in command.paths if command.recursive else ():
+        if Path(path).is_dir() and Path.cwd().is_relative_to(Path(path).resolve()):
+            raise ConfigError(
+                f"the results would lie in {NEW_FOLDERS}, within {path}, where the next command would take them for "
+                f"photographs. Say where they are to lie: --out FOLDER"
+            )
+    # Microseconds, so that two commands that start in the same second get a folder each.
+    return NEW_FOLDERS / f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
+
+
+def _heading(command: Command, network: "Network", unsure: float, typed: str, sources: Sequence["Source"]) -> "Heading":
+    from fer_lightning.use.output import Heading
+
+    card = network.card
+    detected = command.boxes is None and command.detector == "yunet"
+    detector = "given boxes" if command.boxes else command.detector
+    score = (0.8 if command.min_score is None else command.min_score) if detected else None
+    version, tta = code_version(), "flip" if "flip" in (command.tta, card.tta) else "none"
+    described: dict[str, object] = {
+        "name": card.name,
+        "sha256": card.sha256,
+        "class_names": [*card.class_names],
+        "tta": tta,
+    }
+    described |= {"size": card.size, "channels": card.channels, "margin": card.margin, "temperature": card.temperature}
+    thresholds = {"min_score": score, "min_size": command.min_size if detected else None, "unsure_below": unsure}
+    made_with = {
+        "network": described,
+        "version": version,
+        "command": typed,
+        "detector": detector,
+        "thresholds": thresholds,
+        "smoothed_over_s": command.smooth,
+    }
+    facts = {
+        "network": f"{card.name}{', with flip averaging' if tta == 'flip' else ''}",
+        "its weights": f"sha256 {card.sha256}" if card.sha256 else "",
+        "unsure below": f"{unsure:.0%}" if unsure else "",
+        "detector": f"{detector}, score at least {score:g}" if detected else detector,
+        "command": typed,
+        "version": version,
+    }
+    paths = {source.name: Path(source.path) for source in sources if source.kind in ("video", "animation")}
+    return Heading(card.class_names, made_with, facts, paths, network if command.explain else None)  # type: ignore[arg-type]
+
+
+def _with_progress(answers: Iterable["Answer"], sources: Sequence["Source"]) -> Iterable["Answer"]:
+    """Returns the answers, with a bar on a terminal that shows how many come a second, and the time left."""
+    if not sys.stderr.isatty():
+        return answers
+    from tqdm import tqdm
+
+    counts = [1 if source.kind == "unreadable" else source.frame_count for source in sources]
+    total = None if None in counts else sum(count or 0 for count in counts)
+    return tqdm(answers, total=total, unit=" frames", leave=False, dynamic_ncols=True, file=sys.stderr)  # type: ignore[no-any-return]
+
+
+def _report(output: "Output", stopped: bool) -> None:
+    """Says on standard error how much was looked at, what could not be read, and where the results lie."""
+    from fer_lightning.use import summary
+
+    lines = [] if output.overview.nothing_read else [summary.counts_in_words(output.overview)]
+    lines += summary.failure_lines(output.overview)
+    if output.written:
+        lines.append(summary.places(output.folder, output.written))
+    if stopped:
+        lines.insert(0, "stopped: this is what was found by then")
+    print("\n".join(lines), file=sys.stderr)
+
+
+def _json_lines(made_with: Mapping[str, object]) -> "FacesLines":
+    """Returns what prints faces.jsonl's lines: JSON is in UTF-8, whatever the terminal takes."""
+    from fer_lightning.use.tables import FacesLines
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
+    return FacesLines(sys.stdout, made_with)
+
+
+def _forget_output() -> None:
+    """Lets Python end without a word on a pipe that nobody reads any more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

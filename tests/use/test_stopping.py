@@ -1,0 +1,50 @@
+"""A signal ends the frames, and not what is done with them."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from fer_lightning.use.stopping import Stopped, StopRequests
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_after_a_signal_no_more_items_come(number: signal.Signals) -> None:
+    taken = []
+    before = signal.getsignal(number)
+    with StopRequests() as stop:
+        for item in stop.before_stopped(range(10)):
+            if item == 3:
+                os.kill(os.getpid(), number)
+            taken.append(item)
+    assert taken == [0, 1, 2, 3]
+    assert stop.exit_status == 128 + number
+    assert signal.getsignal(number) is before
+
+
+def test_an_item_that_does_not_come_is_not_waited_for() -> None:
+    def camera() -> Iterator[int]:
+        yield 1
+        time.sleep(60)
+
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    began = time.monotonic()
+    with StopRequests() as stop:
+        assert [*stop.before_stopped(camera())] == [1]
+    assert time.monotonic() - began < 20
+
+
+def test_a_second_signal_ends_at_once() -> None:
+    with StopRequests():
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(Stopped):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_without_a_signal_all_items_come() -> None:
+    with StopRequests() as stop:
+        assert [*stop.before_stopped(range(3))] == [0, 1, 2]
+    assert stop.exit_status == 0
