@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from fer_lightning.use.card import Card
 from onnx import TensorProto, helper, numpy_helper
 
+from fer_lightning.use.card import Card
 from tests.use.answers import CLASSES
 
 
