@@ -188,7 +188,8 @@ def test_the_report_holds_all_it_shows_and_each_part_was_made(trained: tuple[Pat
     page = (run / "report" / "index.html").read_text("utf-8")
     headings = re.findall(r"<h2[^>]*>(.*?)</h2>", page)
     assert headings == [
-        "Summary", "Curves", "Confusion", "Classes", "Faces", "What the network looks at", "What it was fed",
+        "Summary", "Curves", "Confusion", "Classes", "Calibration", "Faces",
+        "What the network looks at", "What it was fed",
     ]  # fmt: skip
     assert "could not be made" not in page
     assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", page)
