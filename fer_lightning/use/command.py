@@ -68,7 +68,7 @@ def predict(command: Command, typed: str) -> int:
         network, detector = _network(command), _detector(command)
         card = network.card
         unsure = card.unsure_below if command.unsure is None else command.unsure
-        heading = _heading(command, network, unsure, typed, sources)
+        heading = _heading(command, network, detector, unsure, typed, sources)
         if folder:
             folder.mkdir(parents=True, exist_ok=True)
         output = Output(folder, command.parts, heading)
@@ -134,13 +134,19 @@ def _folder(command: Command) -> Path | None:
     return NEW_FOLDERS / f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
 
 
-def _heading(command: Command, network: "Network", unsure: float, typed: str, sources: Sequence["Source"]) -> "Heading":
+def _heading(
+    command: Command,
+    network: "Network",
+    detector: "Detector",
+    unsure: float,
+    typed: str,
+    sources: Sequence["Source"],
+) -> "Heading":
     from fer_lightning.use.output import Heading
 
     card = network.card
-    detected = command.boxes is None and command.detector == "yunet"
-    detector = "given boxes" if command.boxes else command.detector
-    score = (0.8 if command.min_score is None else command.min_score) if detected else None
+    finder = "given boxes" if command.boxes else command.detector
+    score, size = (getattr(detector, name, None) for name in ("min_score", "min_size"))  # YuNet has them
     version, tta = code_version(), "flip" if "flip" in (command.tta, card.tta) else "none"
     described: dict[str, object] = {
         "name": card.name,
@@ -149,12 +155,12 @@ def _heading(command: Command, network: "Network", unsure: float, typed: str, so
         "tta": tta,
     }
     described |= {"size": card.size, "channels": card.channels, "margin": card.margin, "temperature": card.temperature}
-    thresholds = {"min_score": score, "min_size": command.min_size if detected else None, "unsure_below": unsure}
+    thresholds = {"min_score": score, "min_size": size, "unsure_below": unsure}
     made_with = {
         "network": described,
         "version": version,
         "command": typed,
-        "detector": detector,
+        "detector": finder,
         "thresholds": thresholds,
         "smoothed_over_s": command.smooth,
     }
@@ -162,7 +168,7 @@ def _heading(command: Command, network: "Network", unsure: float, typed: str, so
         "network": f"{card.name}{', with flip averaging' if tta == 'flip' else ''}",
         "its weights": f"sha256 {card.sha256}" if card.sha256 else "",
         "unsure below": f"{unsure:.0%}" if unsure else "",
-        "detector": f"{detector}, score at least {score:g}" if detected else detector,
+        "detector": finder if score is None else f"{finder}, score at least {score:g}",
         "command": typed,
         "version": version,
     }

@@ -60,7 +60,9 @@ class Output:
         self._heading, self._colours = heading, emotion_colours(heading.class_names)
         self._names = SourceNames()
         self._page: found_page.FoundPage | None = None
-        self._writers: list[Writer] = [self.overview]
+        # A video is complete, and its overview after it, before anything of the next source is written.
+        self._writers: list[Writer] = [PerVideo(self._annotated_video)] if "videos" in self._parts else []
+        self._writers += [PerVideo(self._video_overview), self.overview]
         if "table" in self._parts:
             self._writers.append(FacesTable(self.folder / "faces.csv", heading.class_names))
             self._writers.append(FacesLines.into(self.folder / "faces.jsonl", heading.made_with))
@@ -78,9 +80,6 @@ class Output:
 
             self._page = FoundPage(self._names, self.overview, heading.class_names, heading.facts, self._parts)
             self._writers.append(self._page)
-        if "videos" in self._parts:
-            self._writers.append(PerVideo(self._annotated_video))
-        self._writers.append(PerVideo(self._video_overview))
 
     def write(self, answer: Answer) -> None:
         for writer in self._writers:

@@ -64,6 +64,7 @@ def test_two_videos_and_a_picture_are_told_apart(tmp_path: Path) -> None:
         "videos/walk.mp4", "videos/walk.timeline.png", "videos/walk-3.mp4", "videos/walk-3.timeline.png",
     }  # fmt: skip
     assert made.overview.sources == 3
+    assert [row.source for row in made.overview.rows if row.source] == ["a/walk.mp4", "walk.jpg", "b/walk.mp4"]
     page = (tmp_path / "index.html").read_text()
     for link in ('src="videos/walk.mp4"', 'src="videos/walk-3.mp4"', 'href="pictures/walk-2.jpg"'):
         assert link in page
