@@ -17,21 +17,16 @@ from fer_lightning.data.classes import ClassOptions
 from fer_lightning.data.encoded import EncodedWriter
 from fer_lightning.data.encoded_cache import cached_encoding, save_encoding
 from fer_lightning.data.faces import Faces, Reading
-from fer_lightning.data.identity import file_identity
 from fer_lightning.data.readers.archive import open_csv, titled
 from fer_lightning.data.readers.bad_rows import judge_bad_rows
 from fer_lightning.data.readers.ckextended import NUMBERING, UNKNOWN_PERSONS, is_ckextended
 from fer_lightning.data.readers.ferplus import VotesOptions
+from fer_lightning.data.readers.found_source import FoundSource, find_source
 from fer_lightning.data.readers.image_choice import ImageChoice
-from fer_lightning.data.readers.image_folder import list_images
-from fer_lightning.data.readers.image_list import own_size, read_images
-from fer_lightning.data.readers.known_sets import log_what_is_known
-from fer_lightning.data.readers.labelled_images import warn_of_foreign_table
+from fer_lightning.data.readers.image_list import read_images
 from fer_lightning.data.readers.pixel_csv import parse_pixel_csv
 from fer_lightning.data.readers.pixel_options import PixelOptions
-from fer_lightning.data.readers.pixel_text import short
 from fer_lightning.data.readers.recognition import recognised
-from fer_lightning.data.readers.table_columns import given_columns
 from fer_lightning.errors import DataError
 from fer_lightning.signature import checked
 from fer_lightning.transforms.preprocessing import PixelFormat
@@ -70,25 +65,25 @@ def read_faces(
         ValueError: another word for `on_bad_rows`, or another key in `columns`.
         DataError: nothing is usable, bad rows, or classes that are not known.
     """
-    started = time.perf_counter()
-    named, pixels, classes = Path(os.path.expanduser(path)), pixels or PixelOptions(), classes or ClassOptions()
-    given = given_columns(columns)
-    try:
-        source, lists = recognised(named, given)
-        if lists is list_images:
-            warn_of_foreign_table(source)
-        images = lists(source) if lists else None
-        identity = file_identity(source) if images is None else images.digest
-    except OSError as error:
-        where = f"{short(str(path))}: cannot be read ({short(str(error))})"
-        raise DataError(f"{where}. Give a readable file or folder as data.path.") from error
+    found = find_source(path, columns).chosen(choice or ImageChoice())
+    return read_found(found, on_bad_rows, votes, pixels, classes, may_lack)
 
-    to_pixels, encoded = PixelFormat(), False
+
+def read_found(
+    found: FoundSource,
+    on_bad_rows: Literal["error", "drop"] = "error",
+    votes: VotesOptions | None = None,
+    pixels: PixelOptions | None = None,
+    classes: ClassOptions | None = None,
+    may_lack: bool = False,
+) -> Faces:
+    """Returns the faces of a file or folder that has been looked at; as `read_faces`."""
+    pixels, classes = pixels or PixelOptions(), classes or ClassOptions()
+    named, source, images = found.named, found.source, found.images
+    to_pixels, encoded, identity = PixelFormat(), False, found.identity
     if images is not None:
-        log_what_is_known(images)
-        images = (choice or ImageChoice()).chosen(images)
         classes.refuse_unnamed(images.class_counts, source, images.numbering)
-        to_pixels = pixels.pixel_format(own_size(images))
+        to_pixels = pixels.pixel_format(found.own_size)
         identity = f"{images.digest}, {to_pixels}"
         encoded = pixels.are_encoded(len(images.images), to_pixels)
     elif pixels.keep == "encoded":
@@ -112,7 +107,7 @@ def read_faces(
         reading = _parsed(source) if images is None else read_images(images, to_pixels)
         judge_bad_rows(reading, source, on_bad_rows)
         save_reading(reading, source, identity, 0o777 if images is None else images.mode)
-    seconds = time.perf_counter() - started
+    seconds = time.perf_counter() - found.started
     what = f"{titled(source, reading.member)}, {reading.form}, {came_from}"
     log.info("%s faces of %s in %.2f s", f"{len(reading.faces):,}", what, seconds)
     if reading.numbering == NUMBERING:
