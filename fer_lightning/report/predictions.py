@@ -37,6 +37,7 @@ class Predictions:
         datamodule = trainer.datamodule  # type: ignore[attr-defined]
         probabilities = torch.cat(model.tested).exp().cpu()
         faces, rows = datamodule.faces, datamodule.rows["test"][: len(probabilities)]
+        persons = None if faces.persons is None else faces.persons[rows]
         parts = tuple(faces.part_names[part] for part in faces.parts[rows].tolist())
         return cls(
             images=chosen_images(faces.images, rows),
@@ -46,7 +47,7 @@ class Predictions:
             parts=parts,
             class_names=model.class_names,
             files=tuple(faces.files[row] for row in rows.tolist()) if faces.files else (),
-            persons=None if faces.persons is None else faces.persons[rows],
+            persons=None if persons is None or bool((persons < 0).all()) else persons,
             sets=() if faces.sets is None else tuple(faces.set_names[i] for i in faces.sets[rows].tolist()),
         )
 
