@@ -9,14 +9,7 @@ from torch import Tensor
 from fer_lightning.data.faces import SPLITS, Faces
 from fer_lightning.data.joined_sets import one_set, set_rows
 from fer_lightning.data.set_options import SetOptions
-from fer_lightning.data.splits import (
-    SplitOptions,
-    cut_rows,
-    part_counts,
-    refuse_empty,
-    rows_of_fold,
-    split_rows,
-)
+from fer_lightning.data.splits import SplitOptions, cut_rows, part_counts, refuse_empty, rows_of_fold, split_rows
 from fer_lightning.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -38,9 +31,8 @@ def splitting_of(sets: Sequence[SetOptions], faces: Faces) -> Splitting:
     for one in sets:
         for split, names in {} if "splits" in one.given else one.splits.splits.items():
             if missing := {names} - there if isinstance(names, str) else {*names} - there:
-                has = "; ".join(
-                    f"{name} has {', '.join(own)}" for name, own in zip(faces.set_names, parts, strict=True)
-                )
+                of_sets = zip(faces.set_names, parts, strict=True)
+                has = "; ".join(f"{name} has {', '.join(own)}" for name, own in of_sets)
                 raise DataError(f"data.splits.{split} names {', '.join(sorted(missing))}, which no set has: {has}.")
     return tuple(one.splits_among(own) for one, own in zip(sets, parts, strict=True))
 
