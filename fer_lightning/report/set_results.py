@@ -20,9 +20,8 @@ def per_set(predictions: Predictions) -> pd.DataFrame:
     that the set has or that its faces are taken for. No row for a set without test faces; none at all for one set.
     """
     rows = {}
-    of_face = pd.Series(predictions.sets, dtype=object)
     for name in dict.fromkeys(predictions.sets):
-        here = torch.from_numpy((of_face == name).to_numpy())
+        here = torch.tensor([of_face == name for of_face in predictions.sets])
         labels, predicted = predictions.labels[here], predictions.predicted[here]
         persons = None if predictions.persons is None else predictions.persons[here]
         right = int((labels == predicted).sum())

@@ -18,7 +18,7 @@ from tests.data.test_several_sets import numbered
 from tests.runs import SHORT, metrics, run_of
 from tests.scripts import run_until
 
-LIST = "data.path=[raf,{path: numbers, numbering: affectnet}]"
+LIST = "data.path=[raf,{path: numbers, numbering: [neutral,happy,sad]}]"
 BRIEF = (*SHORT, "trainer.max_epochs=1", "data.size=48", "data.val_fraction=0.34", "callbacks.pictures=null")
 Trained = tuple[Path, Path, dict[tuple[str, str], Truth], str]
 
@@ -88,9 +88,9 @@ def test_a_run_on_several_sets_is_tested_again(trained: Trained, run_in: Command
 
 def test_a_resumed_run_keeps_how_each_set_is_read(trained: Trained, run_in: Command, tmp_path: Path) -> None:
     folder, _, _, _ = trained
-    many = (*BRIEF, LIST, "trainer.max_epochs=4", "data.batch_size=4")
+    many = (*BRIEF, LIST, "trainer.max_epochs=8", "data.batch_size=4")
     status, printed = run_until(
-        "epoch   2/4",
+        "epoch   2/8",
         lambda process: os.kill(process, signal.SIGINT),
         folder,
         *many,
@@ -107,12 +107,20 @@ def test_a_resumed_run_keeps_how_each_set_is_read(trained: Trained, run_in: Comm
     assert tables[0] == tables[1]
     moved = tmp_path / "moved"
     (folder / "raf").rename(moved)
-    more = ("trainer.max_epochs=5", f"data.path=[{moved},{folder / 'numbers'}]")
+    more = ("trainer.max_epochs=9", f"data.path=[{moved},{folder / 'numbers'}]")
     try:
         result = run_in(tmp_path, "train.py", f"resume={folder / 'stopped'}", *more)
     finally:
         moved.rename(folder / "raf")
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_a_list_needs_no_choice_of_data(trained: Trained, run_in: Command) -> None:
+    folder = trained[0]
+    brief = [word for word in BRIEF if word != "data=fer2013"]
+    result = run_in(folder, "train.py", *brief, LIST, "debug=look", "hydra.run.dir=undecided")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "2 sets, joined by the names of their classes:" in result.stdout
 
 
 def test_look_shows_each_set_apart(trained: Trained, run_in: Command) -> None:
