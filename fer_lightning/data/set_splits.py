@@ -9,7 +9,7 @@ from torch import Tensor
 from fer_lightning.data.faces import SPLITS, Faces
 from fer_lightning.data.joined_sets import one_set, set_rows
 from fer_lightning.data.set_options import SetOptions
-from fer_lightning.data.splits import SplitOptions, cut_rows, part_counts, refuse_empty, rows_of_fold, split_rows
+from fer_lightning.data.splits import SplitOptions, cut_rows, refuse_empty, rows_of_fold, split_rows
 from fer_lightning.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,10 @@ def splitting_of(sets: Sequence[SetOptions], faces: Faces) -> Splitting:
     """
     if faces.sets is None:
         return sets[0].splits
-    parts = [tuple(part_counts(one_set(faces, place))) for place in range(len(sets))]
+    parts = [
+        tuple(faces.part_names[part] for part in faces.parts[set_rows(faces, place)].unique().tolist())
+        for place in range(len(sets))
+    ]
     there = {"auto", *(name for names in parts for name in names)}
     for one in sets:
         for split, names in {} if "splits" in one.given else one.splits.splits.items():

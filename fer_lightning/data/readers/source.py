@@ -149,4 +149,5 @@ def _in_format(faces: Faces, to_pixels: PixelFormat) -> Faces:
     if tuple(faces.images.shape[1:]) == (to_pixels.channels, to_pixels.size, to_pixels.size):
         return faces
     pictures = (Image.fromarray(image[0].numpy()) for image in faces.images[torch.arange(len(faces))])
-    return replace(faces, images=torch.from_numpy(np.stack([to_pixels(picture) for picture in pictures])))
+    images = np.ascontiguousarray(np.stack([to_pixels(picture) for picture in pictures]))
+    return replace(faces, images=torch.from_numpy(images))
