@@ -76,12 +76,11 @@ class FiniteLoss(Callback):
         """Returns what is wrong with the loss of a batch, how many before the running one it was, and what may help."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         batch = running_batch(trainer) - back
-        rows = data.source_rows(batch).tolist()
         return (
             f"the loss is {float(self._losses[-1 - back])} at step {trainer.global_step}, batch {batch} of epoch "
-            f"{trainer.current_epoch}: the step was not taken. Its faces are the rows {', '.join(map(str, rows))} of "
-            f"{data.source}. Start again with a lower optimizer.lr, with gradients clipped to a lower norm, as by "
-            f"trainer.gradient_clip_val=1, or with trainer.precision=32-true"
+            f"{trainer.current_epoch}: the step was not taken. Its faces are {data.batch_in_words(batch)}. Start "
+            "again with a lower optimizer.lr, with gradients clipped to a lower norm, as by "
+            "trainer.gradient_clip_val=1, or with trainer.precision=32-true"
         )
 
 

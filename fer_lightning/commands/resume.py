@@ -15,6 +15,7 @@ from fer_lightning.callbacks.checkpoints import newest_whole
 from fer_lightning.callbacks.metrics_csv import MetricsCsv
 from fer_lightning.commands.failures import in_one_message
 from fer_lightning.config.build import Experiment
+from fer_lightning.config.data_paths import moved, path_keys, set_places
 from fer_lightning.config.hydra_files import literal_text
 from fer_lightning.config.model import model_config
 from fer_lightning.config.own_modules import command_on_run
@@ -91,7 +92,7 @@ class StoppedRun:
                 )
             _take_from_checkpoint(run, state)
         if "data.path" in given:
-            run.data.path = cfg.data.path
+            run.data.path = moved(run.data.path, cfg.data.path)
         if "trainer.max_epochs" in given:
             epochs, done = cfg.trainer.max_epochs, state.epoch if state else 0
             if isinstance(epochs, int) and 0 <= epochs < done:
@@ -231,17 +232,14 @@ def _refuse_other_network(run: DictConfig, content: CheckpointContent | None) ->
 def _take_from_checkpoint(run: DictConfig, state: StoppedState) -> None:
     """Sets in a run's config what is not as it was when the run began."""
     run.trainer.max_epochs = state.callbacks.last.max_epochs  # raised once before
-    if not isinstance(run.data.path, DictConfig):  # of demo faces: they are drawn again if they are gone
-        run.data.path = state.data.source  # wherever this is called from
-    if run.data.get("votes"):
-        run.data.votes.path = state.data.votes
+    set_places(run, state.data.source, state.data.votes)  # wherever this is called from
     if run.logger and "tensorboard" in run.logger:  # without what was written after the checkpoint
         OmegaConf.update(run, "logger.tensorboard.purge_step", state.global_step, force_add=True)
 
 
 def _complete_paths(run: DictConfig, run_dir: Path) -> None:
     """Completes paths that are relative to where the run was started."""
-    for key in ("data.path", "data.votes.path", "model.weights_path", "loss.teacher"):
+    for key in (*path_keys(run), "model.weights_path", "loss.teacher"):
         typed = OmegaConf.select(run, key)
         if typed and isinstance(typed, str) and not (path := Path(typed).expanduser()).is_absolute():
             started = Path(str(hydra_value(run_dir, "runtime", "cwd") or ""))

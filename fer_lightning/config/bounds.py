@@ -27,7 +27,7 @@ def refuse_too_much(cfg: DictConfig) -> None:
     Raises:
         ConfigError: names the first key that asks for too much.
     """
-    for key in ("data.progressive_sizes", "trainer.devices"):
+    for key in ("data.path", "data.progressive_sizes", "trainer.devices"):
         found = OmegaConf.select(cfg, key)
         if OmegaConf.is_list(found) and len(found) > MOST_IN_LIST:
             raise ConfigError(f"{key} has {len(found):,} values; it may have {MOST_IN_LIST:,}")

@@ -9,12 +9,13 @@ import lightning as L
 import torch
 from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch.callbacks import ProgressBar
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 import fer_lightning.config.resolvers  # noqa: F401 (which conf/ refers to)
 from fer_lightning.callbacks.checkpoints import WholeCheckpoints
 from fer_lightning.callbacks.thread_count import ThreadCount
 from fer_lightning.config.check import check, refuse_scores_of_other_weights
+from fer_lightning.config.data_paths import set_places
 from fer_lightning.config.devices import EndTogether, refuse_what_devices_cannot_share
 from fer_lightning.config.logging_setup import quieten
 from fer_lightning.config.model import model_config
@@ -127,11 +128,13 @@ def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experimen
         data_state = checkpoint_content(checkpoint).data
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    if not isinstance(run.data.path, DictConfig):  # of demo faces: they are drawn again if they are gone
-        run.data.path = data_state.source  # wherever this is called from, and whatever $FER2013 is now
-    if run.data.get("votes"):  # other faces have other votes
-        run.data.votes.path = None if changes.data.path else data_state.votes
-    if changes.data.path:
+    if not changes.data.path:  # wherever this is called from, and whatever $FER2013 is now
+        set_places(run, data_state.source, data_state.votes)
+    else:
+        if run.data.get("votes"):  # other faces have other votes, and of several sets each says its own
+            run.data.votes.path = None
+            if isinstance(changes.data.path, ListConfig) and len(changes.data.path) > 1:
+                run.data.votes = None
         run.data.numbering = None  # other faces have other numbers, and other columns
         run.data.labels_from = run.data.angles = None
         for key in run.data.get("columns") or {}:

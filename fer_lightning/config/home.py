@@ -3,8 +3,8 @@
 import os
 import re
 
-HOME = re.compile(r"(^|[,\[])(~[^,\[\]{}'\"]*)")
-"""A value, or one of several, that begins with ~."""
+HOME = re.compile(r"(^|[,\[]\s*|\bpath:\s*)(~[^,\[\]{}'\"]*)")
+"""A value, one of several, or the path of one of several sets, that begins with ~."""
 
 PLAIN = re.compile(r"[\w/.:+@%-]+", re.ASCII)
 """Text that Hydra takes as it is."""

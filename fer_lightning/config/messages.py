@@ -106,6 +106,12 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 def _unreadable(error: OverrideParseException) -> str:
     if "…" in error.override:
         return f"{error.override}: … stands for a name: put that of your own run in its place.{latest_runs()}"
+    if sum(map(error.override.count, "[{")) > sum(map(error.override.count, "]}")):
+        key = error.override.partition("=")[0]
+        return (
+            f"{error.override}: a bracket is not closed. A blank ends a word in a shell, so write the list without "
+            f"blanks, as in {key}=[a,b], or quotes around all of it: '{key}=[a, b]'"
+        )
     text = "Overrides are key=value. A value with spaces, commas or brackets needs quotes within quotes: "
     return f"{str(error).strip()}\n{text}" + "\"data.path='fer2013 (1).csv'\""
 

@@ -3,12 +3,12 @@
 import math
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Any
 
 from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
 
+from fer_lightning.config.data_paths import is_absent, named_paths, refuse_repeated
 from fer_lightning.errors import ConfigError
 from fer_lightning.signature import Fraction, NonNegative, Positive, value_error
 
@@ -80,7 +80,7 @@ def refuse_absent_data(cfg: DictConfig) -> None:
     """Refuses a data.path where nothing is, an empty one, and no data.path where FER2013 is not found.
 
     Raises:
-        ConfigError: says where there is nothing, and what to do.
+        ConfigError: says where there is nothing, and what to do; of several sets, which is not there or is named twice.
     """
     data = _plain(cfg).get("data")
     if not isinstance(data, dict):
@@ -88,15 +88,19 @@ def refuse_absent_data(cfg: DictConfig) -> None:
     given = data.get("path")
     if given == "":
         raise ConfigError(f"data.path is missing: give data.path=…{WHAT_IS_MISSING['data.path']}")
-    if isinstance(given, str) and given and "${" not in given:
-        if _is_absent(given):
+    if given == []:
+        raise ConfigError("data.path is an empty list: name at least one file or folder of faces, see docs/data.md")
+    paths = named_paths(given)
+    for key, path in paths.items():
+        if is_absent(path):
             raise ConfigError(
-                f"data.path is {given}: there is no such file or folder. docs/data.md says what can be read; "
+                f"{key} is {path}: there is no such file or folder. docs/data.md says what can be read; "
                 f"data=demo needs no files"
             )
-    elif given is None:
+    refuse_repeated(paths)
+    if given is None:
         variable = os.environ.get("FER2013")
-        if _is_absent(variable or "data"):
+        if is_absent(variable or "data"):
             where = f"$FER2013, {variable}" if variable else "data/ (and $FER2013 is not set)"
             raise ConfigError(
                 f"No FER2013 in {where}: there is no such file or folder. Say where it is with data.path=…, a file as "
@@ -109,16 +113,6 @@ def _plain(cfg: DictConfig) -> dict[Any, Any]:
     values = OmegaConf.to_container(cfg, resolve=False)
     assert isinstance(values, dict)
     return values
-
-
-def _is_absent(path: str) -> bool:
-    try:
-        Path(path).expanduser().stat()
-    except FileNotFoundError:
-        return True
-    except (OSError, RuntimeError, ValueError):  # something else is wrong with it, which its reader says
-        return False
-    return False
 
 
 def _leaves(key: str, value: Any) -> Iterator[tuple[str, Any]]:

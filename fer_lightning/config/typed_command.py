@@ -1,5 +1,6 @@
 """Commands as a person types them: those that the program prints work when pasted, and a plain path needs no quotes."""
 
+import functools
 import re
 import shlex
 from collections.abc import Iterable
@@ -15,6 +16,9 @@ from fer_lightning.installation import CONF, shell_command
 
 CHUNK = re.compile(r"(?:\$\{[^{}]*\}|[^,=()\[\]{}])+")
 """Text between the characters that mean something to Hydra; a reference, as in ${seed}, is part of it."""
+
+INNER_KEY = re.compile(r"^\s*\w{2,}:")
+"""The key of a value in a mapping, as in {path: /home/José}; one letter is a drive of Windows."""
 
 
 def command(script: str, *words: str) -> str:
@@ -85,14 +89,17 @@ def _readable(word: str) -> str:
     if not equals or any(sign in value for sign in "'\"…") or _parses(word):
         return word
 
-    def quoted(chunk: re.Match[str]) -> str:
-        text = chunk[0].strip()
+    def quoted(chunk: re.Match[str], without_key: bool) -> str:
+        text = INNER_KEY.sub("", chunk[0]).strip() if without_key else chunk[0].strip()
         if not text or _parses(f"{key}={text}"):
             return chunk[0]
         return chunk[0].replace(text, QuotedString(text, Quote.double).with_quotes())
 
-    other = f"{key}={CHUNK.sub(quoted, value)}"
-    return other if _parses(other) else word
+    for without_key in (False, True):
+        other = f"{key}={CHUNK.sub(functools.partial(quoted, without_key=without_key), value)}"
+        if _parses(other):
+            return other
+    return word
 
 
 def _value(word: str) -> object:

@@ -1,6 +1,7 @@
 """Turns what was typed into what Hydra takes: options first, and Hydra's own form of what people type in theirs."""
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,8 +35,22 @@ def for_hydra(script: str, words: Sequence[str]) -> list[str]:
     folder = given.config_path
     if folder and not folder.startswith("pkg://") and not Path(folder).is_absolute():
         options.append(f"--config-path={Path(folder).absolute()}")  # Hydra's own would begin in our package
+    if "data" in groups:
+        overrides = _with_room_for_sets(overrides)
     # A word that looks like an option comes first: behind an override, argparse takes what follows it for a mistake.
     return [*options, *(["--"] if options else []), *(_with_choice(word, groups) for word in readable(overrides))]
+
+
+def _with_room_for_sets(overrides: Sequence[str]) -> list[str]:
+    """Returns overrides by which a list for data.path has a place, where no data is chosen.
+
+    OmegaConf does not put a list where a mapping is, and the path of data=demo is one.
+    """
+    keys = {word.partition("=")[0] for word in overrides}
+    has_list = any(re.match(r"\+{0,2}data\.path=.*\[", word) for word in overrides)
+    if not has_list or keys & {"data", "experiment"}:
+        return [*overrides]
+    return ["data.path=null" if "resume" in keys else "data=fer2013", *overrides]
 
 
 def _options_and_overrides(words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:

@@ -30,6 +30,7 @@ class ClassOptions:
             their numbers; None refuses bare numbers, since a number alone never says which emotion it is.
         classes: the classes to use, in this order; or new classes, each with the source's classes that are merged into
             it. None takes all that the source has. Faces of other classes are left out.
+        own_goes_first: `numbering` is for sources whose form has no order of its own, as one that is for several sets.
 
     Raises:
         ValueError: an argument outside its range, a class named twice, none at all.
@@ -37,6 +38,7 @@ class ClassOptions:
 
     numbering: Known | Sequence[str] | None = None
     classes: Sequence[str] | Mapping[str, str | Sequence[str]] | None = None
+    own_goes_first: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.numbering, str):
@@ -83,10 +85,11 @@ class ClassOptions:
         if not found:
             log.info("%s: classes: %s", source, _counted(counts))
             return faces
-        meanings, left_out = meanings_of(found, self.numbering, own, source)
+        numbering = self._numbering_for(own)
+        meanings, left_out = meanings_of(found, numbering, own, source)
         named = {f"{number} {meanings[number]}": found[number] for number in sorted(found) if number in meanings}
         log.info("%s: classes: %s", source, _counted(named))
-        if own and self.numbering not in (None, own):
+        if own and numbering not in (None, own):
             log.warning("%s: data.numbering is taken, though this form has its numbers in the order of %s", source, own)
         names = tuple(dict.fromkeys(meanings.values()))
         new_labels = [
@@ -99,7 +102,10 @@ class ClassOptions:
     def refuse_unnamed(self, counts: Mapping[str, int], source: Path | str, own: str = "") -> None:
         """Refuses what `named` does, by the number of images of each class: before they are read."""
         if found := numbers_found(counts, source):
-            meanings_of(found, self.numbering, own, source)
+            meanings_of(found, self._numbering_for(own), own, source)
+
+    def _numbering_for(self, own: str) -> Known | Sequence[str] | None:
+        return None if own and self.own_goes_first else self.numbering
 
     def chosen(self, faces: Faces, source: Path | str, may_lack: bool = False) -> Faces:
         """Returns the faces of the classes that are asked for, by those classes; what is left out is logged.

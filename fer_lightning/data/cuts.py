@@ -87,7 +87,7 @@ def without_fold(train: Tensor, faces: Faces, folds: Folds, fold: int, seed: int
             )
         return _dealt(train, faces.labels, folds, fold, seed)
     persons = faces.persons[train]
-    there = persons.unique()
+    there = persons[persons >= 0].unique()
     if folds == "persons":
         if fold >= len(there) or len(there) < 2:
             which = f"fold is one of 0 to {len(there) - 1}" if len(there) > 1 else "there is none to leave out"

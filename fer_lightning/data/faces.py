@@ -24,19 +24,24 @@ class Faces:
 
     `parts` says which part of its source a face belongs to, as an index into `part_names`: FER2013's Usage
     ("Training", "PublicTest", "PrivateTest"), a folder's top level ("train", "val", "test"), or one part
-    named "all" where the source makes no difference.
+    named "all" where the source makes no difference. Of several sets that are joined, `sets` says which a face is
+    of, as an index into `set_names`; parts of the same name are one part then.
     """
 
     images: ImageStore  # uint8 (N, C, H, W), C being 1 (grey) or 3 (RGB)
     labels: Tensor  # int64 (N,), indices into class_names
-    parts: Tensor  # uint8 (N,), indices into part_names
+    parts: Tensor  # uint8 (N,), of several sets int64 (N,): indices into part_names
     numbers: Tensor  # int64 (N,), of its row (or image, in order) in the source: from 1, and bad ones count
     part_names: tuple[str, ...]
     class_names: tuple[str, ...] = EMOTIONS
     files: tuple[str, ...] = ()  # of a folder of images: each one's path, below what data.path names; else empty
     soft_labels: Tensor | None = None  # float32 (N, classes), rows sum to 1: what is trained on instead of `labels`
-    persons: Tensor | None = None  # int64 (N,): equal where two faces are the same person's; None if unknown
+    persons: Tensor | None = None  # int64 (N,): equal where two faces are the same person's; None if unknown. Where one
+    # of several sets does not know them, its faces have negative numbers, each its own
     several_of_each: bool = False  # the source has several pictures of each person, whether these are known or not
+    sets: Tensor | None = None  # int64 (N,), indices into set_names; None for one set
+    set_names: tuple[str, ...] = ()  # short, each another
+    several_in: tuple[bool, ...] = ()  # several_of_each, for each set
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -53,6 +58,7 @@ def rows_of(faces: Faces, rows: Tensor) -> Faces:
         files=tuple(faces.files[row] for row in rows.tolist()) if faces.files else (),
         soft_labels=None if faces.soft_labels is None else faces.soft_labels[rows],
         persons=None if faces.persons is None else faces.persons[rows],
+        sets=None if faces.sets is None else faces.sets[rows],
     )
 
 

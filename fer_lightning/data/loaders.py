@@ -34,6 +34,9 @@ class FaceLoaders(L.LightningDataModule):
     """
 
     faces: Faces | None
+    source: str
+    """Where the faces were read, in words."""
+
     rows: dict[str, Tensor]
     """Rows of each split, int64."""
 
@@ -106,13 +109,17 @@ class FaceLoaders(L.LightningDataModule):
         images = preprocessing.normalized(self.augmentation(images, generator))
         return self.augmentation.mix(images, targets, len(self.class_names), generator)
 
-    def source_rows(self, batch: int) -> Tensor:
-        """Rows of the source, int64 (B,), that a batch of the running epoch has, counted from 0."""
+    def batch_in_words(self, batch: int) -> str:
+        """Returns which rows of which set a batch of the running epoch has, counted from 0."""
         assert self.trainer is not None
         sampler = getattr(self.trainer.train_dataloader, "sampler", None)
         assert isinstance(sampler, ResumableShuffleSampler)
         positions = sampler.order()[batch * self.batch_size : (batch + 1) * self.batch_size]
-        return self._read().numbers[self.rows["train"][positions]]
+        faces, rows = self._read(), self.rows["train"][positions]
+        if faces.sets is None:
+            return f"the rows {_listed(faces.numbers[rows])} of {self.source}"
+        of_sets = [(name, faces.numbers[rows[faces.sets[rows] == i]]) for i, name in enumerate(faces.set_names)]
+        return ", and ".join(f"the rows {_listed(numbers)} of {name}" for name, numbers in of_sets if len(numbers))
 
     @property
     def _processes(self) -> tuple[int, int]:
@@ -127,3 +134,7 @@ class FaceLoaders(L.LightningDataModule):
         if self.faces is None:
             raise DataError("FERDataModule has not read its data yet: call setup() first")
         return self.faces
+
+
+def _listed(numbers: Tensor) -> str:
+    return ", ".join(map(str, numbers.tolist()))

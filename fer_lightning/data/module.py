@@ -1,6 +1,7 @@
 """FERDataModule: from files to batches that a network takes."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,12 +12,16 @@ from torch import Tensor
 from fer_lightning.data.classes import ClassOptions, Known, matched
 from fer_lightning.data.cuts import Folds
 from fer_lightning.data.faces import Faces
+from fer_lightning.data.joined_sets import joined, log_classes, refuse_empty_sets, refuse_sets_apart
 from fer_lightning.data.loaders import FaceLoaders
 from fer_lightning.data.readers.ferplus import VotesOptions
 from fer_lightning.data.readers.image_choice import Angle, ImageChoice, LabelsFrom
 from fer_lightning.data.readers.pixel_options import Keep, PixelOptions
+from fer_lightning.data.readers.several import read_sets
 from fer_lightning.data.readers.source import find_fer2013, read_faces
 from fer_lightning.data.readers.table_columns import given_columns
+from fer_lightning.data.set_options import OnBadRows, SetOptions, SetPath, set_names, set_options
+from fer_lightning.data.set_splits import splitting_of
 from fer_lightning.data.split_faces import faces_to_test, split_faces
 from fer_lightning.data.splits import SplitOptions
 from fer_lightning.signature import Fraction, checked
@@ -39,11 +44,14 @@ class FERDataModule(FaceLoaders):
     `fit` and `keep` those of `readers.pixel_options.PixelOptions`.
 
     Args:
-        path: a pixel CSV, an archive of one, or an image folder; None looks in $FER2013 and then in data/.
+        path: a pixel CSV, an archive of one, or an image folder; None looks in $FER2013 and then in data/. A list of
+            them trains on several sets: each a path, or a mapping with the fields of `set_options.SetEntry`, which are
+            for that set alone. Their faces are joined as `joined_sets.joined` says, and split as `set_splits` does.
         augmentation: applied to training batches only.
         votes: FER+'s votes on these faces, which become their labels.
         columns: of a table of images, for each of image, label, split and person; None looks for the usual names.
-        drop_copies: leave out of training what is byte-identical with a face of val or test.
+        drop_copies: leave out of training what is byte-identical with a face of val or test; of several sets, that is
+            always left out.
         on_bad_rows: refuse a source with rows that cannot be read ("error"), or leave these rows out ("drop").
         normalize: by the mean and deviation of the training split's own pixels ("dataset"), or by `mean` and `std`.
         mean: of pixel / 255, for normalize="fixed"; one number, or one for each channel.
@@ -63,7 +71,7 @@ class FERDataModule(FaceLoaders):
     @checked
     def __init__(
         self,
-        path: str | Path | None = None,
+        path: SetPath = None,
         augmentation: Augmentation | None = None,
         votes: VotesOptions | None = None,
         splits: Mapping[str, str | Sequence[str]] | None = None,
@@ -82,7 +90,7 @@ class FERDataModule(FaceLoaders):
         channels: Channels = 1,
         fit: Fit = "crop",
         keep: Keep = "auto",
-        on_bad_rows: Literal["error", "drop"] = "error",
+        on_bad_rows: OnBadRows = "error",
         normalize: Literal["dataset", "fixed"] = "dataset",
         mean: Mean | Sequence[Mean] = 0.508,
         std: Deviation | Sequence[Deviation] = 0.255,
@@ -92,20 +100,24 @@ class FERDataModule(FaceLoaders):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.path, self.augmentation, self.votes = path, augmentation, votes
-        self.splits = SplitOptions(splits or {}, val_fraction, test_fraction, split_seed, folds, fold)
+        self.augmentation, self.drop_copies = augmentation, drop_copies
         self.class_options = ClassOptions(numbering, classes)
-        self.image_choice = ImageChoice(labels_from, angles)
         self.pixel_options = PixelOptions(size, channels, fit, keep)
-        self.columns = given_columns(columns)
-        self.drop_copies, self.on_bad_rows = drop_copies, on_bad_rows
+        self.sets = set_options(
+            path,
+            SetOptions(
+                *(None, numbering, given_columns(columns), ImageChoice(labels_from, angles), votes, on_bad_rows),
+                SplitOptions(splits or {}, val_fraction, test_fraction, split_seed, folds, fold),
+            ),
+        )
         self.normalize = normalize
         self.mean, self.std = per_channel("mean", mean, channels), per_channel("std", std, channels)
         self.known_classes: tuple[str, ...] = ()  # of a network that is only measured: the data is matched with them
         self.size = SIDE  # that the faces are kept in
         self.image_size: int | Literal["auto"] = image_size
         self.progressive_sizes, self.batch_size, self.seed = tuple(progressive_sizes), batch_size, seed
-        self.source = Path()  # where the faces were read
+        self.sources: tuple[Path, ...] = ()  # where the faces were read, for each set
+        self.source = ""  # the same in words
         self.trained_on = self.chosen_on = torch.empty(0, dtype=torch.int64)  # digests of train's faces, and of val's
         self.labelled: dict[str, Tensor] = {}  # of each split: digests of its faces together with their labels
         self.origins: dict[str, str] = {}  # of each split: the part of the source that it is, in words
@@ -125,9 +137,9 @@ class FERDataModule(FaceLoaders):
         faces = self.source_faces()
         self.size = faces.images.shape[-1]
         if stage == "test":
-            split = faces_to_test(faces, self.splits, self.trained_on, self.chosen_on)
+            split = faces_to_test(faces, splitting_of(self.sets, faces), self.trained_on, self.chosen_on)
         else:
-            split = split_faces(faces, self.splits, self.drop_copies)
+            split = split_faces(faces, splitting_of(self.sets, faces), self.drop_copies)
             if self.normalize == "dataset":
                 self.mean, self.std = mean_and_std(faces.images, split.rows["train"])
         self.faces, self.rows, self.origins, self.also_in_train = faces, split.rows, split.origins, split.also_in_train
@@ -136,10 +148,15 @@ class FERDataModule(FaceLoaders):
 
     def state_dict(self) -> dict[str, Any]:
         """Returns what a checkpoint saves of its data, for measuring its network later, perhaps on other data."""
-        votes = self.votes and self.votes.path and str(Path(self.votes.path).expanduser().absolute())
+        votes = [
+            str(Path(one.votes.path).expanduser().absolute()) if one.votes and one.votes.path else None
+            for one in self.sets
+        ]
+        sources = [str(source) for source in self.sources]
+        several = len(self.sets) > 1
         return {
-            "source": str(self.source),
-            "votes": votes or None,
+            "source": sources if several else "".join(sources),
+            "votes": votes if several else votes[0],
             "mean": self.mean,
             "std": self.std,
             "image_size": self.preprocessing.image_size,
@@ -157,12 +174,32 @@ class FERDataModule(FaceLoaders):
         self.trained_on, self.chosen_on = state_dict["trained_on"], state_dict["chosen_on"]
 
     def source_faces(self) -> Faces:
-        """Reads the whole source; for a network that is only measured, by its classes."""
-        self.source = Path(find_fer2013() if self.path is None else self.path).expanduser().absolute()
+        """Reads all sets; for a network that is only measured, by its classes."""
+        paths = [Path(find_fer2013() if one.path is None else one.path) for one in self.sets]
+        self.sources = tuple(path.expanduser().absolute() for path in paths)
+        self.source = ", ".join(map(str, self.sources))
         may_lack = bool(self.known_classes)
+        if len(self.sets) > 1:
+            return self._joined_faces(may_lack)
+        (own,), (source,) = self.sets, self.sources
+        classes = replace(self.class_options, numbering=own.numbering)
         faces = read_faces(
-            *(self.source, self.on_bad_rows, self.votes, self.pixel_options, self.class_options, self.columns),
+            *(source, own.on_bad_rows, own.votes, self.pixel_options, classes, own.columns),
             may_lack=may_lack,
-            choice=self.image_choice,
+            choice=own.choice,
         )
-        return matched(faces, self.known_classes, self.source) if self.known_classes else faces
+        return matched(faces, self.known_classes, source) if self.known_classes else faces
+
+    def _joined_faces(self, may_lack: bool) -> Faces:
+        names = set_names(self.sources)
+        faces = joined(read_sets(self.sets, self.sources, names, self.pixel_options), names)
+        log_classes(faces)
+        together = ", ".join(names)
+        if self.class_options.classes is not None:
+            faces = self.class_options.chosen(faces, together, may_lack)
+        elif not self.known_classes:
+            refuse_sets_apart(faces)
+        if self.known_classes:
+            faces = matched(faces, self.known_classes, together)
+        refuse_empty_sets(faces)
+        return faces

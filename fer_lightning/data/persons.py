@@ -1,11 +1,12 @@
 """Notes on whose faces are in which split: what a person who reads a figure must know of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
 
 from fer_lightning.data.faces import Faces
+from fer_lightning.data.joined_sets import one_set, set_rows
 
 UNKNOWN = (
     "the persons are not known, and each is in several pictures: the same faces may be in train and test, no honest "
@@ -21,6 +22,8 @@ def person_notes(faces: Faces, measured: Mapping[str, Tensor], learnt: Tensor) -
         measured: the rows of val and test, or of one of them.
         learnt: the rows of the faces that the network learns from.
     """
+    if faces.sets is not None:
+        return tuple(f"{name}: {note}" for name, note in _notes_by_set(faces, measured, learnt))
     if faces.persons is None:
         return (UNKNOWN,) if faces.several_of_each else ()
     known, notes = faces.persons[learnt].unique(), []
@@ -33,3 +36,14 @@ def person_notes(faces: Faces, measured: Mapping[str, Tensor], learnt: Tensor) -
                 f"{len(shared):,} of its {len(rows):,} faces: the figure says less about persons who are new"
             )
     return tuple(notes)
+
+
+def _notes_by_set(faces: Faces, measured: Mapping[str, Tensor], learnt: Tensor) -> Iterator[tuple[str, str]]:
+    """Yields the name of a set, and a note on the persons in it; sets of which nothing is measured have none."""
+    for place, name in enumerate(faces.set_names):
+        whole = set_rows(faces, place)
+        own = {split: torch.searchsorted(whole, rows[torch.isin(rows, whole)]) for split, rows in measured.items()}
+        if any(map(len, own.values())):
+            own_learnt = torch.searchsorted(whole, learnt[torch.isin(learnt, whole)])
+            for note in person_notes(one_set(faces, place), own, own_learnt):
+                yield name, note

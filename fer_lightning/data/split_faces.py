@@ -9,7 +9,9 @@ from torch import Tensor
 from fer_lightning.data.digests import digests, labelled_digests, warn_of_known
 from fer_lightning.data.faces import SPLITS, Faces
 from fer_lightning.data.persons import person_notes
-from fer_lightning.data.splits import SplitOptions, split_rows, split_table, warn_of_absent_classes
+from fer_lightning.data.set_splits import Splitting, rows_of_splits, without_copies
+from fer_lightning.data.split_table import split_table
+from fer_lightning.data.splits import warn_of_absent_classes
 
 log = logging.getLogger(__name__)
 
@@ -39,19 +41,22 @@ class SplitFaces:
     notes: tuple[str, ...]
 
 
-def split_faces(faces: Faces, options: SplitOptions, drop_copies: bool) -> SplitFaces:
+def split_faces(faces: Faces, options: Splitting, drop_copies: bool) -> SplitFaces:
     """Splits faces to train on, choose on and report on, and logs what is in each split.
 
     Args:
         faces: the whole source.
         options: how to split them.
-        drop_copies: leave out of train what is byte-identical with a face of val or test.
+        drop_copies: leave out of train what is byte-identical with a face of val or test. Of several sets, these are
+            always left out.
 
     Raises:
-        DataError: as `split_rows`.
+        DataError: as `rows_of_splits` and `without_copies`.
     """
-    rows, origins = split_rows(faces, options, SPLITS)
+    rows, origins = rows_of_splits(faces, options, SPLITS)
     known = digests(faces.images)
+    if faces.sets is not None:
+        rows = without_copies(faces, known, rows)
     copies = _copies(known, rows, known[rows["train"]])
     _log(faces, rows, origins, copies)
     if drop_copies:
@@ -67,7 +72,7 @@ def split_faces(faces: Faces, options: SplitOptions, drop_copies: bool) -> Split
     return SplitFaces(faces, rows, origins, copies, trained_on, chosen_on, labelled, notes)
 
 
-def faces_to_test(faces: Faces, options: SplitOptions, trained_on: Tensor, chosen_on: Tensor) -> SplitFaces:
+def faces_to_test(faces: Faces, options: Splitting, trained_on: Tensor, chosen_on: Tensor) -> SplitFaces:
     """Returns the test split alone: the source need not have anything to train on.
 
     Args:
@@ -77,9 +82,9 @@ def faces_to_test(faces: Faces, options: SplitOptions, trained_on: Tensor, chose
         chosen_on: digests of its run's val.
 
     Raises:
-        DataError: as `split_rows`.
+        DataError: as `rows_of_splits`.
     """
-    rows, origins = split_rows(faces, options, ("test",))
+    rows, origins = rows_of_splits(faces, options, ("test",))
     rows = {"test": rows["test"]}
     known = digests(faces.images)
     copies = _copies(known, rows, trained_on)

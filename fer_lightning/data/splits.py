@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import pandas as pd
 import torch
 from pydantic import NonNegativeInt
 from torch import Tensor
@@ -74,7 +73,18 @@ def split_rows(
         DataError: a part that the source does not have, one that is trained on and evaluated on, an empty split,
             a part given to val together with folds; as `cut_out` and `without_fold`.
     """
-    parts, folds, fold, split_seed = options.splits, options.folds, options.fold, options.split_seed
+    rows, origins = cut_rows(faces, options, needed)
+    if "val" in needed:
+        rows, origins = rows_of_fold(faces, options, rows, origins)
+    refuse_empty({split: rows[split] for split in needed}, faces)
+    return rows, origins
+
+
+def cut_rows(
+    faces: Faces, options: SplitOptions, needed: Sequence[str] = SPLITS
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Returns the same before a fold is taken out of train: val is empty then."""
+    parts, folds = options.splits, options.folds
     if unknown := set(parts) - set(SPLITS):
         raise DataError(f"data.splits names {', '.join(sorted(unknown))}; its keys are train, val and test")
     if folds is not None and "val" in needed and parts.get("val", "auto") != "auto":
@@ -82,8 +92,7 @@ def split_rows(
             f"data.splits.val is {parts['val']}, but with data.folds={folds} val is a fold of the training part: "
             f"leave one of the two out"
         )
-    counts = torch.bincount(faces.parts.long(), minlength=len(faces.part_names)).tolist()
-    present = {name: count for name, count in zip(faces.part_names, counts, strict=True) if count}
+    present = part_counts(faces)
     named = {split: _names(split, parts[split], present) for split in SPLITS if parts.get(split, "auto") != "auto"}
     given = {name for names in named.values() for name in names}
     if folds is not None:
@@ -103,25 +112,40 @@ def split_rows(
     cut = {split: share for split, share in shares.items() if not named[split]}
     if folds is not None or not {"train", "val"} & {*needed}:
         cut.pop("val", None)
-    rows |= cut_out(rows["train"], faces, cut, split_seed)
+    rows |= cut_out(rows["train"], faces, cut, options.split_seed)
     origins = {split: " + ".join(names) for split, names in named.items()}
     if both:
         origins["test"] += ", which is val too"
     origins |= _cut_origins(faces, {split: rows[split] for split in ("train", *cut)}, cut, origins["train"])
-    if folds is not None and fold is not None and "val" in needed:
-        whole = origins["train"]
-        rows["train"], rows["val"] = without_fold(rows["train"], faces, folds, fold, split_seed)
-        if folds == "persons":
-            last = _person_count(faces, rows["train"])
-            origins["val"] = f"person {fold} of 0…{last} of {whole}"
-            origins["train"] = f"all persons but {fold} of 0…{last} of {whole}"
-        else:
-            origins["val"] = f"fold {fold} of 0…{folds - 1} of {whole}"
-            origins["train"] = f"all folds but {fold} of 0…{folds - 1} of {whole}"
-    _refuse_empty({split: rows[split] for split in needed}, present)
     if unused := set(present) - {name for names in named.values() for name in names}:
         log.info("not used: %s", ", ".join(f"{name} ({present[name]:,})" for name in sorted(unused)))
     return rows, origins
+
+
+def rows_of_fold(
+    faces: Faces, options: SplitOptions, rows: Mapping[str, Tensor], origins: Mapping[str, str]
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Returns splits in which val is the fold that is asked for, and train has the others; as they are without one."""
+    folds, fold, whole = options.folds, options.fold, origins["train"]
+    if folds is None or fold is None:
+        return {**rows}, {**origins}
+    train, val = without_fold(rows["train"], faces, folds, fold, options.split_seed)
+    if folds == "persons":
+        last = person_count(faces, train)
+        own = {
+            "val": f"person {fold} of 0…{last} of {whole}",
+            "train": f"all persons but {fold} of 0…{last} of {whole}",
+        }
+    else:
+        last = folds - 1
+        own = {"val": f"fold {fold} of 0…{last} of {whole}", "train": f"all folds but {fold} of 0…{last} of {whole}"}
+    return {**rows, "train": train, "val": val}, {**origins, **own}
+
+
+def part_counts(faces: Faces) -> dict[str, int]:
+    """Returns the number of faces of each part that has any."""
+    counts = torch.bincount(faces.parts.long(), minlength=len(faces.part_names)).tolist()
+    return {name: count for name, count in zip(faces.part_names, counts, strict=True) if count}
 
 
 def warn_of_absent_classes(labels: Tensor, rows: Mapping[str, Tensor], class_names: Sequence[str]) -> None:
@@ -151,26 +175,6 @@ def warn_of_absent_classes(labels: Tensor, rows: Mapping[str, Tensor], class_nam
                 f"macro precision, recall and F1 of {_and(split for split in rows if split not in absent)}"
             )
         log.warning("%s %s no face of %s: %s", _and(absent), "have" if len(absent) > 1 else "has", names, effect)
-
-
-def split_frame(
-    faces: Faces, rows: Mapping[str, Tensor], origins: Mapping[str, str], copies: Mapping[str, int]
-) -> pd.DataFrame:
-    """Returns a row per split: what it is, its faces of each emotion, and how many are copies of a training face."""
-    counts = {s: torch.bincount(faces.labels[r], minlength=len(faces.class_names)).tolist() for s, r in rows.items()}
-    table = pd.DataFrame(counts, index=pd.Index(faces.class_names)).T
-    table["all"] = table.sum(axis=1)
-    if faces.persons is not None:
-        table["persons"] = [_person_count(faces, r) for r in rows.values()]
-    table.insert(0, "is", [origins[split] for split in rows])
-    table["also in train"] = [f"{copies[split]:,}" if split in copies else "" for split in rows]
-    return table
-
-
-def split_table(faces: Faces, rows: Mapping[str, Tensor], origins: Mapping[str, str], copies: Mapping[str, int]) -> str:
-    """Returns `split_frame` as text."""
-    formats = dict.fromkeys((*faces.class_names, "all"), "{:,}".format)
-    return split_frame(faces, rows, origins, copies).to_string(formatters=formats)
 
 
 def _and(words: Iterable[str]) -> str:
@@ -210,19 +214,21 @@ def _cut_origins(faces: Faces, rows: Mapping[str, Tensor], cut: Mapping[str, flo
     if faces.persons is None:
         return {split: f"{share:.0%} of {source}" for split, share in {"train": 1 - sum(cut.values()), **cut}.items()}
     whole = torch.cat([*rows.values()])
-    persons = persons_in_words(_person_count(faces, whole))
+    persons = persons_in_words(person_count(faces, whole))
     return {
-        split: f"{len(r) / max(len(whole), 1):.0%} of {source} ({_person_count(faces, r):,} of {persons})"
+        split: f"{len(r) / max(len(whole), 1):.0%} of {source} ({person_count(faces, r):,} of {persons})"
         for split, r in rows.items()
     }
 
 
-def _person_count(faces: Faces, rows: Tensor) -> int:
-    return 0 if faces.persons is None else len(faces.persons[rows].unique())
+def person_count(faces: Faces, rows: Tensor) -> int:
+    """Returns the number of persons who are known."""
+    return 0 if faces.persons is None else int((faces.persons[rows].unique() >= 0).sum())
 
 
-def _refuse_empty(rows: Mapping[str, Tensor], present: Mapping[str, int]) -> None:
-    has = ", ".join(f"{name} ({count:,} faces)" for name, count in present.items())
+def refuse_empty(rows: Mapping[str, Tensor], faces: Faces) -> None:
+    """Raises DataError for a split without a face, with what the source has."""
+    has = ", ".join(f"{name} ({count:,} faces)" for name, count in part_counts(faces).items())
     ways = {
         "train": "Name a part with data.splits.train=…, or make data.val_fraction and data.test_fraction smaller",
         "val": "Cut it out of train with data.val_fraction=0.1, or name a part with data.splits.val=…",

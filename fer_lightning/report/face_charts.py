@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from torch import Generator, Tensor
 
 from fer_lightning.data import FERDataModule
+from fer_lightning.data.split_table import rows_by_set
 from fer_lightning.report.chart_names import chart_names
 from fer_lightning.report.charts import ORANGE, WRONG
 from fer_lightning.report.page import Chart, Sample, face_address
@@ -71,20 +72,21 @@ def kernels_chart(kernels: Tensor, shown: int = 64) -> Figure:
 def class_samples(data: FERDataModule) -> list[tuple[str, list[tuple[str, list[Sample]]]]]:
     """Returns, for each class, faces of each split, spread evenly over it, and how many there are.
 
-    Each split has its own row: parts of a source may number or name their classes in different ways.
+    Each split of each set has its own row: they may number or name their classes in different ways.
     """
     faces = data.faces
     assert faces is not None
 
     def sample(row: int) -> Sample:
-        file = f", {faces.files[row]}" if faces.files else ""
-        where = f"{faces.part_names[int(faces.parts[row])]}, row {int(faces.numbers[row]):,}{file}"
+        file = f", {faces.files[row]}" if faces.files and faces.files[row] else ""
+        set_name = "" if faces.sets is None else f"{faces.set_names[int(faces.sets[row])]}, "
+        where = f"{set_name}{faces.part_names[int(faces.parts[row])]}, row {int(faces.numbers[row]):,}{file}"
         return Sample(face_address(faces.images[row]), where)
 
     classes = []
     for label, name in enumerate(faces.class_names):
         rows = []
-        for split, in_split in data.rows.items():
+        for split, in_split in rows_by_set(faces, data.rows).items():
             here = in_split[faces.labels[in_split] == label]
             shown = here[torch.linspace(0, len(here) - 1, min(OF_EACH, len(here))).long()]
             rows.append((f"{split}, {len(here):,} faces", [sample(row) for row in shown.tolist()]))

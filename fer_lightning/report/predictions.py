@@ -28,7 +28,8 @@ class Predictions:
     parts: tuple[str, ...]  # of the source, one a face
     class_names: tuple[str, ...]
     files: tuple[str, ...] = ()  # of a folder of images: one a face, below what data.path names
-    persons: Tensor | None = None  # int64 (N,): equal where two faces are the same person's; None if unknown
+    persons: Tensor | None = None  # int64 (N,), as in `Faces`; None if unknown
+    sets: tuple[str, ...] = ()  # of several sets: the name of each face's
 
     @classmethod
     def of(cls, model: EmotionClassifier, trainer: L.Trainer) -> "Predictions":
@@ -36,6 +37,7 @@ class Predictions:
         datamodule = trainer.datamodule  # type: ignore[attr-defined]
         probabilities = torch.cat(model.tested).exp().cpu()
         faces, rows = datamodule.faces, datamodule.rows["test"][: len(probabilities)]
+        persons = None if faces.persons is None else faces.persons[rows]
         parts = tuple(faces.part_names[part] for part in faces.parts[rows].tolist())
         return cls(
             images=chosen_images(faces.images, rows),
@@ -45,7 +47,8 @@ class Predictions:
             parts=parts,
             class_names=model.class_names,
             files=tuple(faces.files[row] for row in rows.tolist()) if faces.files else (),
-            persons=None if faces.persons is None else faces.persons[rows],
+            persons=None if persons is None or bool((persons < 0).all()) else persons,
+            sets=() if faces.sets is None else tuple(faces.set_names[i] for i in faces.sets[rows].tolist()),
         )
 
     def __len__(self) -> int:
@@ -81,10 +84,12 @@ class Predictions:
     def table(self) -> pd.DataFrame:
         """Returns a row for each face: row (in the source, from 1), split (of it), label, prediction, each p_<class>.
 
-        Of a folder of images also file, after split; where persons are known, person: a number for each of them.
+        Of a folder of images also file, after split; of several sets also set, before row, which is a row of that set;
+        where persons are known, person: a number for each of them.
         """
         names = pd.Series(self.class_names)
         columns = {
+            **({"set": self.sets} if self.sets else {}),
             "row": self.numbers.tolist(),
             "split": self.parts,
             **({"file": self.files} if self.files else {}),
@@ -94,6 +99,11 @@ class Predictions:
         }
         columns |= {f"p_{name}": self.probabilities[:, place].tolist() for place, name in enumerate(self.class_names)}
         return pd.DataFrame(columns)
+
+    def where(self, row: int) -> str:
+        """Returns where a face is in its source."""
+        set_name = f"{self.sets[row]}, " if self.sets else ""
+        return f"{set_name}{self.parts[row]}, row {int(self.numbers[row]):,}"
 
     def write(self, folder: Path) -> Path:
         """Writes folder/predictions.csv."""

@@ -16,9 +16,11 @@ from fer_lightning.data.tables import write_table
 from fer_lightning.files import written_whole
 from fer_lightning.report.calibrated import Calibrated
 from fer_lightning.report.chart_names import isolated
+from fer_lightning.report.intervals import wilson_interval as wilson_interval
 from fer_lightning.report.metrics_json import METRICS_FORMAT, as_json
 from fer_lightning.report.person_intervals import METHOD, Numbers, person_intervals
 from fer_lightning.report.predictions import Predictions
+from fer_lightning.report.set_results import per_set, set_lines
 from fer_lightning.training.calibrate import ValLogits
 from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.training.metrics import METRICS
@@ -73,7 +75,8 @@ class Results:
     @property
     def persons(self) -> int | None:
         """Returns the number of persons in the test split, None if they are not known."""
-        return None if self.predictions.persons is None else len(self.predictions.persons.unique())
+        persons = self.predictions.persons
+        return None if persons is None else len(persons[persons >= 0].unique())
 
     @property
     def interval(self) -> str:
@@ -83,9 +86,12 @@ class Results:
     def accuracy_in_words(self) -> str:
         """Returns the accuracy with its interval."""
         accuracy, low, high = (self.metrics[f"test/accuracy{end}"] for end in ("", "_low", "_high"))
-        if self.persons == 1:
+        persons = self.predictions.persons
+        others = 0 if persons is None else int((persons < 0).sum())  # of sets that do not know their persons
+        if self.persons == 1 and not others:
             return f"{accuracy:.2%} (of one person: no {self.interval})"
         over = "" if self.persons is None else f" over {self.persons:,} persons"
+        over += f" and {others:,} faces of unknown persons" if others else ""
         return f"{accuracy:.2%} (95% interval{over} {low:.1%} to {high:.1%})"
 
     def per_class(self) -> pd.DataFrame:
@@ -143,6 +149,7 @@ class Results:
             lines.append(f"with flip averaging {m['test/accuracy_flip']:.2%}")
         if self.copies and "test/accuracy_new" in m:
             lines.append(f"without the {self.copies:,} faces that are in train too {m['test/accuracy_new']:.2%}")
+        lines += set_lines(per_set(self.predictions))
         lines += self.calibrated.sentences(m) if self.calibrated else []
         return [*lines, *self.notes]
 
@@ -155,11 +162,10 @@ class Results:
             "test_split": self.faces_of,
             "copies_in_train": self.copies,
             **({} if self.persons is None else {"interval": METHOD, "test_persons": self.persons}),
+            **({"sets": _by_name(per_set(self.predictions))} if self.predictions.sets else {}),
             **({"notes": list(self.notes)} if self.notes else {}),
             **({"calibration": self.calibrated.as_json()} if self.calibrated else {}),
-            "classes": json.loads(
-                self.per_class()[["precision", "recall", "f1", "faces"]].to_json(orient="index", double_precision=15)
-            ),
+            "classes": _by_name(self.per_class()[["precision", "recall", "f1", "faces"]]),
             "confusion": self.confusion.to(torch.int64).tolist(),
         }
         path = folder / "metrics.json"
@@ -173,6 +179,11 @@ class Results:
         write_table(self.per_class(), folder / "per_class.csv", "class", float_format="%.6f")
         names = list(self.class_names)
         write_table(pd.DataFrame(self.confusion.tolist(), names, names), folder / "confusion.csv", "true")
+
+
+def _by_name(table: pd.DataFrame) -> dict[str, dict[str, float | None]]:
+    content: dict[str, dict[str, float | None]] = json.loads(table.to_json(orient="index", double_precision=15))
+    return content
 
 
 def _over_persons(predictions: Predictions) -> dict[str, Numbers]:
@@ -189,13 +200,3 @@ def _ends(hits: int, count: int) -> tuple[float, float]:
 def _f1_ends(hits: int, made_or_there: int) -> tuple[float, float]:
     """Returns the interval of F1 = 2J/(1+J): J is the share of hits among faces of the class or taken for it."""
     return tuple(2 * end / (1 + end) for end in _ends(hits, made_or_there))  # type: ignore[return-value]
-
-
-def wilson_interval(hits: int, count: int, z: float = 1.96) -> tuple[float, float]:
-    """Returns where the true share lies with 95% confidence if hits of count are right (Wilson, JASA 1927)."""
-    if count == 0:
-        return 0.0, 1.0
-    share, spread = hits / count, z * z / count
-    centre = (share + spread / 2) / (1 + spread)
-    half = math.sqrt(spread * share * (1 - share) + spread * spread / 4) / (1 + spread)
-    return max(0.0, centre - half), min(1.0, centre + half)

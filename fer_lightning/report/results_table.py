@@ -29,6 +29,9 @@ LONGEST_PAGE = 1 << 26
 PATHS = ("data.path", "data.votes.path", "model.weights_path")
 """Keys of paths, which are not part of the recipe."""
 
+FOLDERS_OF_SETS = re.compile(r"[^\[\],{}:\s]*[/\\](?=[^/\\])")
+"""The folders that each of several sets is in."""
+
 OPTIONAL = ("minutes", "test/f1", *(f"test/accuracy_{name}" for name in ("low", "high", "flip", "new")))
 """Results that a run may lack."""
 
@@ -87,10 +90,17 @@ def _run(file: Path) -> dict[str, Any]:
             repeats[repeated] = value
         else:
             teacher = f"{key}=…/{Path(value).name}"  # which of them is part of the recipe
-            shown.append(teacher if key == "loss.teacher" else f"{key}=…" if key in PATHS else shlex.quote(word))
+            shown.append(teacher if key == "loss.teacher" else _without_path(key, value, word))
     others = [f"{word} {repeats[key]}" for word, key in OTHER_REPEATS.items() if key in repeats]
     repeat = repeats["seed"] + (f" ({', '.join(others)})" if others else "")
     return run | {"folder": str(file.parent.parent), "command": " ".join(shown), "repeat": repeat}
+
+
+def _without_path(key: str, value: str, word: str) -> str:
+    """Returns a word of a command, a path in it as …; of several sets, which are part of the recipe, their names."""
+    if key not in PATHS:
+        return shlex.quote(word)
+    return f"{key}={FOLDERS_OF_SETS.sub('…/', value) if value.startswith('[') else '…'}"
 
 
 def _row(runs: pd.DataFrame, interval: str) -> dict[str, str]:

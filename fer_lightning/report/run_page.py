@@ -19,6 +19,7 @@ from fer_lightning.report.page import Chart, Face, Section, Table, attempted, fa
 from fer_lightning.report.predictions import Predictions
 from fer_lightning.report.results import Results
 from fer_lightning.report.run_tables import curves_in
+from fer_lightning.report.set_results import in_words, per_set
 from fer_lightning.training.classifier import EmotionClassifier
 
 FACES_OF_A_KIND = 6
@@ -26,6 +27,8 @@ FACES_OF_A_KIND = 6
 
 SUSPECTS, SURE = 20, 0.9
 """Faces that the list of suspected label errors has at most, and the probability that they have at least."""
+
+SETS = "Each set alone; the macro F1 is over the classes that it has or that its faces are taken for."
 
 
 def write_report(
@@ -89,6 +92,8 @@ def _summary(
     fact_texts = {name: _as_text(name, value) for name, value in facts.items()}
     section.texts = [f"{note[0].upper()}{note[1:]}." for note in results.notes]
     section.facts = [(name, value) for name, value in (metric_texts | fact_texts).items() if value]
+    if len(sets := per_set(results.predictions)):
+        section.tables.append(Table.of(in_words(sets), {}, SETS))
 
 
 def _curves(section: Section, run_dir: Path, monitor: str) -> None:
@@ -145,7 +150,7 @@ def _faces(section: Section, predictions: Predictions) -> None:
     if not suspects:
         section.texts.append(f"No label is suspect: no wrong prediction has a probability of {SURE:.0%} or more.")
         return
-    frame = predictions.table().iloc[suspects].filter(["row", "split", "file", "label", "prediction"])
+    frame = predictions.table().iloc[suspects].filter(["set", "row", "split", "file", "label", "prediction"])
     frame["probability"] = confidence[suspects].tolist()
     caption = (
         f"Suspected label errors: the network is at least {SURE:.0%} sure, and the label says otherwise. What that is "
@@ -210,7 +215,7 @@ def _face(predictions: Predictions, row: int) -> Face:
         address=face_address(predictions.images[row]),
         label=names[label],
         prediction=names[int(predictions.predicted[row])],
-        where=f"{predictions.parts[row]}, row {int(predictions.numbers[row]):,}",
+        where=predictions.where(row),
         file=predictions.files[row] if predictions.files else "",
         bars=[(names[place], float(probabilities[place])) for place in shown],
     )

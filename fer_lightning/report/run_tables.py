@@ -44,13 +44,13 @@ def all_read(sources: Iterable[Source], read: Callable[[Source], Read]) -> list[
 
 
 def predictions_in(file: Path) -> pd.DataFrame:
-    """Returns the table of `Predictions.table`, by split and row.
+    """Returns the table of `Predictions.table`, by split and row; of several sets by set, split and row.
 
     Raises:
         ValueError: it is damaged, says how.
     """
     # Names are texts: pandas would take a class called None for a missing value, and one called 1 for a number.
-    table = _table(file, {"split": str, "label": str, "prediction": str})
+    table = _table(file, {"set": str, "split": str, "label": str, "prediction": str})
     if missing := [name for name in ("row", "split", "label", "prediction") if name not in table]:
         raise ValueError(f"{file} has no column {', '.join(missing)}: {script_name('test.py')} writes one")
     classes = [str(name).removeprefix("p_") for name in table if str(name).startswith("p_")]
@@ -64,9 +64,10 @@ def predictions_in(file: Path) -> pd.DataFrame:
     for column in ("label", "prediction"):
         if len(other := table[column][~table[column].isin(classes)]):
             raise ValueError(f"{file}: {column} {other.iloc[0][:50]!r} is no class that has a column p_<class>")
-    if table.duplicated(["split", "row"]).any():
+    place = [*(["set"] if "set" in table else []), "split", "row"]
+    if table.duplicated(place).any():
         raise ValueError(f"{file} has the same row of a split twice")
-    return table.set_index(["split", "row"]).sort_index()
+    return table.set_index(place).sort_index()
 
 
 def curves_in(file: Path) -> pd.DataFrame:

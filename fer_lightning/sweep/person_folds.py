@@ -9,7 +9,8 @@ from omegaconf import DictConfig, open_dict
 from fer_lightning.config.parts import made
 from fer_lightning.config.run_config import refuse_untrusted
 from fer_lightning.data.module import FERDataModule
-from fer_lightning.data.splits import split_rows
+from fer_lightning.data.set_splits import rows_of_splits, splitting_of
+from fer_lightning.data.splits import person_count
 from fer_lightning.errors import ConfigError, DataError
 
 log = logging.getLogger(__name__)
@@ -53,9 +54,9 @@ def _persons(cfg: DictConfig) -> int:
     data: FERDataModule = made("data", cfg.data)
     try:
         faces = data.source_faces()
-        rows, _ = split_rows(faces, data.splits, ("train",))
+        rows, _ = rows_of_splits(faces, splitting_of(data.sets, faces), ("train",))
     except DataError as error:
         raise ConfigError(str(error)) from error
     if faces.persons is None:
         raise ConfigError(f"data.folds is persons, but {data.source} does not say whose faces they are")
-    return len(faces.persons[rows["train"]].unique())
+    return person_count(faces, rows["train"])

@@ -48,13 +48,17 @@ def _whole_digests(digests: Tensor) -> Tensor:
 Digests = Annotated[Tensor, AfterValidator(_whole_digests)]
 
 
+SeveralPaths = Annotated[list[Literally], Field(min_length=2)]
+SeveralVotes = Annotated[list[Literally | None], Field(min_length=2)]
+
+
 class DataState(BaseModel):
     """The state that `FERDataModule.state_dict` returns."""
 
     model_config = ConfigDict(strict=True, arbitrary_types_allowed=True, allow_inf_nan=False)
 
-    source: Literally
-    votes: Literally | None
+    source: Literally | SeveralPaths
+    votes: Literally | SeveralVotes | None
     mean: Annotated[tuple[float, ...], Field(min_length=1, max_length=3)]
     std: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1, max_length=3)]
     image_size: Side

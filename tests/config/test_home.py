@@ -21,6 +21,7 @@ def test_several_paths_of_a_sweep_are_each_below_the_home_folder(monkeypatch: py
     monkeypatch.setenv("HOME", "/home/ann")
     assert with_home("data.path=~/a.csv,~/b.csv") == "data.path=/home/ann/a.csv,/home/ann/b.csv"
     assert with_home("a.paths=[~/a.csv,x~/b]") == "a.paths=[/home/ann/a.csv,x~/b]"
+    assert with_home("data.path=[~/a,{path: ~/b}]") == "data.path=[/home/ann/a,{path: /home/ann/b}]"
     assert with_home("--config-dir=~/my conf") == "--config-dir=/home/ann/my conf"
 
 

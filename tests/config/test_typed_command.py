@@ -66,6 +66,10 @@ def test_how_to_go_on_after_a_full_disk_is_quoted(tmp_path: Path) -> None:
         ("hydra.run.dir=日本/run #1", "日本/run #1"),
         ("data.splits.test=[ä, b,ö ü]", ["ä", "b", "ö ü"]),
         ("+x={k:[ä]}", {"k": ["ä"]}),
+        (
+            "data.path=[a é,{path: /home/José/b,numbering: rafdb}]",
+            ["a é", {"path": "/home/José/b", "numbering": "rafdb"}],
+        ),
         ("data.path=a&b;c!.csv", "a&b;c!.csv"),
     ],
 )

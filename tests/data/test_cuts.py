@@ -13,7 +13,8 @@ from torch import Tensor
 from fer_lightning.data.faces import Faces
 from fer_lightning.data.persons import UNKNOWN, person_notes
 from fer_lightning.data.split_faces import faces_to_test, split_faces
-from fer_lightning.data.splits import SplitOptions, split_frame, split_rows
+from fer_lightning.data.split_table import split_frame
+from fer_lightning.data.splits import SplitOptions, split_rows
 from fer_lightning.errors import DataError
 
 CLASSES = ("angry", "happy", "sad", "surprise")

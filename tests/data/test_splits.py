@@ -8,7 +8,8 @@ from torch import Tensor
 from torchmetrics.classification import MulticlassF1Score, MulticlassPrecision, MulticlassRecall
 
 from fer_lightning.data.faces import Faces
-from fer_lightning.data.splits import SplitOptions, split_rows, split_table, warn_of_absent_classes
+from fer_lightning.data.split_table import split_table
+from fer_lightning.data.splits import SplitOptions, split_rows, warn_of_absent_classes
 from fer_lightning.errors import DataError
 
 USAGES = ("Training", "PublicTest", "PrivateTest")

@@ -17,21 +17,16 @@ from fer_lightning.data.classes import ClassOptions
 from fer_lightning.data.encoded import EncodedWriter
 from fer_lightning.data.encoded_cache import cached_encoding, save_encoding
 from fer_lightning.data.faces import Faces, Reading
-from fer_lightning.data.identity import file_identity
 from fer_lightning.data.readers.archive import open_csv, titled
 from fer_lightning.data.readers.bad_rows import judge_bad_rows
 from fer_lightning.data.readers.ckextended import NUMBERING, is_ckextended
 from fer_lightning.data.readers.ferplus import VotesOptions
+from fer_lightning.data.readers.found_source import FoundSource, find_source
 from fer_lightning.data.readers.image_choice import ImageChoice
-from fer_lightning.data.readers.image_folder import list_images
-from fer_lightning.data.readers.image_list import ImageList, own_size, read_images
-from fer_lightning.data.readers.known_sets import with_what_is_known
-from fer_lightning.data.readers.labelled_images import warn_of_foreign_table
+from fer_lightning.data.readers.image_list import ImageList, read_images
 from fer_lightning.data.readers.pixel_csv import parse_pixel_csv
 from fer_lightning.data.readers.pixel_options import PixelOptions
-from fer_lightning.data.readers.pixel_text import short
 from fer_lightning.data.readers.recognition import recognised
-from fer_lightning.data.readers.table_columns import given_columns
 from fer_lightning.errors import DataError
 from fer_lightning.signature import checked
 from fer_lightning.transforms.pixel_format import PixelFormat
@@ -72,17 +67,30 @@ def read_faces(
         ValueError: another word for `on_bad_rows`, or another key in `columns`.
         DataError: nothing is usable, bad rows, or classes that are not known.
     """
-    started = time.perf_counter()
-    named, pixels, classes = Path(os.path.expanduser(path)), pixels or PixelOptions(), classes or ClassOptions()
-    source, images, identity = _found_source(named, given_columns(columns))
-    if images is None:
-        reading, came_from = _text_reading(source, identity, pixels, on_bad_rows)
+    found = find_source(path, columns).chosen(choice or ImageChoice())
+    return read_found(found, on_bad_rows, votes, pixels, classes, may_lack)
+
+
+def read_found(
+    found: FoundSource,
+    on_bad_rows: OnBadRows = "error",
+    votes: VotesOptions | None = None,
+    pixels: PixelOptions | None = None,
+    classes: ClassOptions | None = None,
+    may_lack: bool = False,
+) -> Faces:
+    """Returns the faces of a file or folder that has been looked at; as `read_faces`."""
+    pixels, classes = pixels or PixelOptions(), classes or ClassOptions()
+    named, source = found.named, found.source
+    if found.images is None:
+        reading, came_from = _text_reading(source, found.identity, pixels, on_bad_rows)
     else:
-        images = (choice or ImageChoice()).chosen(with_what_is_known(images))
-        classes.refuse_unnamed(images.class_counts, source, images.numbering)
-        reading, came_from = _image_reading(source, images, pixels, on_bad_rows)
+        classes.refuse_unnamed(found.images.class_counts, source, found.images.numbering)
+        reading, came_from = _image_reading(
+            source, found.images, pixels.pixel_format(found.own_size), pixels, on_bad_rows
+        )
     what = f"{titled(source, reading.member)}, {reading.form}, {came_from}"
-    log.info("%s faces of %s in %.2f s", f"{len(reading.faces):,}", what, time.perf_counter() - started)
+    log.info("%s faces of %s in %.2f s", f"{len(reading.faces):,}", what, time.perf_counter() - found.started)
     faces = classes.named(reading.faces, titled(source, reading.member), reading.numbering)
     if votes is not None:
         faces = votes.applied_to(replace(reading, faces=faces), source, named)
@@ -107,21 +115,6 @@ def find_fer2013() -> Path:
     return path
 
 
-def _found_source(named: Path, given: Mapping[str, str]) -> tuple[Path, ImageList | None, str]:
-    """Returns the file or folder to read, its images unless their pixels are text, and what identifies its content."""
-    try:
-        source, lists = recognised(named, given)
-        if lists is None:
-            return source, None, file_identity(source)
-        if lists is list_images:
-            warn_of_foreign_table(source)
-        images = lists(source)
-        return source, images, images.digest
-    except OSError as error:
-        where = f"{short(str(named))}: cannot be read ({short(str(error))})"
-        raise DataError(f"{where}. Give a readable file or folder as data.path.") from error
-
-
 def _text_reading(source: Path, identity: str, pixels: PixelOptions, on_bad_rows: OnBadRows) -> tuple[Reading, str]:
     """Returns what a file of pixels in text holds, and where that came from."""
     if pixels.keep == "encoded":
@@ -136,11 +129,12 @@ def _text_reading(source: Path, identity: str, pixels: PixelOptions, on_bad_rows
 
 
 def _image_reading(
-    source: Path, images: ImageList, pixels: PixelOptions, on_bad_rows: OnBadRows
+    found: FoundSource, images: ImageList, pixels: PixelOptions, on_bad_rows: OnBadRows
 ) -> tuple[Reading, str]:
     """Returns the images, as pixels or encoded, and where they came from."""
-    to_pixels, count = pixels.pixel_format(own_size(images)), len(images.images)
-    identity, encoded = f"{images.digest}, {to_pixels}", pixels.are_encoded(count, to_pixels)
+    source, count, to_pixels = found.source, len(images.images), pixels.pixel_format(found.own_size)
+    identity = f"{images.digest}, {to_pixels}"
+    encoded = pixels.are_encoded(count, to_pixels)
     cached = cached_encoding(source, identity, to_pixels) if encoded else cached_reading(source, identity)
     if cached is not None and _may_be_used(cached, source, on_bad_rows):
         return cached, "from the cache"
@@ -178,4 +172,5 @@ def _in_format(faces: Faces, to_pixels: PixelFormat) -> Faces:
     if tuple(faces.images.shape[1:]) == (to_pixels.channels, to_pixels.size, to_pixels.size):
         return faces
     pictures = (Image.fromarray(image[0].numpy()) for image in faces.images[torch.arange(len(faces))])
-    return replace(faces, images=torch.from_numpy(np.stack([to_pixels(picture) for picture in pictures])))
+    images = np.ascontiguousarray(np.stack([to_pixels(picture) for picture in pictures]))
+    return replace(faces, images=torch.from_numpy(images))

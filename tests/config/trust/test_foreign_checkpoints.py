@@ -52,7 +52,16 @@ def test_a_run_with_such_checkpoints_is_not_resumed(
     assert not witness.exists()
 
 
-@pytest.mark.parametrize("value", [{"_target_": "os.system", "command": "ls"}, "${oc.create:${attack}}", [1]])
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"_target_": "os.system", "command": "ls"},
+        "${oc.create:${attack}}",
+        [1],
+        ["a", "${oc.create:${attack}}"],
+        ["a", {"_target_": "os.system", "command": "ls"}],
+    ],
+)
 @pytest.mark.parametrize("name", ["epoch", "global_step", "max_epochs", "seconds", "finished", "source", "votes"])
 def test_values_of_a_checkpoint_do_not_become_nodes_of_a_config(name: str, value: object, foreign: Path) -> None:
     def change(content: dict[str, Any]) -> None:

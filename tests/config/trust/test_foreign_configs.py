@@ -32,6 +32,12 @@ CALLS = {  # where in the config, and what stands there: each makes the file whe
     "in a place for another kind": ("loss", {"_target_": "lightning.Trainer"}),
     "in a place for none": ("data.splits.test", {"_target_": "fer_lightning.training.losses.CrossEntropy"}),
     "deep in a list": ("trainer.plugins", [[{"_target_": "torch.os.system", "command": "touch WITNESS"}]]),
+    "in one of several sets": ("data.path", ["a", {"_target_": "torch.os.system", "command": "touch WITNESS"}]),
+    "in the votes of one of several sets": (
+        "data.path",
+        ["a", {"path": "b", "votes": {"_target_": "torch.os.system", "command": "touch WITNESS"}}],
+    ),
+    "read from the environment for one of several sets": ("data.path", ["a", {"path": "${oc.env:HOME}"}]),
     "as an interpolation": ("loss", {"_target_": "${oc.env:HOME}"}),
     "made of a text": ("loss", "${oc.create:${attack}}"),
     "made of a text by a name made of others": ("loss", "${oc.${which}:${attack}}"),
