@@ -17,6 +17,7 @@ from torch import Tensor
 
 from fer_lightning.data.digests import digests
 from fer_lightning.data.face_pixels import Box, face_in, jpeg_face, opened_image
+from fer_lightning.data.perceptual_hash import WORDS, hashes_of_pixels
 from fer_lightning.errors import DataError
 from fer_lightning.transforms.preprocessing import PixelFormat
 
@@ -33,6 +34,7 @@ COLUMNS: Mapping[str, torch.dtype] = {
     "is_plain_jpeg": torch.bool,  # `jpeg_face` gives the same pixels as `face_in`
     "boxes": torch.float64,  # (N, 4), of its face; NaN without one
     "digests": torch.int64,  # as `digests` gives them for its pixels
+    "hashes": torch.int64,  # (N, WORDS), as `perceptual_hashes` gives them
     "sums": torch.int64,  # (N, C, 2), of the pixels of each channel, and of their squares
 }
 """What is known of each image, and its type."""
@@ -64,6 +66,10 @@ class EncodedImages:
     @property
     def digests(self) -> Tensor:
         return self.columns["digests"]
+
+    @property
+    def hashes(self) -> Tensor:
+        return self.columns["hashes"]
 
     @property
     def sums(self) -> Tensor:
@@ -131,7 +137,7 @@ class EncodedWriter:
 
     def __init__(self, stream: BinaryIO, count: int, to_pixels: PixelFormat) -> None:
         self.stream, self.to_pixels, self.size = stream, to_pixels, 0
-        shapes = {"boxes": (4,), "sums": (to_pixels.channels, 2)}
+        shapes = {"boxes": (4,), "hashes": (WORDS,), "sums": (to_pixels.channels, 2)}
         self._columns = {name: torch.zeros(count, *shapes.get(name, ()), dtype=kind) for name, kind in COLUMNS.items()}
         self._lock = threading.Lock()
 
@@ -149,12 +155,14 @@ class EncodedWriter:
         """
         flat = face.reshape(len(face), -1)
         squares = np.square(flat, dtype=np.uint16).sum(1, dtype=np.int64)
+        image = torch.from_numpy(np.array(face[None]))
         known: dict[str, Any] = {
             "sizes": len(content),
             "crcs": zlib.crc32(content),
             "is_plain_jpeg": box is None and _is_plain_jpeg(content, face, self.to_pixels),
             "boxes": torch.tensor((np.nan,) * 4 if box is None else box, dtype=torch.float64),
-            "digests": digests(torch.from_numpy(np.array(face[None])))[0],
+            "digests": digests(image)[0],
+            "hashes": hashes_of_pixels(image)[0],
             "sums": torch.from_numpy(np.stack([flat.sum(1, dtype=np.int64), squares], 1)),
         }
         with self._lock:

@@ -17,6 +17,7 @@ from fer_lightning.files import written_whole
 from fer_lightning.report.metrics_json import METRICS_FORMAT, as_json
 from fer_lightning.report.person_intervals import METHOD, Numbers, person_intervals
 from fer_lightning.report.predictions import Predictions
+from fer_lightning.report.train_copies import TrainCopies
 from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.training.metrics import METRICS
 
@@ -28,7 +29,7 @@ class Results:
     metrics: test/loss, test/accuracy and the macro averages test/precision, test/recall, test/f1; those of
         `Predictions.metrics`; and with test/accuracy: the ends of its 95% interval, …_low and …_high; …_flip, with
         flip averaging, where it is without any itself; …_new, over the faces that are not byte-identical with a
-        training face, if there are any.
+        training face, and …_without_near, over those that are not near copies of one either, if there are any.
     confusion: int64 (C, C), true class by predicted class.
     notes: sentences on persons that the network knew before it was tested on them.
 
@@ -42,6 +43,8 @@ class Results:
     faces_of: str = ""  # the part of the source that was measured
     copies: int = 0  # how many of the faces are byte-identical with a training face
     notes: tuple[str, ...] = ()
+    near_copies: int | None = None  # how many are near copies of one, or byte-identical; None if that is not known
+    train_copies: TrainCopies | None = None  # which ones
 
     @classmethod
     def of(cls, model: EmotionClassifier, trainer: L.Trainer) -> "Results":
@@ -51,18 +54,18 @@ class Results:
         predictions = Predictions.of(model, trainer)
         metrics |= predictions.metrics()
         right = predictions.right
-        new = ~datamodule.also_in_train["test"][: len(predictions)]
+        copies = TrainCopies.of(datamodule, predictions)
+        metrics |= copies.metrics(right)
         metrics["test/accuracy_low"], metrics["test/accuracy_high"] = wilson_interval(int(right.sum()), len(right))
         if predictions.persons is not None:
             ends = _over_persons(predictions)["accuracy"].tolist()
             metrics["test/accuracy_low"], metrics["test/accuracy_high"] = ends
-        if new.any():
-            metrics["test/accuracy_new"] = float(right[new].double().mean())
         if model.tta == "none":
             metrics["test/accuracy_flip"] = float(model.test_flip_accuracy.compute())
         confusion = model.test_confusion.compute().cpu()
-        part, copies, notes = datamodule.origins["test"], int((~new).sum()), datamodule.notes
-        return cls(metrics, confusion, model.class_names, predictions, part, copies, notes)
+        part, notes = datamodule.origins["test"], (*datamodule.notes, *copies.notes())
+        exact, near = int(copies.exact.sum()), None if copies.near is None else int(copies.near.sum())
+        return cls(metrics, confusion, model.class_names, predictions, part, exact, notes, near, copies)
 
     @property
     def persons(self) -> int | None:
@@ -137,6 +140,9 @@ class Results:
             lines.append(f"with flip averaging {m['test/accuracy_flip']:.2%}")
         if self.copies and "test/accuracy_new" in m:
             lines.append(f"without the {self.copies:,} faces that are in train too {m['test/accuracy_new']:.2%}")
+        if self.near_copies and "test/accuracy_without_near" in m:
+            near = f"without the {self.near_copies:,} that are in train too or look like a face there"
+            lines.append(f"{near} {m['test/accuracy_without_near']:.2%}")
         return [*lines, *self.notes]
 
     def write(self, folder: Path, more: Mapping[str, object]) -> Path:
@@ -147,6 +153,7 @@ class Results:
             **more,
             "test_split": self.faces_of,
             "copies_in_train": self.copies,
+            **({} if self.near_copies is None else {"near_copies_in_train": self.near_copies}),
             **({} if self.persons is None else {"interval": METHOD, "test_persons": self.persons}),
             **({"notes": list(self.notes)} if self.notes else {}),
             "classes": json.loads(
@@ -160,8 +167,12 @@ class Results:
         return path
 
     def write_tables(self, folder: Path) -> None:
-        """Writes predictions.csv, per_class.csv (as `per_class`) and confusion.csv (true class by predicted class)."""
+        """Writes predictions.csv, per_class.csv (as `per_class`), confusion.csv (true class by predicted class) and,
+        if copies are known, copies_in_train.csv.
+        """
         self.predictions.write(folder)
+        if self.train_copies is not None:
+            self.train_copies.write(folder, self.predictions)
         write_table(self.per_class(), folder / "per_class.csv", "class", float_format="%.6f")
         names = list(self.class_names)
         write_table(pd.DataFrame(self.confusion.tolist(), names, names), folder / "confusion.csv", "true")
