@@ -12,7 +12,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from torch import nn
 
-from benchmarks import epoch, gpu, growth, large, ours, people, reading, startup, steps
+from benchmarks import copies, epoch, gpu, growth, large, ours, people, reading, startup, steps
 from benchmarks.side_by_side import medians
 from fer_lightning.data.faces import SIDE
 from fer_lightning.data.readers.source import read_faces
@@ -101,6 +101,19 @@ def test_photographs_are_fed_encoded_and_by_image_folder(few_faces: Path, monkey
         assert setup < first
         assert min(speeds) > 0
     assert (folder / ".fer_lightning" / f"{folder.name}.encoded").is_file()
+
+
+def test_near_copies_are_counted_and_drawn(few_faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copies, "CHANGED", 20)
+    monkeypatch.setattr(copies, "MANY", 300)
+    faces = read_faces(few_faces)
+    images = faces.images[torch.arange(len(faces))]
+    hashes = copies.perceptual_hashes(images)
+    rows = copies.recall_table(images, hashes).splitlines()[4:]
+    assert [row.split(" | ")[0].strip("| ") for row in rows] == list(copies.CHANGES)
+    assert "| mirrored | 100.0% | 100.0% |" in "\n".join(rows)
+    assert copies.found_table(faces, tmp_path).count("\n| ") == 1 + len(copies.DISTANCES)
+    assert "| drawn from them | 300 |" in copies.cost_table(images, hashes)
 
 
 def test_startup_tells_of_a_command_that_fails() -> None:

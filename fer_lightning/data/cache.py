@@ -24,7 +24,7 @@ from fer_lightning.files import written_whole
 
 log = logging.getLogger(__name__)
 
-SCHEMA = "7"
+SCHEMA = "8"
 """To be raised whenever a reader would make other faces of the same source, or the file's layout changes."""
 
 TENSORS = ("images", "labels", "parts", "numbers")

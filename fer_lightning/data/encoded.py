@@ -17,6 +17,7 @@ from torch import Tensor
 
 from fer_lightning.data.digests import digests
 from fer_lightning.data.face_pixels import face_in
+from fer_lightning.data.perceptual_hash import WORDS, hashes_of_pixels
 from fer_lightning.errors import DataError
 from fer_lightning.transforms.face_crop import Box
 from fer_lightning.transforms.image_file import opened_image
@@ -31,6 +32,7 @@ COLUMNS: Mapping[str, torch.dtype] = {
     "crcs": torch.int64,  # CRC-32 of its bytes, which is checked whenever they are decoded
     "boxes": torch.float64,  # (N, 4), of its face; NaN without one
     "digests": torch.int64,  # as `digests` gives them for its pixels
+    "hashes": torch.int64,  # (N, WORDS), as `perceptual_hashes` gives them
     "sums": torch.int64,  # (N, C, 2), of the pixels of each channel, and of their squares
 }
 """What is known of each image, and its type."""
@@ -62,6 +64,10 @@ class EncodedImages:
     @property
     def digests(self) -> Tensor:
         return self.columns["digests"]
+
+    @property
+    def hashes(self) -> Tensor:
+        return self.columns["hashes"]
 
     @property
     def sums(self) -> Tensor:
@@ -127,7 +133,7 @@ class EncodedWriter:
 
     def __init__(self, stream: BinaryIO, count: int, to_pixels: PixelFormat) -> None:
         self.stream, self.to_pixels, self.size = stream, to_pixels, 0
-        shapes = {"boxes": (4,), "sums": (to_pixels.channels, 2)}
+        shapes = {"boxes": (4,), "hashes": (WORDS,), "sums": (to_pixels.channels, 2)}
         self._columns = {name: torch.zeros(count, *shapes.get(name, ()), dtype=kind) for name, kind in COLUMNS.items()}
         self._lock = threading.Lock()
 
@@ -145,11 +151,13 @@ class EncodedWriter:
         """
         flat = face.reshape(len(face), -1)
         squares = np.square(flat, dtype=np.uint16).sum(1, dtype=np.int64)
+        image = torch.from_numpy(np.array(face[None], order="C"))
         known: dict[str, Any] = {
             "sizes": len(content),
             "crcs": zlib.crc32(content),
             "boxes": torch.tensor((np.nan,) * 4 if box is None else box, dtype=torch.float64),
-            "digests": digests(torch.from_numpy(np.array(face[None], order="C")))[0],
+            "digests": digests(image)[0],
+            "hashes": hashes_of_pixels(image)[0],
             "sums": torch.from_numpy(np.stack([flat.sum(1, dtype=np.int64), squares], 1)),
         }
         with self._lock:

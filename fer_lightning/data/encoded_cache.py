@@ -3,8 +3,8 @@
 The file is: the images' bytes, in any order; a table, in safetensors' format; a footer, which says where the table is
 and has its checksum. A start reads the table alone, whatever the images have: it checks the table's checksum, and that
 each image lies within the file. An image's own checksum is checked whenever it is decoded, which ends in one message if
-it differs. What a start would have to decode all images for is in the table: their digests, and the sums of their
-pixels for mean and deviation.
+it differs. What a start would have to decode all images for is in the table: their digests and hashes, by which copies
+are known, and the sums of their pixels for mean and deviation.
 
 Like every cache, the file gets its name only when complete, and holds for one schema and one identity of its source;
 also for the version of the decoders, since another might make other pixels.
@@ -39,6 +39,7 @@ from fer_lightning.data.cache import (
 )
 from fer_lightning.data.encoded import COLUMNS, EncodedImages, EncodedWriter, PiecesFile
 from fer_lightning.data.faces import Reading
+from fer_lightning.data.perceptual_hash import WORDS
 from fer_lightning.errors import DataError
 from fer_lightning.files import written_whole
 from fer_lightning.transforms.pixel_format import PixelFormat
@@ -159,7 +160,7 @@ def _table(file: PiecesFile) -> tuple[bytes, int]:
 
 def _are_images(columns: dict[str, Tensor], count: int, to_pixels: PixelFormat, end: int) -> bool:
     """Checks that these are columns of this many images, whose bytes lie before `end`."""
-    shapes = {"boxes": (count, 4), "sums": (count, to_pixels.channels, 2)}
+    shapes = {"boxes": (count, 4), "hashes": (count, WORDS), "sums": (count, to_pixels.channels, 2)}
     offsets, sizes = columns["offsets"], columns["sizes"]
     return (
         all(columns[name].dtype == kind for name, kind in COLUMNS.items())

@@ -14,6 +14,7 @@ from fer_lightning.data.cuts import Folds
 from fer_lightning.data.faces import Faces
 from fer_lightning.data.joined_sets import joined, log_classes, refuse_empty_sets, refuse_sets_apart
 from fer_lightning.data.loaders import FaceLoaders
+from fer_lightning.data.perceptual_hash import perceptual_hashes
 from fer_lightning.data.readers.ferplus import VotesOptions
 from fer_lightning.data.readers.image_choice import Angle, ImageChoice, LabelsFrom
 from fer_lightning.data.readers.pixel_options import Keep, PixelOptions
@@ -119,6 +120,7 @@ class FERDataModule(FaceLoaders):
         self.sources: tuple[Path, ...] = ()  # where the faces were read, for each set
         self.source = ""  # the same in words
         self.trained_on = self.chosen_on = torch.empty(0, dtype=torch.int64)  # digests of train's faces, and of val's
+        self.train_hashes: Tensor | None = None  # of train's faces, see `perceptual_hashes`; None if they are not known
         self.labelled: dict[str, Tensor] = {}  # of each split: digests of its faces together with their labels
         self.origins: dict[str, str] = {}  # of each split: the part of the source that it is, in words
         self.faces: Faces | None = None
@@ -140,6 +142,7 @@ class FERDataModule(FaceLoaders):
             split = faces_to_test(faces, splitting_of(self.sets, faces), self.trained_on, self.chosen_on)
         else:
             split = split_faces(faces, splitting_of(self.sets, faces), self.drop_copies)
+            self.train_hashes = perceptual_hashes(faces.images, split.rows["train"])
             if self.normalize == "dataset":
                 self.mean, self.std = mean_and_std(faces.images, split.rows["train"])
         self.faces, self.rows, self.origins, self.also_in_train = faces, split.rows, split.origins, split.also_in_train
@@ -164,6 +167,7 @@ class FERDataModule(FaceLoaders):
             "fit": self.pixel_options.fit,
             "trained_on": self.trained_on,
             "chosen_on": self.chosen_on,
+            "train_hashes": self.train_hashes,
             "labelled": self.labelled,
         }
 
@@ -172,6 +176,7 @@ class FERDataModule(FaceLoaders):
         channels: Channels = 1 if len(self.mean) == 1 else 3
         self.pixel_options = PixelOptions(state_dict["size"], channels, state_dict["fit"], self.pixel_options.keep)
         self.trained_on, self.chosen_on = state_dict["trained_on"], state_dict["chosen_on"]
+        self.train_hashes = state_dict.get("train_hashes", self.train_hashes)  # which older checkpoints do not have
 
     def source_faces(self) -> Faces:
         """Reads all sets; for a network that is only measured, by its classes."""

@@ -36,6 +36,8 @@ class Tested(BaseModel):
     f1: ShareOrNull = Field(None, alias="test/f1")
     flip: ShareOrNull = Field(None, alias="test/accuracy_flip")
     new: ShareOrNull = Field(None, alias="test/accuracy_new")
+    without_near: ShareOrNull = Field(None, alias="test/accuracy_without_near")
+    near_copies: AmountOrNull = Field(None, alias="near_copies_in_train")
     minutes: AmountOrNull = None
     test_split: str
     interval: str | None = None  # absent where it is Wilson's

@@ -21,6 +21,7 @@ from fer_lightning.report.metrics_json import METRICS_FORMAT, as_json
 from fer_lightning.report.person_intervals import METHOD, Numbers, person_intervals
 from fer_lightning.report.predictions import Predictions
 from fer_lightning.report.set_results import per_set, set_lines
+from fer_lightning.report.train_copies import TrainCopies
 from fer_lightning.training.calibrate import ValLogits
 from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.training.metrics import METRICS
@@ -33,7 +34,8 @@ class Results:
     metrics: test/loss, test/accuracy and the macro averages test/precision, test/recall, test/f1; those of
         `Predictions.metrics` and `Calibrated.metrics`; and with test/accuracy: the ends of its 95% interval, …_low and
         …_high; …_flip, with flip averaging, where it is without any itself; …_new, over the faces that are not
-        byte-identical with a training face, if there are any.
+        byte-identical with a training face, and …_without_near, over those that are not near copies of one either, if
+        there are any.
     confusion: int64 (C, C), true class by predicted class.
     notes: sentences on persons that the network knew before it was tested on them.
     calibrated: the predictions with calibrated probabilities; all other results are of the network's own.
@@ -49,6 +51,8 @@ class Results:
     copies: int = 0  # how many of the faces are byte-identical with a training face
     notes: tuple[str, ...] = ()
     calibrated: Calibrated | None = None
+    near_copies: int | None = None  # how many are near copies of one, or byte-identical; None if that is not known
+    train_copies: TrainCopies | None = None  # which ones
 
     @classmethod
     def of(cls, model: EmotionClassifier, trainer: L.Trainer, val: ValLogits | None = None) -> "Results":
@@ -59,18 +63,19 @@ class Results:
         calibrated = Calibrated.of(model, predictions, val)
         metrics |= predictions.metrics() | calibrated.metrics()
         right = predictions.right
-        new = ~datamodule.also_in_train["test"][: len(predictions)]
+        copies = TrainCopies.of(datamodule, predictions)
+        metrics |= copies.metrics(right)
         metrics["test/accuracy_low"], metrics["test/accuracy_high"] = wilson_interval(int(right.sum()), len(right))
         if predictions.persons is not None:
             ends = _over_persons(predictions)["accuracy"].tolist()
             metrics["test/accuracy_low"], metrics["test/accuracy_high"] = ends
-        if new.any():
-            metrics["test/accuracy_new"] = float(right[new].double().mean())
         if model.tta == "none":
             metrics["test/accuracy_flip"] = float(model.test_flip_accuracy.compute())
         confusion = model.test_confusion.compute().cpu()
-        part, copies, notes = datamodule.origins["test"], int((~new).sum()), datamodule.notes
-        return cls(metrics, confusion, model.class_names, predictions, part, copies, notes, calibrated)
+        part, notes = datamodule.origins["test"], (*datamodule.notes, *copies.notes())
+        exact, near = int(copies.exact.sum()), None if copies.near is None else int(copies.near.sum())
+        about = (part, exact, notes, calibrated, near, copies)
+        return cls(metrics, confusion, model.class_names, predictions, *about)
 
     @property
     def persons(self) -> int | None:
@@ -149,6 +154,9 @@ class Results:
             lines.append(f"with flip averaging {m['test/accuracy_flip']:.2%}")
         if self.copies and "test/accuracy_new" in m:
             lines.append(f"without the {self.copies:,} faces that are in train too {m['test/accuracy_new']:.2%}")
+        if self.near_copies and "test/accuracy_without_near" in m:
+            near = f"without the {self.near_copies:,} that are in train too or look like a face there"
+            lines.append(f"{near} {m['test/accuracy_without_near']:.2%}")
         lines += set_lines(per_set(self.predictions))
         lines += self.calibrated.sentences(m) if self.calibrated else []
         return [*lines, *self.notes]
@@ -161,6 +169,7 @@ class Results:
             **more,
             "test_split": self.faces_of,
             "copies_in_train": self.copies,
+            **({} if self.near_copies is None else {"near_copies_in_train": self.near_copies}),
             **({} if self.persons is None else {"interval": METHOD, "test_persons": self.persons}),
             **({"sets": _by_name(per_set(self.predictions))} if self.predictions.sets else {}),
             **({"notes": list(self.notes)} if self.notes else {}),
@@ -174,8 +183,12 @@ class Results:
         return path
 
     def write_tables(self, folder: Path) -> None:
-        """Writes predictions.csv, per_class.csv (as `per_class`) and confusion.csv (true class by predicted class)."""
+        """Writes predictions.csv, per_class.csv (as `per_class`), confusion.csv (true class by predicted class) and,
+        if copies are known, copies_in_train.csv.
+        """
         self.predictions.write(folder)
+        if self.train_copies is not None:
+            self.train_copies.write(folder, self.predictions)
         write_table(self.per_class(), folder / "per_class.csv", "class", float_format="%.6f")
         names = list(self.class_names)
         write_table(pd.DataFrame(self.confusion.tolist(), names, names), folder / "confusion.csv", "true")

@@ -32,7 +32,10 @@ PATHS = ("data.path", "data.votes.path", "model.weights_path")
 FOLDERS_OF_SETS = re.compile(r"[^\[\],{}:\s]*[/\\](?=[^/\\])")
 """The folders that each of several sets is in."""
 
-OPTIONAL = ("minutes", "test/f1", *(f"test/accuracy_{name}" for name in ("low", "high", "flip", "new")))
+OPTIONAL = (
+    *("minutes", "test/f1", "near_copies_in_train"),
+    *(f"test/accuracy_{name}" for name in ("low", "high", "flip", "new", "without_near")),
+)
 """Results that a run may lack."""
 
 OTHER_REPEATS = {"fold": "data.fold", "split": "data.split_seed"}
@@ -52,7 +55,11 @@ def results_table(folders: Sequence[Path]) -> str:
     table = pd.DataFrame([dict.fromkeys(OPTIONAL, math.nan) | {"interval": ""} | run for run in runs])
     interval = "95% interval over persons" if table["interval"].eq(METHOD).all() else "95% interval"
     groups = table.groupby(["command", "machine", "test_split"], sort=False)
-    return markdown_table([_row(group, interval) for _, group in groups])
+    rows = [_row(group, interval) for _, group in groups]
+    if table["near_copies_in_train"].notna().any():
+        for row, (_, group) in zip(rows, groups, strict=True):
+            row["without near copies"] = _without_near(group)
+    return markdown_table(rows)
 
 
 def markdown_table(rows: Sequence[Mapping[str, str]]) -> str:
@@ -132,6 +139,12 @@ def _row(runs: pd.DataFrame, interval: str) -> dict[str, str]:
         "flip averaging": _spread(runs["test/accuracy_flip"]),
         "without copies": _spread(new) if new.notna().all() else "none are new",
     }
+
+
+def _without_near(runs: pd.DataFrame) -> str:
+    """Returns the accuracy without near copies; some runs do not know them, and some have no other faces."""
+    accuracy, known = runs["test/accuracy_without_near"], runs["near_copies_in_train"].notna().all()
+    return _spread(accuracy) if accuracy.notna().all() or not known else "none are new"
 
 
 def _spread(values: pd.Series) -> str:

@@ -81,6 +81,7 @@ def _summary(
         "accuracy": results.accuracy_in_words(),
         "with flip averaging": f"{m['test/accuracy_flip']:.2%}" if "test/accuracy_flip" in m else "",
         "without copies of training faces": f"{m['test/accuracy_new']:.2%}" if "test/accuracy_new" in m else "",
+        "without near copies of them either": _without_near(results),
         "macro precision, recall, F1": ", ".join(f"{m[f'test/{name}']:.1%}" for name in ("precision", "recall", "f1")),
         "true class among the likeliest two": f"{m['test/top2_accuracy']:.2%}",
         "calibration error": f"{m['test/calibration_error']:.1%}",
@@ -189,6 +190,13 @@ def _attention(section: Section, model: EmotionClassifier, trainer: L.Trainer, p
         name, first = first_convolution(model.net)
         figure = face_charts.kernels_chart(first.weight.detach().float().cpu())
         section.charts.append(Chart.of(figure, "kernels of the first layer", f"First kernels, of layer {name}."))
+
+
+def _without_near(results: Results) -> str:
+    if results.near_copies is None or "test/accuracy_without_near" not in results.metrics:
+        return ""
+    accuracy = results.metrics["test/accuracy_without_near"]
+    return f"{accuracy:.2%} ({results.near_copies:,} faces are copies or near copies)"
 
 
 def _name(model: EmotionClassifier) -> str:

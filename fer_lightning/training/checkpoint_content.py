@@ -7,6 +7,7 @@ import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
+from fer_lightning.data.perceptual_hash import WORDS
 from fer_lightning.files import is_plain, plain_values
 from fer_lightning.installation import script_name
 from fer_lightning.nets.registry import is_built_in
@@ -48,6 +49,15 @@ def _whole_digests(digests: Tensor) -> Tensor:
 Digests = Annotated[Tensor, AfterValidator(_whole_digests)]
 
 
+def _whole_hashes(hashes: Tensor) -> Tensor:
+    if not is_plain(hashes) or hashes.dtype != torch.int64 or hashes.ndim != 2 or hashes.shape[1] != WORDS:
+        raise ValueError("no perceptual hashes")
+    return hashes
+
+
+Hashes = Annotated[Tensor, AfterValidator(_whole_hashes)]
+
+
 SeveralPaths = Annotated[list[Literally], Field(min_length=2)]
 SeveralVotes = Annotated[list[Literally | None], Field(min_length=2)]
 
@@ -67,6 +77,7 @@ class DataState(BaseModel):
     trained_on: Digests
     labelled: dict[str, Digests]
     chosen_on: Digests
+    train_hashes: Hashes | None = None  # checkpoints have them since version 0.3
 
     @property
     def preprocessing(self) -> Preprocessing:

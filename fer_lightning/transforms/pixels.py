@@ -31,6 +31,10 @@ class KnownImages(ImageStore, Protocol):
         """Returns int64 (N,), equal where two images are equal to the byte."""
 
     @property
+    def hashes(self) -> Tensor:
+        """Returns int64 (N, 2), which differ in few bits where two images look alike."""
+
+    @property
     def sums(self) -> Tensor:
         """Returns int64 (N, C, 2): the sums of each channel's pixels, and of their squares."""
 

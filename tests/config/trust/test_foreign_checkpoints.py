@@ -129,6 +129,18 @@ def lists_of_lists(depth: int) -> list[Any]:
             "FERDataModule.trained_on is no plain value",
         ),
         (lambda content: content["FERDataModule"].update(chosen_on=torch.zeros(3)), "chosen_on is no plain value"),
+        *(
+            (
+                lambda content, hashes=hashes: content["FERDataModule"].update(train_hashes=hashes),
+                "train_hashes is no plain",
+            )
+            for hashes in (
+                torch.zeros(1, 2, dtype=torch.int64).expand(10**12, 2),
+                torch.zeros(3, 2),
+                torch.zeros(3, 10**4, dtype=torch.int64),
+                [[1, 2]],
+            )
+        ),
         (
             lambda content: content["state_dict"].update({"net.x": torch.zeros(1).expand(10**12)}),
             r"net\.x is no plain tensor",
