@@ -106,12 +106,14 @@ def moved(node: Any, given: Any) -> Any:
     paths = list(given) if isinstance(given, ListConfig) else [given]
     if not isinstance(node, ListConfig) or len(node) != len(paths):
         return given
-    entries = [
-        {**OmegaConf.to_container(entry, resolve=True), "path": path}  # type: ignore[dict-item]
-        if isinstance(entry, DictConfig) and isinstance(path, str)
-        else path
-        for entry, path in zip(node, paths, strict=True)
-    ]
+    entries: list[Any] = []
+    for entry, path in zip(node, paths, strict=True):
+        if isinstance(entry, DictConfig) and isinstance(path, str):
+            entry = entry.copy()
+            entry.path = path
+            entries.append(entry)
+        else:
+            entries.append(path)
     return OmegaConf.create(entries)
 
 

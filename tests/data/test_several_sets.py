@@ -97,7 +97,7 @@ def test_a_numbering_for_all_leaves_a_form_its_own_order(tmp_path: Path) -> None
 
 def test_a_list_of_one_is_the_path_itself(tmp_path: Path) -> None:
     (tmp_path / "fer2013.csv").write_bytes(fer2013_csv())
-    one, alone = (FERDataModule(path) for path in ([tmp_path / "fer2013.csv"], tmp_path / "fer2013.csv"))
+    one, alone = FERDataModule([tmp_path / "fer2013.csv"]), FERDataModule(tmp_path / "fer2013.csv")
     for data in (one, alone):
         data.setup()
     assert faces_of(one).sets is None
