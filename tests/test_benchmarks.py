@@ -15,6 +15,7 @@ from torch import nn
 from benchmarks import copies, epoch, gpu, growth, large, ours, people, reading, startup, steps
 from benchmarks.side_by_side import medians
 from fer_lightning.data.faces import SIDE
+from fer_lightning.data.perceptual_hash import perceptual_hashes
 from fer_lightning.data.readers.source import read_faces
 from fer_lightning.data.write_images import export
 from fer_lightning.nets.deep_emotion import DeepEmotion
@@ -108,7 +109,7 @@ def test_near_copies_are_counted_and_drawn(few_faces: Path, tmp_path: Path, monk
     monkeypatch.setattr(copies, "MANY", 300)
     faces = read_faces(few_faces)
     images = faces.images[torch.arange(len(faces))]
-    hashes = copies.perceptual_hashes(images)
+    hashes = perceptual_hashes(images)
     rows = copies.recall_table(images, hashes).splitlines()[4:]
     assert [row.split(" | ")[0].strip("| ") for row in rows] == list(copies.CHANGES)
     assert "| mirrored | 100.0% | 100.0% |" in "\n".join(rows)

@@ -72,7 +72,7 @@ def refuse_sets_apart(faces: Faces) -> None:
     for name in faces.set_names:
         others = has.drop(index=name).any()
         if not (has.loc[name] & others).any():
-            own, other = (", ".join(map(str, flags.index[flags])) for flags in (has.loc[name], others))
+            own, other = (", ".join(map(str, flags.index[flags.to_numpy(bool)])) for flags in (has.loc[name], others))
             raise DataError(
                 f"{name} has the classes {own or 'of none'}, and the other sets of data.path have {other}: none in "
                 "common. Give sets of the same classes, or say which are the same with data.classes={new:[old,…],…}."

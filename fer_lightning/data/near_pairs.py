@@ -8,7 +8,7 @@ and the pair is a near copy if one of these comes much closer. Either face may b
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -74,7 +74,8 @@ def near_pairs(hashes: Tensor, recut: Recut, within: int = NEAR, shown: bool = F
         rows = np.arange(start, min(start + BATCH, count))
         pairs = _near(rows, by_word[start : start + BATCH], by_word[start:], recut, within)
         second = pairs.second + start
-        return Pairs(*(column[pairs.first < second] for column in pairs._replace(second=second)))
+        columns: list[Any] = [column[pairs.first < second] for column in pairs._replace(second=second)]
+        return Pairs(*columns)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         done = pool.map(compared, starts)
@@ -87,7 +88,8 @@ def near_pairs(hashes: Tensor, recut: Recut, within: int = NEAR, shown: bool = F
                     f"more than {MOST_PAIRS:,} pairs of faces differ in {within} of {BITS} bits or fewer, as frames of "
                     "a film do: allow fewer bits."
                 )
-    return Pairs(*(np.concatenate(columns) for columns in zip(*blocks, strict=True)))
+    columns: list[Any] = [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
+    return Pairs(*columns)
 
 
 def nearest(images: ImageStore, known: Tensor, within: int = NEAR) -> NDArray[np.uint8]:
@@ -136,7 +138,7 @@ def _near(
     for part in np.array_split(np.arange(len(first)), -(-len(first) // 4096)):
         better, turned = differing_bits(recuts[place[part]], others[second[part], None])
         best = better.argmin(1)[:, None]
-        better, turned = (np.take_along_axis(values, best, 1)[:, 0] for values in (better, turned))
+        better, turned = np.take_along_axis(better, best, 1)[:, 0], np.take_along_axis(turned, best, 1)[:, 0]
         mirrored[part] = np.where(better < bits[part], turned, mirrored[part])
         bits[part] = np.minimum(better, bits[part])
     near = bits <= within

@@ -89,7 +89,7 @@ def _signs(transform: Numbers) -> Tensor:
 @cache
 def _waves(size: int) -> Numbers:
     """Returns the cosines of each frequency over the pixels of a row, (HIGHEST, size)."""
-    return _cosines(np.arange(size) + 0.5, size) / size
+    return _cosines(np.arange(size, dtype=np.float64) + 0.5, size) / size
 
 
 @cache
@@ -102,7 +102,7 @@ def _cut_waves(size: int, scale: float, move: float) -> Numbers:
     interpolation = np.zeros((count, size))
     interpolation[np.arange(count), left] = 1 - (pixels - left)
     interpolation[np.arange(count), left + 1] = pixels - left
-    return _cosines(np.arange(count) + 0.5, count) @ interpolation / count
+    return _cosines(np.arange(count, dtype=np.float64) + 0.5, count) @ interpolation / count
 
 
 def _cosines(middles: Numbers, size: int) -> Numbers:

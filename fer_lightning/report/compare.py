@@ -198,6 +198,8 @@ def _pairs(section: Section, runs: Sequence[Run]) -> None:
 def _persons(runs: Sequence[Run]) -> NDArray[np.int64] | None:
     """Returns the person of each face, if all runs know them, and agree."""
     first = runs[0].persons
+    if first is None:
+        return None
     known = all(run.persons is not None and np.array_equal(run.persons, first) for run in runs)
     return first if known else None
 

@@ -44,7 +44,7 @@ class FaceModule(nn.Module):
         images = images * self.scale + self.shift
         if self.flips:
             images = torch.cat([images, images.flip(3)])
-        probabilities = (self.net(images) / self.temperature).softmax(1)
+        probabilities: Tensor = (self.net(images) / self.temperature).softmax(1)
         if self.flips:
             probabilities = probabilities.unflatten(0, (2, -1)).mean(0)
         return probabilities

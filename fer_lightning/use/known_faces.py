@@ -51,10 +51,12 @@ def run_data(run: Path, path: Path | None = None) -> FERDataModule:
     """
     state = _data_state(run)
     options = _options(run)
-    votes = VotesOptions(state.votes, options["votes"].get("rule", "majority")) if options.get("votes") else None
+    votes = None
+    if options.get("votes") and not isinstance(state.votes, list):
+        votes = VotesOptions(state.votes, options["votes"].get("rule", "majority"))
     try:
         data = FERDataModule(
-            path or state.source,
+            path or _sources(state, options),
             votes=votes,
             size=state.size,
             channels=state.preprocessing.channels,
@@ -78,7 +80,7 @@ def known_faces(data: FERDataModule, split: Split) -> KnownFaces:
     """Returns the faces of one split of a run's data."""
     assert data.faces is not None
     rows = data.rows[split]
-    what = f"{split} of {data.source.name} ({data.origins[split]})"
+    what = f"{split} of {', '.join(path.name for path in data.sources)} ({data.origins[split]})"
     return KnownFaces(what, data.faces.images[rows].numpy(), data.faces.labels[rows].numpy())
 
 
@@ -97,6 +99,17 @@ def _data_state(run: Path) -> DataState:
         return checkpoint_content(checkpoints[0]).data
     except ValueError as error:
         raise ConfigError(str(error)) from error
+
+
+def _sources(state: DataState, options: dict[str, Any]) -> str | list[str | dict[str, Any]]:
+    """Returns where a run's faces were read; of several sets with how each is, as its config says."""
+    if isinstance(state.source, str):
+        return state.source
+    entries = options["path"] if isinstance(options.get("path"), list) else []
+    if len(entries) != len(state.source):
+        raise ConfigError(f"data.path is {entries}, but its checkpoint is of {len(state.source)} sets")
+    pairs = zip(entries, state.source, strict=True)
+    return [{**entry, "path": path} if isinstance(entry, dict) else path for entry, path in pairs]
 
 
 def _options(run: Path) -> dict[str, Any]:

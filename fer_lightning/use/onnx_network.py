@@ -54,7 +54,7 @@ class OnnxNetwork:
     def _probabilities(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
         probabilities = self._run(faces)
         if self._flips:
-            probabilities = (probabilities + self._run(np.ascontiguousarray(faces[..., ::-1]))) / 2
+            probabilities = (probabilities + self._run(np.ascontiguousarray(faces[..., ::-1]))) / np.float32(2)
         return probabilities
 
     def _run(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -72,7 +72,7 @@ class Predictor:
         Raises:
             ValueError: it cannot be read.
         """
-        found = []
+        found: list[Face] = []
         for answer in self.answers(source):
             if isinstance(answer.frame, Unreadable):
                 raise ValueError(f"{answer.frame.source}: {answer.frame.reason}")

@@ -100,7 +100,7 @@ class _Track:
                 self.weight = weight * (1 - share) + share
             mean = self.weighted / (self.weight or 1)
         powers = np.exp(mean - mean.max())
-        return powers / powers.sum()
+        return np.asarray(powers / powers.sum(), np.float64)
 
 
 class Tracks:

@@ -83,11 +83,11 @@ def test_copies_between_sets_are_found(planted: Path, tmp_path: Path) -> None:
     named = {f"happiness/{name}": face for name, face in compressed.items()}
     other = written(tmp_path / "other", named | {"anger/0.png": images(1, 5)[0], "anger/1.png": images(13)[7]})
     main([str(planted), str(other), "--out", str(tmp_path / "out")])
-    counts = pd.read_csv(tmp_path / "out" / "counts.csv").set_index(PLACE)
-    between = counts.loc[("faces", "train", 10, "other", "all")]
-    assert between.tolist() == [1, 1, 3, 0]
-    assert counts.loc[("other", "all", 5, "faces", "train")].tolist() == [1, 1, 3, 0]
-    assert ("other", "all", 5, "other", "all") not in counts.index
+    table = pd.read_csv(tmp_path / "out" / "counts.csv")
+    counts = {tuple(row[: len(PLACE)]): row[len(PLACE) :] for row in table.to_numpy().tolist()}
+    assert counts["faces", "train", 10, "other", "all"] == [1, 1, 3, 0]
+    assert counts["other", "all", 5, "faces", "train"] == [1, 1, 3, 0]
+    assert ("other", "all", 5, "other", "all") not in counts
 
 
 def test_sets_without_copies_have_a_table_and_no_sheet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,7 +22,7 @@ def faces(count: int = 40, seed: int = 0, channels: int = 1) -> Tensor:
 
 
 def bits(images: Tensor, others: Tensor) -> list[int]:
-    return bits_between(images, perceptual_hashes(others)).tolist()
+    return [int(count) for count in bits_between(images, perceptual_hashes(others))]
 
 
 def test_a_hash_has_a_row_of_two_words() -> None:

@@ -99,9 +99,9 @@ def test_known_persons_are_what_a_pair_is_compared_by(tmp_path: Path) -> None:
         table.assign(person=[0, 1, 2, 3, 4, 4]).to_csv(file, index=False)
     section = Section("Do they really differ?")
     _pairs(section, runs_in([tmp_path]))
-    (table,) = section.tables
-    assert [row[5] for row in table.rows] == [("1.000", 1.0)]  # by faces 0.5
-    assert "each of the 5 persons' results swapped" in table.caption
+    (pairs,) = section.tables
+    assert [row[5] for row in pairs.rows] == [("1.000", 1.0)]  # by faces 0.5
+    assert "each of the 5 persons' results swapped" in pairs.caption
     lost = pd.read_csv(tmp_path / "two" / "report" / "predictions.csv").drop(columns="person")
     lost.to_csv(tmp_path / "two" / "report" / "predictions.csv", index=False)
     _pairs(section, runs_in([tmp_path]))

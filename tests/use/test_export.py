@@ -188,7 +188,7 @@ def test_the_gate_passes_what_is_within_its_tolerance_alone() -> None:
 def test_weights_in_fewer_bits_make_a_smaller_file(tmp_path: Path) -> None:
     run, sizes = saved(EmotionClassifier("deep_emotion"), tmp_path), {}
     for weights in ("float32", "float16", "int8"):
-        made = export(run, out=tmp_path / f"{weights}.onnx", weights=weights)  # type: ignore[arg-type]
+        made = export(run, out=tmp_path / f"{weights}.onnx", weights=weights)
         sizes[weights] = made.file.stat().st_size
         assert OnnxNetwork(made.file).card.weights == weights
         assert OnnxNetwork(made.file).card.sha256 == OnnxNetwork(tmp_path / "float32.onnx").card.sha256

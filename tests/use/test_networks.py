@@ -196,4 +196,4 @@ def test_a_card_is_checked_when_it_is_made() -> None:
     assert Card(**asdict(card)) == card
     for changes in ({"size": 0}, {"channels": 2}, {"temperature": -1.0}, {"unsure_below": 1.5}, {"sha256": "x"}):
         with pytest.raises(ValueError, match=f"{next(iter(changes))} is"):
-            replace(card, **changes)  # type: ignore[arg-type]
+            replace(card, **changes)

@@ -3,6 +3,8 @@
 import pytest
 
 from benchmarks import predict
+from fer_lightning.use.detector import YuNet
+from fer_lightning.use.faces import Frame
 
 
 @pytest.mark.parametrize("name", predict.TABLES)
@@ -14,5 +16,5 @@ def test_each_table_is_measured(name: str) -> None:
 
 
 def test_the_pictures_face_is_the_one_that_is_found() -> None:
-    frame = predict.Frame("a", 0, None, predict.one_face())
-    assert len(predict.YuNet(threads=1)(frame)) == 1
+    frame = Frame("a", 0, None, predict.one_face())
+    assert len(YuNet(threads=1)(frame)) == 1

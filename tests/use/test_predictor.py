@@ -94,4 +94,4 @@ def test_importing_it_takes_neither_torch_nor_pandas() -> None:
     import fer_lightning
 
     with pytest.raises(AttributeError, match="module 'fer_lightning' has no attribute 'Predicter'"):
-        _ = fer_lightning.Predicter
+        _ = fer_lightning.Predicter  # type: ignore[attr-defined]

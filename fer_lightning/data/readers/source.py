@@ -86,9 +86,7 @@ def read_found(
         reading, came_from = _text_reading(source, found.identity, pixels, on_bad_rows)
     else:
         classes.refuse_unnamed(found.images.class_counts, source, found.images.numbering)
-        reading, came_from = _image_reading(
-            source, found.images, pixels.pixel_format(found.own_size), pixels, on_bad_rows
-        )
+        reading, came_from = _image_reading(found, found.images, pixels, on_bad_rows)
     what = f"{titled(source, reading.member)}, {reading.form}, {came_from}"
     log.info("%s faces of %s in %.2f s", f"{len(reading.faces):,}", what, time.perf_counter() - found.started)
     faces = classes.named(reading.faces, titled(source, reading.member), reading.numbering)
