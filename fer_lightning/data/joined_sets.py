@@ -68,14 +68,16 @@ def refuse_sets_apart(faces: Faces) -> None:
     Raises:
         DataError: names the first such set, its classes and those of the others.
     """
-    has = _class_counts(faces).gt(0)
+    counts = _class_counts(faces)
     for name in faces.set_names:
-        others = has.drop(index=name).any()
-        if not (has.loc[name] & others).any():
-            own, other = (", ".join(map(str, flags.index[flags.to_numpy(bool)])) for flags in (has.loc[name], others))
+        others = counts.drop(index=name).sum()
+        own = [one for one in faces.class_names if counts.at[name, one]]
+        other = [one for one in faces.class_names if others[one]]
+        if not {*own} & {*other}:
             raise DataError(
-                f"{name} has the classes {own or 'of none'}, and the other sets of data.path have {other}: none in "
-                "common. Give sets of the same classes, or say which are the same with data.classes={new:[old,…],…}."
+                f"{name} has the classes {', '.join(own)}, and the other sets of data.path have {', '.join(other)}: "
+                "none in common. Give sets of the same classes, or say which are the same with "
+                "data.classes={new:[old,…],…}."
             )
 
 
