@@ -45,7 +45,11 @@ def write_sheet(pairs: pd.DataFrame, sets: Sequence[Faces], file: Path) -> None:
             axes.imshow(as_picture(image), cmap="gray", vmin=0, vmax=255, extent=(side - 1, side - 0.03, 0, 1))
         axes.set(xlim=(0, 2), ylim=(0, 1))
         same = pair["label_1"] == pair["label_2"]
-        about = [pair["copy"], *([f"{pair['bits']} bits"] if pair["bits"] else []), *["mirrored"] * pair["mirrored"]]
+        about = [
+            pair["copy"],
+            *([f"{pair['bits']} bits"] if pair["copy"] == "near" else []),
+            *["mirrored"] * pair["mirrored"],
+        ]
         axes.set_title(", ".join(about), fontsize=8, pad=2, fontweight="bold")
         for side in (1, 2):
             lines = (
