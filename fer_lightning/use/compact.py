@@ -13,7 +13,11 @@ SMALLEST = 256
 """Weights of a layer: those of a smaller one save less than the nodes that restore them take."""
 
 SMALL = 16_384
-"""Weights of a layer that int8 leaves in float16: small layers cost few bytes, and lose as much as large ones."""
+"""Weights of a layer that int8 leaves in float16: small layers cost few bytes, and lose as much as large ones.
+
+Of a ResNet of 115,767 weights half-way through its training, on PublicTest: 99.7% of the labels stay and the accuracy
+is the same, in 139 kB; with int8 in all layers, 99.3% and 0.25 points less, in 123 kB.
+"""
 
 LAYERS = ("Conv", "Gemm", "MatMul")
 
