@@ -12,14 +12,21 @@ from fer_lightning.use.card import Weights
 SMALLEST = 256
 """Weights of a layer: those of a smaller one save less than the nodes that restore them take."""
 
+SMALL = 16_384
+"""Weights of a layer that int8 leaves in float16: small layers cost few bytes, and lose as much as large ones.
+
+Of a ResNet of 115,767 weights half-way through its training, on PublicTest: 99.7% of the labels stay and the accuracy
+is the same, in 139 kB; with int8 in all layers, 99.3% and 0.25 points less, in 123 kB.
+"""
+
 LAYERS = ("Conv", "Gemm", "MatMul")
 
 
 def compact(model: onnx.ModelProto, weights: Weights) -> None:
     """Replaces the kernels and matrices of a network, in place, by float16 or int8 ones and what restores them.
 
-    int8 has one scale for each output channel, by its largest weight: a product that onnxruntime works out once, when
-    it loads the file.
+    int8 has one scale for each output channel, by its largest weight, and small layers in float16. onnxruntime works
+    out the products once, when it loads the file.
     """
     if weights == "float32":
         return
@@ -32,7 +39,7 @@ def compact(model: onnx.ModelProto, weights: Weights) -> None:
             continue
         name = initializer.name
         graph.initializer.remove(initializer)
-        if weights == "float16":
+        if weights == "float16" or values.size <= SMALL:
             largest = np.finfo(np.float16).max
             stored = {f"{name}.half": np.clip(values, -largest, largest).astype(np.float16)}
             restoring.append(helper.make_node("Cast", list(stored), [name], to=onnx.TensorProto.FLOAT))

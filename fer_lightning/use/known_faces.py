@@ -1,6 +1,8 @@
 """Faces to measure a trained network on: those of its run, found again by what its checkpoint knows; or drawn ones."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -27,6 +29,9 @@ READING = (
 )
 """Keys of a run's `data` that say how its source is read and split; its checkpoint says the rest."""
 
+PUBLISHED = ("PublicTest", "PrivateTest")
+"""The parts of FER2013 that figures are published on."""
+
 Split = Literal["val", "test"]
 
 
@@ -51,10 +56,10 @@ def run_data(run: Path, path: Path | None = None) -> FERDataModule:
     """
     state = _data_state(run)
     options = _options(run)
-    votes = None
-    if options.get("votes") and not isinstance(state.votes, list):
-        votes = VotesOptions(state.votes, options["votes"].get("rule", "majority"))
+    voted = options.get("votes")
     try:
+        has_votes = isinstance(voted, dict) and not isinstance(state.votes, list)
+        votes = VotesOptions(state.votes, voted["rule"]) if has_votes else None
         data = FERDataModule(
             path or _sources(state, options),
             votes=votes,
@@ -63,9 +68,9 @@ def run_data(run: Path, path: Path | None = None) -> FERDataModule:
             fit=state.fit,
             **{key: options[key] for key in READING if options.get(key) is not None},
         )
-        logging.getLogger("fer_lightning.data").setLevel(logging.ERROR)  # the run has logged it all
-        data.setup("fit")
-    except (ValueError, TypeError, OSError) as error:
+        with _quiet(logging.getLogger("fer_lightning.data")):  # the run has logged it all
+            data.setup("fit")
+    except (ValueError, TypeError, KeyError, OSError) as error:
         raise ConfigError(f"the faces of {run} cannot be read: {error}") from error
     for split in ("val", "test"):
         if not torch.equal(data.labelled[split], state.labelled.get(split, torch.empty(0, dtype=torch.int64))):
@@ -80,8 +85,26 @@ def known_faces(data: FERDataModule, split: Split) -> KnownFaces:
     """Returns the faces of one split of a run's data."""
     assert data.faces is not None
     rows = data.rows[split]
-    what = f"{split} of {', '.join(path.name for path in data.sources)} ({data.origins[split]})"
+    what = f"{split} of {_file_names(data)} ({data.origins[split]})"
     return KnownFaces(what, data.faces.images[rows].numpy(), data.faces.labels[rows].numpy())
+
+
+def measured_parts(data: FERDataModule) -> list[KnownFaces]:
+    """Returns FER2013's PublicTest and PrivateTest, in this order, as far as a run has not trained on them.
+
+    Of a source that has neither, the test and the val split.
+    """
+    assert data.faces is not None
+    faces, found = data.faces, []
+    for part in PUBLISHED:
+        if part in faces.part_names:
+            rows = (faces.parts == faces.part_names.index(part)).nonzero().flatten()
+            in_split = {split: bool(torch.isin(rows, of_split).any()) for split, of_split in data.rows.items()}
+            if len(rows) and not in_split["train"]:
+                roles = [split for split, is_in in in_split.items() if is_in]
+                what = f"{part} of {_file_names(data)} ({' and '.join(roles) or 'neither val nor test'} of the run)"
+                found.append(KnownFaces(what, faces.images[rows].numpy(), faces.labels[rows].numpy()))
+    return found or [known_faces(data, "test"), known_faces(data, "val")]
 
 
 def drawn_faces(card: Card, count: int = DRAWN) -> KnownFaces:
@@ -89,6 +112,20 @@ def drawn_faces(card: Card, count: int = DRAWN) -> KnownFaces:
     to_pixels = PixelFormat(card.size, card.channels, card.fit)
     drawings = (photo(EMOTIONS[n % len(EMOTIONS)], np.random.default_rng((0, n))) for n in range(count))
     return KnownFaces("drawn by this program", np.stack([to_pixels(drawing) for drawing in drawings]), None)
+
+
+@contextmanager
+def _quiet(logger: logging.Logger) -> Iterator[None]:
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _file_names(data: FERDataModule) -> str:
+    return ", ".join(path.name for path in data.sources)
 
 
 def _data_state(run: Path) -> DataState:

@@ -1,6 +1,6 @@
 """Replaces a network that comes with the package by that of a run: python -m fer_lightning.use.pack RUN NAME
 
-Refuses one that is less accurate than the one that is there, on the same faces of the run's val split, or too large.
+Refuses one that is too large, or less accurate than the one that is there: on the same faces, FER2013's PublicTest.
 Writes its model card too.
 """
 
@@ -17,7 +17,7 @@ from fer_lightning.files import written_whole
 from fer_lightning.installation import CHECKOUT
 from fer_lightning.use.card import Weights
 from fer_lightning.use.export import Export, export
-from fer_lightning.use.known_faces import KnownFaces, known_faces, run_data
+from fer_lightning.use.known_faces import KnownFaces, known_faces, measured_parts, run_data
 from fer_lightning.use.measured import Measured, measured, paired_difference
 from fer_lightning.use.model_card import model_card
 from fer_lightning.use.network import LARGEST_NETWORKS, NETWORKS
@@ -33,14 +33,13 @@ class Packed:
     """A network that is in the package now.
 
     Attributes:
-        val, test: what it answers on these splits.
-        difference: its accuracy on val minus that of the one before, with the ends of the 95% interval; None if there
-            was none.
+        measured: what it answers on each of `measured_parts`.
+        difference: its accuracy on the first of these minus that of the one before, with the ends of the 95% interval;
+            None if there was none.
     """
 
     made: Export
-    val: Measured
-    test: Measured
+    measured: list[Measured]
     difference: tuple[float, float, float] | None
 
 
@@ -63,18 +62,16 @@ def pack(run: Path, name: str, data: Path | None = None, into: Path | None = Non
     file = (into or NETWORKS) / f"{name}.onnx"
     page = (into or Path(str(CHECKOUT)) / "docs" / "networks") / f"{name}.md"
     faces = run_data(run, data)
-    val, test = known_faces(faces, "val"), known_faces(faces, "test")
     with tempfile.TemporaryDirectory() as folder:
-        made = _fitting(run, name, Path(folder), val)
-        new = measured(OnnxNetwork(made.file), val)
-        difference = _refuse_worse(new, file) if file.is_file() else None
-        on_test = measured(OnnxNetwork(made.file), test)
+        made = _fitting(run, name, Path(folder), known_faces(faces, "val"))
+        new = [measured(OnnxNetwork(made.file), part) for part in measured_parts(faces)]
+        difference = _refuse_worse(new[0], file) if file.is_file() else None
         content = made.file.read_bytes()
     with written_whole(file) as unfinished:
         unfinished.write_bytes(content)
     with written_whole(page) as unfinished:
-        unfinished.write_text(model_card(new, on_test, len(content)), "utf-8")
-    return Packed(Export(file, made.card, made.comparison), new, on_test, difference)
+        unfinished.write_text(model_card(new, len(content)), "utf-8")
+    return Packed(Export(file, made.card, made.comparison), new, difference)
 
 
 def _fitting(run: Path, name: str, folder: Path, faces: KnownFaces) -> Export:
@@ -126,8 +123,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (ConfigError, OSError) as error:
         sys.exit(f"error: {error}")
     print(packed.made.comparison)
-    for split in (packed.val, packed.test):
-        print(f"{split.faces.what}: accuracy {split.accuracy_in_words()}")
+    for part in packed.measured:
+        print(f"{part.faces.what}: accuracy {part.accuracy_in_words()}")
     if packed.difference:
         print("better than before by {:.2%} (95% interval {:.2%} to {:.2%})".format(*packed.difference))
     print(f"wrote {packed.made.file} ({packed.made.file.stat().st_size:,} bytes), and its card")

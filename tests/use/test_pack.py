@@ -4,7 +4,6 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +11,11 @@ import pytest
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from fer_lightning.data import FERDataModule
 from fer_lightning.errors import ConfigError
 from fer_lightning.training.model_file import MODEL_FILE
 from fer_lightning.use.card import Card
-from fer_lightning.use.known_faces import KnownFaces, known_faces, run_data
+from fer_lightning.use.known_faces import KnownFaces, measured_parts, run_data
 from fer_lightning.use.measured import Measured, measured, paired_difference
 from fer_lightning.use.model_card import model_card
 from fer_lightning.use.network import NETWORKS
@@ -51,14 +51,20 @@ def test_one_command_replaces_a_network_by_a_better_one(short_run: Path, worse_r
     packed = OnnxNetwork(into / "large.onnx")
     assert (packed.card.name, packed.card.weights) == ("large", "float32")  # which fits
     page = (into / "large.md").read_text("utf-8")
-    test = measured(packed, known_faces(run_data(short_run), "test"))
-    assert f"accuracy {test.accuracy_in_words()}" in result.stdout
-    for text in (test.accuracy_in_words(), packed.card.command, packed.card.sha256, "An expression is not a feeling"):
+    parts = [measured(packed, faces) for faces in measured_parts(run_data(short_run))]
+    assert [part.faces.what for part in parts] == [
+        "PublicTest of fer2013.csv (val of the run)",
+        "PrivateTest of fer2013.csv (test of the run)",
+    ]
+    for part in parts:
+        assert f"{part.faces.what}: accuracy {part.accuracy_in_words()}" in result.stdout
+        assert part.accuracy_in_words() in page
+    for text in (packed.card.command, packed.card.sha256, "An expression is not a feeling"):
         assert text in page
     content = (into / "large.onnx").read_bytes()
     assert content != worse
 
-    with pytest.raises(ConfigError, match=r"large\.onnx stays: on val of fer2013\.csv .* which is worse by"):
+    with pytest.raises(ConfigError, match=r"large\.onnx stays: on PublicTest of fer2013\.csv .* which is worse by"):
         pack(worse_run, "large", into=into)
     assert (into / "large.onnx").read_bytes() == content
     assert (into / "large.md").read_text("utf-8") == page
@@ -81,7 +87,7 @@ def test_networks_of_other_classes_are_not_compared(short_run: Path, few_faces: 
         pack(run, "large", into=tmp_path)
     packed = pack(run, "ferplus", into=tmp_path)
     assert packed.made.card.class_names[-1] == "contempt"
-    assert len(packed.val.right) == 24
+    assert [len(part.right) for part in packed.measured] == [24, 24]
 
 
 def test_a_paired_difference_counts_where_two_differ() -> None:
@@ -104,7 +110,21 @@ def test_the_page_shows_the_measured_numbers() -> None:
     assert test.accuracy == 0.8
     assert list(test.answered()) == pytest.approx([0.7, 5 / 7])
     assert test.f1 == pytest.approx((10 / 12 + 6 / 8) / 2)
-    page = model_card(test, replace(test), 1234)
+    page = model_card([test], 1234)
     assert "| a | 6 | 83.3% (43.6% to 97.0%) | 83.3% (43.6% to 97.0%) |" in page
-    assert "it answers 70% of the faces, and is right on 71.4% of these" in page
+    assert "| not unsure (confidence from 0.70 on) |" in page
+    assert "| 70%, of these right 71.4% |" in page
     assert "1,234 bytes" in page
+
+
+def test_faces_that_a_run_has_trained_on_do_not_measure_it(few_faces: Path) -> None:
+    def parts(**splits: str) -> list[str]:
+        data = FERDataModule(few_faces, splits=splits)
+        data.setup("fit")
+        return [faces.what for faces in measured_parts(data)]
+
+    assert parts(test="PublicTest") == [
+        "PublicTest of fer2013.csv (test of the run)",
+        "PrivateTest of fer2013.csv (neither val nor test of the run)",
+    ]
+    assert parts(train="PrivateTest", test="PublicTest") == ["PublicTest of fer2013.csv (test of the run)"]
