@@ -100,7 +100,8 @@ class _Track:
                 self.weight = weight * (1 - share) + share
             mean = self.weighted / (self.weight or 1)
         powers = np.exp(mean - mean.max())
-        return np.asarray(powers / powers.sum(), np.float64)
+        smoothed: NDArray[np.float64] = powers / powers.sum()
+        return smoothed
 
 
 class Tracks:
