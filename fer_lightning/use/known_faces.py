@@ -58,8 +58,9 @@ def run_data(run: Path, path: Path | None = None) -> FERDataModule:
     options = _options(run)
     voted = options.get("votes")
     try:
-        has_votes = isinstance(voted, dict) and not isinstance(state.votes, list)
-        votes = VotesOptions(state.votes, voted["rule"]) if has_votes else None
+        votes = None
+        if isinstance(voted, dict) and not isinstance(state.votes, list):
+            votes = VotesOptions(state.votes, voted["rule"])
         data = FERDataModule(
             path or _sources(state, options),
             votes=votes,
