@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from fer_lightning.data.digests import digests
+from fer_lightning.data.perceptual_hash import perceptual_hashes
 from fer_lightning.transforms.pixels import ImageStore, KnownImages
 
 
@@ -34,6 +35,10 @@ class JoinedImages:
     @property
     def digests(self) -> Tensor:
         return self._whole.digests[self._rows]
+
+    @property
+    def hashes(self) -> Tensor:
+        return self._whole.hashes[self._rows]
 
     @property
     def sums(self) -> Tensor:
@@ -67,6 +72,10 @@ class _Whole:
     @cached_property
     def digests(self) -> Tensor:
         return torch.cat([digests(store) for store in self.stores])
+
+    @cached_property
+    def hashes(self) -> Tensor:
+        return torch.cat([perceptual_hashes(store) for store in self.stores])
 
     @cached_property
     def sums(self) -> Tensor:

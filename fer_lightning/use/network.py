@@ -16,7 +16,7 @@ NETWORKS = Path(__file__).parent / "networks"
 LARGEST_NETWORKS = {"small": 150_000, "large": 6_000_000, "ferplus": 6_000_000}
 """The networks that come with the package, and how many bytes each may have."""
 
-DEFAULT_NETWORK = "large"
+DEFAULT_NETWORK = "small"
 
 RUN_FILES = (".ckpt", ".safetensors")
 
@@ -37,8 +37,8 @@ def network(
     """Returns a trained network, ready to predict; nothing in a file is executed.
 
     Args:
-        name_or_path: small, large or ferplus, which come with the package; an exported .onnx file; the folder of a run,
-            a checkpoint or a model.safetensors. `./small` is a path.
+        name_or_path: small, which comes with the package, or large or ferplus, once packed; an exported .onnx file;
+            the folder of a run, a checkpoint or a model.safetensors. `./small` is a path.
         tta: "flip" averages over each face and its mirror image.
         threads: that an ONNX file uses; None for as many as the machine has cores.
         device: that a run's network uses; an ONNX file is run on the CPU.

@@ -1,5 +1,6 @@
 """A trained network as a run leaves it, run by torch."""
 
+import re
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,6 +16,11 @@ from fer_lightning.transforms.preprocessing import scaled
 from fer_lightning.transforms.views import views
 from fer_lightning.use.card import Card, Flip, refuse_unknown
 from fer_lightning.use.face_batches import in_batches
+
+CONFIG_FOLDERS = re.compile(r" --config-(?:path|dir)=(?:'[^']*'|\S+)")
+
+FOLDERS = re.compile(r"(?<=[=\[,'\"])(?:~|[A-Za-z]:)?[/\\](?:[^\s,\[\]{}'\"]*[/\\])?")
+"""The folders in front of a file's name, where its path is a whole one."""
 
 
 class RunNetwork:
@@ -75,9 +81,14 @@ def run_card(model: EmotionClassifier, source: Path) -> Card:
         temperature=calibration.temperature,
         unsure_below=calibration.unsure_below,
         sha256=weights_sha256(model),
-        command=str(facts.get("command", "")),
+        command=without_folders(str(facts.get("command", ""))),
         versions="; ".join(str(facts[key]) for key in ("commit", "versions") if key in facts),
     )
+
+
+def without_folders(command: str) -> str:
+    """Returns a command as it is typed elsewhere: with the names of its files and folders, and not where they are."""
+    return FOLDERS.sub("", CONFIG_FOLDERS.sub("", command))
 
 
 def run_folder(source: Path) -> Path:

@@ -8,9 +8,10 @@ import torch
 from fer_lightning.data.digests import digests
 from fer_lightning.data.encoded import EncodedImages
 from fer_lightning.data.joined_images import JoinedImages
+from fer_lightning.data.perceptual_hash import perceptual_hashes
 from fer_lightning.data.readers.pixel_options import PixelOptions
 from fer_lightning.data.readers.source import read_faces
-from fer_lightning.transforms.pixels import chosen_images, mean_and_std
+from fer_lightning.transforms.pixels import KnownImages, chosen_images, mean_and_std
 from tests.data.faces_files import all_images
 from tests.data.test_encoded import photographs
 
@@ -47,6 +48,8 @@ def test_what_is_known_of_each_image_is_what_its_pixels_say(stores: tuple[Joined
     assert isinstance(chosen, JoinedImages)
     assert torch.equal(chosen[torch.arange(90)], expected[rows])
     assert torch.equal(digests(chosen), digests(expected[rows]))
+    assert torch.equal(perceptual_hashes(chosen), perceptual_hashes(expected[rows]))
+    assert isinstance(chosen, KnownImages)
     assert torch.equal(digests(chosen_images(chosen, rows[rows < 90])), digests(expected[rows][rows[rows < 90]]))
     for one, other in zip(mean_and_std(images, rows), mean_and_std(expected, rows), strict=True):
         assert one == pytest.approx(other, abs=1e-9)

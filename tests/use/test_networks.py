@@ -23,7 +23,7 @@ from fer_lightning.use.export import export
 from fer_lightning.use.known_faces import known_faces, run_data
 from fer_lightning.use.network import network
 from fer_lightning.use.onnx_network import OnnxNetwork
-from fer_lightning.use.run_network import RunNetwork
+from fer_lightning.use.run_network import RunNetwork, without_folders
 from tests.scripts import REPOSITORY
 
 FACES = np.random.default_rng(0).integers(0, 256, (70, 1, 48, 48), np.uint8)
@@ -197,3 +197,15 @@ def test_a_card_is_checked_when_it_is_made() -> None:
     for changes in ({"size": 0}, {"channels": 2}, {"temperature": -1.0}, {"unsure_below": 1.5}, {"sha256": "x"}):
         with pytest.raises(ValueError, match=f"{next(iter(changes))} is"):
             replace(card, **changes)
+
+
+@pytest.mark.parametrize(
+    ("command", "elsewhere"),
+    [
+        ("python train.py --config-path=/home/me/conf data.path=/home/me/a.csv", "python train.py data.path=a.csv"),
+        ("fer-train 'data.path=[/a/b.csv,{path: x/c}]' lr=1/2", "fer-train 'data.path=[b.csv,{path: x/c}]' lr=1/2"),
+        (r"fer-train 'data.path=C:\Users\me\faces' loss=x/y", "fer-train 'data.path=faces' loss=x/y"),
+    ],
+)
+def test_a_card_names_files_and_not_where_they_are(command: str, elsewhere: str) -> None:
+    assert without_folders(command) == elsewhere
