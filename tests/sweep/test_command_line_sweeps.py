@@ -22,6 +22,7 @@ from tests.scripts import REPOSITORY, run_afresh, started_in
 BRIEF = (*SHORT[1:], "trainer.limit_train_batches=2", "trainer.max_epochs=1", "callbacks.pictures=null")
 
 
+@pytest.mark.nightly  # each job is a process that imports torch
 def test_jobs_side_by_side_end_in_one_table_with_those_that_fail(
     few_faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,6 +139,7 @@ def test_a_killed_search_goes_on_prunes_and_tells_the_best(
     assert "has all its trials, 3. With hydra.sweeper.n_trials=6 it goes on" in again.stdout
 
 
+@pytest.mark.nightly  # each job is a process that imports torch
 def test_a_search_on_a_cluster_ends_with_the_best_as_a_command(
     few_faces: Path, run_command: Command, tmp_path: Path
 ) -> None:
