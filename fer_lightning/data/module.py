@@ -120,7 +120,7 @@ class FERDataModule(FaceLoaders):
         self.sources: tuple[Path, ...] = ()  # where the faces were read, for each set
         self.source = ""  # the same in words
         self.trained_on = self.chosen_on = torch.empty(0, dtype=torch.int64)  # digests of train's faces, and of val's
-        self.train_hashes: Tensor | None = None  # of train's faces, see `perceptual_hashes`; None if they are not known
+        self._train_hashes: Tensor | None = None
         self.labelled: dict[str, Tensor] = {}  # of each split: digests of its faces together with their labels
         self.origins: dict[str, str] = {}  # of each split: the part of the source that it is, in words
         self.faces: Faces | None = None
@@ -142,12 +142,21 @@ class FERDataModule(FaceLoaders):
             split = faces_to_test(faces, splitting_of(self.sets, faces), self.trained_on, self.chosen_on)
         else:
             split = split_faces(faces, splitting_of(self.sets, faces), self.drop_copies)
-            self.train_hashes = perceptual_hashes(faces.images, split.rows["train"])
             if self.normalize == "dataset":
                 self.mean, self.std = mean_and_std(faces.images, split.rows["train"])
         self.faces, self.rows, self.origins, self.also_in_train = faces, split.rows, split.origins, split.also_in_train
         self.trained_on, self.chosen_on, self.labelled = split.trained_on, split.chosen_on, split.labelled
         self.notes = split.notes
+
+    @property
+    def train_hashes(self) -> Tensor | None:
+        """Hashes of train's faces, see `perceptual_hashes`; None if they are not known.
+
+        They are made when they are first asked for, by the first checkpoint: not every start waits for them.
+        """
+        if self._train_hashes is None and self.faces is not None and "train" in self.rows:
+            self._train_hashes = perceptual_hashes(self.faces.images, self.rows["train"])
+        return self._train_hashes
 
     def state_dict(self) -> dict[str, Any]:
         """Returns what a checkpoint saves of its data, for measuring its network later, perhaps on other data."""
@@ -176,7 +185,7 @@ class FERDataModule(FaceLoaders):
         channels: Channels = 1 if len(self.mean) == 1 else 3
         self.pixel_options = PixelOptions(state_dict["size"], channels, state_dict["fit"], self.pixel_options.keep)
         self.trained_on, self.chosen_on = state_dict["trained_on"], state_dict["chosen_on"]
-        self.train_hashes = state_dict.get("train_hashes", self.train_hashes)  # which older checkpoints do not have
+        self._train_hashes = state_dict.get("train_hashes")  # which older checkpoints do not have
 
     def source_faces(self) -> Faces:
         """Reads all sets; for a network that is only measured, by its classes."""
