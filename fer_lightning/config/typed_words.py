@@ -1,7 +1,7 @@
 """Turns what was typed into what Hydra takes: options first, and Hydra's own form of what people type in theirs."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -15,6 +15,9 @@ from fer_lightning.config.typed_command import readable
 from fer_lightning.errors import ConfigError
 from fer_lightning.installation import CONF, command_name, shell_command
 
+SHORT = {"test": {"model": "model.file"}}
+"""Of commands: what is typed for a key, where Hydra would take the word for a choice of a group of train.py."""
+
 
 def for_hydra(script: str, words: Sequence[str]) -> list[str]:
     """Returns the words of a command line such that Hydra reads what they mean.
@@ -26,7 +29,7 @@ def for_hydra(script: str, words: Sequence[str]) -> list[str]:
     Raises:
         ConfigError: an option that Hydra does not have, or a group that is left empty and cannot be.
     """
-    groups = _groups(command_name(script))
+    groups, short = _groups(command_name(script)), SHORT.get(command_name(script), {})
     given, overrides = _options_and_overrides(words)
     options = [word for word in words if word != "--"]  # the process that starts others has put one there
     for override in overrides:
@@ -35,7 +38,8 @@ def for_hydra(script: str, words: Sequence[str]) -> list[str]:
     if folder and not folder.startswith("pkg://") and not Path(folder).is_absolute():
         options.append(f"--config-path={Path(folder).absolute()}")  # Hydra's own would begin in our package
     # A word that looks like an option comes first: behind an override, argparse takes what follows it for a mistake.
-    return [*options, *(["--"] if options else []), *(_with_choice(word, groups) for word in readable(overrides))]
+    typed = [_with_whole_key(word, short) for word in readable(overrides)]
+    return [*options, *(["--"] if options else []), *(_with_choice(word, groups) for word in typed)]
 
 
 def _options_and_overrides(words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -80,6 +84,11 @@ def _with_choice(word: str, groups: dict[str, bool]) -> str:
         return f"~{group}"
     single = "; single ones are turned off as in callbacks.pictures=null" if group == "callbacks" else ""
     raise ConfigError(f"{word}: a run needs a choice of {group}, of {', '.join(choices_of(group))}{single}")
+
+
+def _with_whole_key(word: str, short: Mapping[str, str]) -> str:
+    key, equals, value = word.partition("=")
+    return f"{short[key]}={value}" if equals and key in short else word
 
 
 def _parsed(word: str) -> Override | None:

@@ -44,7 +44,7 @@ class Results:
     class_names: tuple[str, ...]
     predictions: Predictions
     faces_of: str = ""  # the part of the source that was measured
-    copies: int = 0  # how many of the faces are byte-identical with a training face
+    copies: int | None = 0  # how many of the faces are byte-identical with a training face; None if not known
     notes: tuple[str, ...] = ()
     calibrated: Calibrated | None = None
 
@@ -62,12 +62,13 @@ class Results:
         if predictions.persons is not None:
             ends = _over_persons(predictions)["accuracy"].tolist()
             metrics["test/accuracy_low"], metrics["test/accuracy_high"] = ends
-        if new.any():
+        knows_train = len(datamodule.trained_on) > 0  # an exported file does not
+        if knows_train and new.any():
             metrics["test/accuracy_new"] = float(right[new].double().mean())
         if model.tta == "none":
             metrics["test/accuracy_flip"] = float(model.test_flip_accuracy.compute())
         confusion = model.test_confusion.compute().cpu()
-        part, copies, notes = datamodule.origins["test"], int((~new).sum()), datamodule.notes
+        part, copies, notes = datamodule.origins["test"], int((~new).sum()) if knows_train else None, datamodule.notes
         return cls(metrics, confusion, model.class_names, predictions, part, copies, notes, calibrated)
 
     @property

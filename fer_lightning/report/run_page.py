@@ -24,6 +24,11 @@ from fer_lightning.training.classifier import EmotionClassifier
 FACES_OF_A_KIND = 6
 """Faces of each kind and class."""
 
+NO_LAYERS = (
+    "An exported file gives its answers and shows no layers: the curves of its training, Grad-CAM and first kernels "
+    "are in the report of its run."
+)
+
 SUSPECTS, SURE = 20, 0.9
 """Faces that the list of suspected label errors has at most, and the probability that they have at least."""
 
@@ -34,7 +39,7 @@ def write_report(
     trainer: L.Trainer,
     results: Results,
     facts: Mapping[str, object],
-    run_dir: Path,
+    run_dir: Path | None,
     monitor: str,
 ) -> Path:
     """Writes folder/index.html and, next to it, metrics.json, predictions.csv, per_class.csv and confusion.csv.
@@ -45,7 +50,8 @@ def write_report(
         trainer: with its data module.
         results: of that test.
         facts: what else is known of it: "command", "machine", "minutes", …; they go into metrics.json too.
-        run_dir: of the training, whose metrics.csv has the curves.
+        run_dir: of the training, whose metrics.csv has the curves; None for an exported file, which has neither these
+            nor layers to look into.
         monitor: what picked its best checkpoint.
     """
     with attempted("its tables"):
@@ -54,12 +60,14 @@ def write_report(
     model.eval()
     parts = {
         "Summary": lambda section: _summary(section, model, results, facts, str(data.source)),
-        "Curves": lambda section: _curves(section, run_dir, monitor),
+        **({"Curves": lambda section: _curves(section, run_dir, monitor)} if run_dir else {}),
         "Confusion": lambda section: _confusion(section, results),
         "Classes": lambda section: _classes(section, results),
         "Calibration": lambda section: calibration_section(section, results),
         "Faces": lambda section: _faces(section, predictions),
-        "What the network looks at": lambda section: _attention(section, model, trainer, predictions),
+        "What the network looks at": lambda section: (
+            _attention(section, model, trainer, predictions) if run_dir else section.texts.append(NO_LAYERS)
+        ),
     }
     if data.augmentation:
         parts["What it was fed"] = lambda section: section.charts.append(face_charts.augmentation_chart(data))
@@ -73,7 +81,7 @@ def write_report(
 def _summary(
     section: Section, model: EmotionClassifier, results: Results, facts: Mapping[str, object], source: str
 ) -> None:
-    m = results.metrics
+    m, parameters = results.metrics, sum(p.numel() for p in model.net.parameters())
     metric_texts = {
         "accuracy": results.accuracy_in_words(),
         "with flip averaging": f"{m['test/accuracy_flip']:.2%}" if "test/accuracy_flip" in m else "",
@@ -84,7 +92,7 @@ def _summary(
         "calibrated": f"{m[CALIBRATED]:.1%}" if CALIBRATED in m else "",
         "tested on": f"{results.faces_of}, {len(results.predictions):,} faces",
         "data": source,
-        "network": f"{_name(model)}, {sum(p.numel() for p in model.net.parameters()):,} parameters",
+        "network": _name(model) + (f", {parameters:,} parameters" if parameters else ""),
     }
     fact_texts = {name: _as_text(name, value) for name, value in facts.items()}
     section.texts = [f"{note[0].upper()}{note[1:]}." for note in results.notes]
