@@ -5,13 +5,14 @@ import torch
 from torch import Tensor, nn
 
 from fer_lightning.nets.registry import register
+from fer_lightning.training.calibration import Calibration
 from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.use.onnx_network import OnnxNetwork
 
-NAME = "exported"
+EXPORTED = "exported"
 """By which it is registered. Importing this module does that: a network that is trained cannot be of this kind."""
 
-SMALLEST = np.finfo(np.float32).tiny
+LEAST = np.finfo(np.float32).tiny
 """Of probabilities: a smaller one is 0 in float32, and its logarithm infinite."""
 
 
@@ -29,10 +30,10 @@ class ExportedNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         faces = (images * 255).round().to(torch.uint8).cpu().contiguous()
         probabilities = torch.from_numpy(self.network.probabilities(faces.numpy()))
-        return (probabilities.clamp(min=float(SMALLEST)).log() * self.network.card.temperature).to(images.device)
+        return (probabilities.clamp(min=float(LEAST)).log() * self.network.card.temperature).to(images.device)
 
 
-@register(NAME)
+@register(EXPORTED)
 def exported_net(num_classes: int, file: str, arch: str, in_channels: int = 1) -> ExportedNet:
     """Returns the network of an ONNX file; `arch` is what reports call it."""
     return ExportedNet(OnnxNetwork(file))
@@ -43,10 +44,8 @@ def exported_classifier(network: OnnxNetwork, file: str) -> EmotionClassifier:
 
     Its loss is the plain cross-entropy: a file does not know what its network was trained by.
     """
-    from fer_lightning.training.calibration import Calibration
-
     card = network.card
     arguments = {"file": file, "arch": card.name}
-    model = EmotionClassifier(NAME, card.class_names, arguments, in_channels=card.channels)
+    model = EmotionClassifier(EXPORTED, card.class_names, arguments, in_channels=card.channels)
     model.calibration = Calibration(card.temperature, card.unsure_below)
     return model.eval()

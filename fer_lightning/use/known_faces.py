@@ -27,7 +27,7 @@ READING = (
 )
 """Keys of a run's `data` that say how its source is read and split; its checkpoint says the rest."""
 
-Split = Literal["val", "test"]
+Split = Literal["train", "val", "test"]
 
 
 @dataclass(frozen=True, eq=False)
