@@ -43,26 +43,23 @@ def exported(file: Path, changes: DictConfig) -> Experiment:
                 f"it out, or test its run with run_dir=…"
             )
     network = OnnxNetwork(file)
-    data = "ferplus" if any(_given(changes.data.votes)) else "fer2013"
+    has_votes = any(value is not None for value in changes.data.votes.values())
+    data = "ferplus" if has_votes else "fer2013"
     run = compose("train", [f"data={data}", *(f"trainer.{key}={choice}" for key, (choice, _) in COMPUTES.items())])
     OmegaConf.set_struct(run, False)
     changes = changes.copy()
     changes.trainer = dict.fromkeys(COMPUTES)
     trainer = trainer_to_test(run, changes)
     experiment = with_test_faces(run, exported_classifier(network, str(file)), trainer, _data_state(network))
-    data = experiment.datamodule
-    data.notes += (UNKNOWN,)
-    if CUT.search(data.origins["test"]):
+    origin = experiment.datamodule.origins["test"]
+    experiment.datamodule.notes += (UNKNOWN,)
+    if CUT.search(origin):
         log.warning(
             "the source has no test part, so that test is %s, which the network may have learnt from: name another "
             "part with data.splits.test=…",
-            data.origins["test"],
+            origin,
         )
     return experiment
-
-
-def _given(node: DictConfig) -> list[Any]:
-    return [value for value in node.values() if value is not None]
 
 
 def _data_state(network: OnnxNetwork) -> dict[str, Any]:

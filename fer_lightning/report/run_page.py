@@ -24,11 +24,6 @@ from fer_lightning.training.classifier import EmotionClassifier
 FACES_OF_A_KIND = 6
 """Faces of each kind and class."""
 
-NO_LAYERS = (
-    "An exported file gives its answers and shows no layers: the curves of its training, Grad-CAM and first kernels "
-    "are in the report of its run."
-)
-
 SUSPECTS, SURE = 20, 0.9
 """Faces that the list of suspected label errors has at most, and the probability that they have at least."""
 
@@ -50,8 +45,7 @@ def write_report(
         trainer: with its data module.
         results: of that test.
         facts: what else is known of it: "command", "machine", "minutes", …; they go into metrics.json too.
-        run_dir: of the training, whose metrics.csv has the curves; None for an exported file, which has neither these
-            nor layers to look into.
+        run_dir: of the training, whose metrics.csv has the curves; None for an exported file.
         monitor: what picked its best checkpoint.
     """
     with attempted("its tables"):
@@ -60,14 +54,12 @@ def write_report(
     model.eval()
     parts = {
         "Summary": lambda section: _summary(section, model, results, facts, str(data.source)),
-        **({"Curves": lambda section: _curves(section, run_dir, monitor)} if run_dir else {}),
+        "Curves": lambda section: _curves(section, run_dir, monitor),
         "Confusion": lambda section: _confusion(section, results),
         "Classes": lambda section: _classes(section, results),
         "Calibration": lambda section: calibration_section(section, results),
         "Faces": lambda section: _faces(section, predictions),
-        "What the network looks at": lambda section: (
-            _attention(section, model, trainer, predictions) if run_dir else section.texts.append(NO_LAYERS)
-        ),
+        "What the network looks at": lambda section: _attention(section, model, trainer, predictions),
     }
     if data.augmentation:
         parts["What it was fed"] = lambda section: section.charts.append(face_charts.augmentation_chart(data))
@@ -99,7 +91,10 @@ def _summary(
     section.facts = [(name, value) for name, value in (metric_texts | fact_texts).items() if value]
 
 
-def _curves(section: Section, run_dir: Path, monitor: str) -> None:
+def _curves(section: Section, run_dir: Path | None, monitor: str) -> None:
+    if run_dir is None:
+        section.texts.append("The curves of the training of an exported network are in the report of its run.")
+        return
     if not (run_dir / "metrics.csv").is_file():
         section.texts.append("This run kept no metrics.csv: its CSV logger was off, or it was debug=one_batch.")
         return
@@ -163,6 +158,12 @@ def _faces(section: Section, predictions: Predictions) -> None:
 
 
 def _attention(section: Section, model: EmotionClassifier, trainer: L.Trainer, predictions: Predictions) -> None:
+    if not list(model.net.parameters()):
+        section.texts.append(
+            "An exported file gives its answers and shows no layers: Grad-CAM and the first kernels are in the report "
+            "of its run."
+        )
+        return
     data = trainer.datamodule  # type: ignore[attr-defined]
     rows = [  # of each class the surest right face, and the surest wrong one
         row

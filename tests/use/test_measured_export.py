@@ -9,6 +9,7 @@ import onnx
 import pandas as pd
 import pytest
 
+from fer_lightning.data import EMOTIONS
 from fer_lightning.use.export import export
 from tests.conftest import Command
 from tests.runs import metrics
@@ -83,6 +84,14 @@ def test_it_can_be_measured_on_other_data_by_name(exported: Path, few_faces: Pat
     assert content["test_split"] == "10% of Training"
     assert "the source has no test part, so that test is 10% of Training" in result.stdout + result.stderr
     assert [name for name, values in content["classes"].items() if values["faces"]] == ["happy", "sad"]
+
+
+def test_votes_are_read_as_for_a_run_of_them(exported: Path, few_faces: Path, run_in: Command) -> None:
+    words = (f"model={exported.name}", f"data.path={few_faces}", "data.votes.rule=majority", "hydra.run.dir=votes")
+    result = run_in(exported.parent, "test.py", *words)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "FER+ PrivateTest, rule majority: 24 of 24 rows kept" in result.stdout
+    assert list(read(exported.parent / "votes", "metrics.json")["classes"]) == list(EMOTIONS)
 
 
 @pytest.mark.parametrize(
