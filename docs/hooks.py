@@ -27,8 +27,9 @@ FOLDERS = "<!-- generated from the package -->"
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Adds the cards of the package's networks to the navigation, and the API's pages."""
-    if cards := sorted((ROOT / "docs" / "networks").glob("*.md")):
-        config.nav.append({"Networks": [f"networks/{card.name}" for card in cards]})
+    docs = ROOT / "docs"
+    if cards := [*docs.glob("networks.md"), *sorted((docs / "networks").glob("*.md"))]:
+        config.nav.append({"Networks": [card.relative_to(docs).as_posix() for card in cards]})
     pages = [{_name(folder): _page(folder)} for folder in _folders()[1:]]
     config.nav.append({"API": ["api/index.md", *pages]})
     return config

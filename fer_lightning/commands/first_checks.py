@@ -11,6 +11,7 @@ from fer_lightning.commands.run_folder import gone_if_refused
 from fer_lightning.config.command_line import give_up
 from fer_lightning.config.plain_checks import refuse_absent_data, refuse_bad_numbers, refuse_missing
 from fer_lightning.errors import ConfigError
+from fer_lightning.use.export_packages import refuse_without_packages
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,8 @@ def refuse_at_once(cfg: DictConfig) -> None:
                 refuse_missing(cfg)
                 refuse_bad_numbers(cfg)
                 refuse_absent_data(cfg)
+                if cfg.get("export"):
+                    refuse_without_packages()
         except ConfigError as error:
             give_up(error)
     if "torch" not in sys.modules:

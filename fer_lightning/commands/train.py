@@ -35,6 +35,7 @@ from fer_lightning.report.results import Results
 from fer_lightning.report.run_page import write_report
 from fer_lightning.training.calibrate import calibrate
 from fer_lightning.training.model_file import save_model
+from fer_lightning.use.export_packages import refuse_without_packages
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +97,8 @@ def _train(cfg: DictConfig, run_dir: Path) -> float:
             picked = "no checkpoint was kept; tested as it was "
         log.info("\n%safter %.1f minutes of training", picked, minutes)
         log_what_is_where(run_dir, page, checkpoint is not None)
+        if cfg.get("export"):
+            _export(experiment, run_dir)
     return score
 
 
@@ -115,6 +118,8 @@ def _act(cfg: DictConfig, run_dir: Path) -> None:
 
 def _ready(cfg: DictConfig, run_dir: Path, stopped: StoppedRun | None) -> Experiment:
     """Returns what is to be trained, where it was stopped or at its beginning, once nothing speaks against it."""
+    if cfg.get("export"):  # which a config of an older version does not have
+        refuse_without_packages()
     experiment = build(cfg)
     if stopped:
         stopped.take_up(experiment)
@@ -171,3 +176,12 @@ def _record(
     made_with = provenance(repeat, trainer.strategy.root_device.type, trainer.world_size)
     facts = measured | {"monitor": cfg.monitor, "ckpt": cfg.ckpt} | made_with
     return write_report(run_dir / "report", model, trainer, results, facts, run_dir, cfg.monitor)
+
+
+def _export(experiment: Experiment, run_dir: Path) -> None:
+    """Writes model.onnx; the run is complete without it, should it be refused."""
+    from fer_lightning.use.export import export  # its packages take a second to import
+    from fer_lightning.use.known_faces import known_faces
+
+    made = export(run_dir, faces=known_faces(experiment.datamodule, "val"))
+    log.info("exported     %s\n%s", as_typed(made.file), made.comparison)

@@ -139,19 +139,36 @@ def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experimen
         run.data.labels_from = run.data.angles = None
         for key in run.data.get("columns") or {}:
             run.data.columns[key] = None
+    trainer = trainer_to_test(run, changes)
+    try:
+        model = load_model(checkpoint, made_loss(run.loss))
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    return with_test_faces(run, model, trainer, dict(data_state))
+
+
+def trainer_to_test(run: DictConfig, changes: DictConfig) -> L.Trainer:
+    """Puts what is not null in the changes into the config of a run, checks it, and makes the trainer that tests."""
     for group in ("data", "trainer"):
         _replace(run[group], changes[group], group)
     run.seed = 0 if run.seed is None else run.seed  # which testing does not use
     run.trainer = without_options_of_training(run.trainer)
     check(run)
     run.trainer = measuring_trainer(run, Path(HydraConfig.get().runtime.output_dir))
-    trainer = _trainer(run, [], callbacks=["progress_bar"], loggers=[])
-    try:
-        model = load_model(checkpoint, made_loss(run.loss))
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
+    return _trainer(run, [], callbacks=["progress_bar"], loggers=[])
+
+
+def with_test_faces(
+    run: DictConfig, model: EmotionClassifier, trainer: L.Trainer, data_state: dict[str, Any]
+) -> Experiment:
+    """Reads the faces that a network is to be tested on, as it takes them; their classes are matched with its own.
+
+    Args:
+        run: what `trainer_to_test` has checked.
+        data_state: as `FERDataModule.state_dict` returns it.
+    """
     datamodule = made("data", run.data)
-    datamodule.load_state_dict(dict(data_state))
+    datamodule.load_state_dict(data_state)
     datamodule.known_classes = model.class_names
     _read(datamodule, "test")
     check_batches(trainer, {"test": len(datamodule.test_dataloader())})

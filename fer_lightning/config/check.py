@@ -62,8 +62,9 @@ def check(cfg: DictConfig) -> None:
         raise ConfigError(f"ckpt is {ckpt}; it is one of {', '.join(CHECKPOINTS)}")
     if not cfg.get("action") and ckpt == "last" and not (cfg.callbacks or {}).get("last_checkpoint"):
         raise ConfigError("ckpt is last, but callbacks keep no last_checkpoint: name default too")
-    if not isinstance(cfg.get("compile", False), bool):
-        raise ConfigError(f"compile is {cfg.compile}; it is true or false")
+    for key in ("compile", "export"):
+        if not isinstance(cfg.get(key, False), bool):
+            raise ConfigError(f"{key} is {cfg[key]}; it is true or false")
     if cfg.data.get("progressive_sizes") and cfg.trainer.max_epochs in (None, -1):
         raise ConfigError("data.progressive_sizes shares out the run's epochs: set trainer.max_epochs")
     _check_monitor("monitor", cfg.monitor)

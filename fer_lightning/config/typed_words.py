@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -16,6 +16,9 @@ from fer_lightning.config.typed_command import readable
 from fer_lightning.errors import ConfigError
 from fer_lightning.installation import CONF, command_name, shell_command
 
+SHORT = {"test": {"model": "model.file"}}
+"""Of commands: what is typed for a key, where Hydra would take the word for a choice of a group of train.py."""
+
 
 def for_hydra(script: str, words: Sequence[str]) -> list[str]:
     """Returns the words of a command line such that Hydra reads what they mean.
@@ -27,7 +30,7 @@ def for_hydra(script: str, words: Sequence[str]) -> list[str]:
     Raises:
         ConfigError: an option that Hydra does not have, or a group that is left empty and cannot be.
     """
-    groups = _groups(command_name(script))
+    groups, short = _groups(command_name(script)), SHORT.get(command_name(script), {})
     given, overrides = _options_and_overrides(words)
     options = [word for word in words if word != "--"]  # the process that starts others has put one there
     for override in overrides:
@@ -38,7 +41,8 @@ def for_hydra(script: str, words: Sequence[str]) -> list[str]:
     if "data" in groups:
         overrides = _with_room_for_sets(overrides)
     # A word that looks like an option comes first: behind an override, argparse takes what follows it for a mistake.
-    return [*options, *(["--"] if options else []), *(_with_choice(word, groups) for word in readable(overrides))]
+    typed = [_with_whole_key(word, short) for word in readable(overrides)]
+    return [*options, *(["--"] if options else []), *(_with_choice(word, groups) for word in typed)]
 
 
 def _with_room_for_sets(overrides: Sequence[str]) -> list[str]:
@@ -95,6 +99,11 @@ def _with_choice(word: str, groups: dict[str, bool]) -> str:
         return f"~{group}"
     single = "; single ones are turned off as in callbacks.pictures=null" if group == "callbacks" else ""
     raise ConfigError(f"{word}: a run needs a choice of {group}, of {', '.join(choices_of(group))}{single}")
+
+
+def _with_whole_key(word: str, short: Mapping[str, str]) -> str:
+    key, equals, value = word.partition("=")
+    return f"{short[key]}={value}" if equals and key in short else word
 
 
 def _parsed(word: str) -> Override | None:

@@ -78,7 +78,7 @@ def faces_to_test(faces: Faces, options: Splitting, trained_on: Tensor, chosen_o
     Args:
         faces: the whole source.
         options: how to split them.
-        trained_on: digests of the faces that the network was trained on.
+        trained_on: digests of the faces that the network was trained on; empty where they are not known.
         chosen_on: digests of its run's val.
 
     Raises:
@@ -88,7 +88,7 @@ def faces_to_test(faces: Faces, options: Splitting, trained_on: Tensor, chosen_o
     rows = {"test": rows["test"]}
     known = digests(faces.images)
     copies = _copies(known, rows, trained_on)
-    _log(faces, rows, origins, copies)
+    _log(faces, rows, origins, copies if len(trained_on) else {})
     warn_of_absent_classes(faces.labels, rows, faces.class_names)
     warn_of_known(known[rows["test"]], trained_on, chosen_on)
     notes = _warned_of(person_notes(faces, rows, torch.isin(known, trained_on).nonzero().flatten()))

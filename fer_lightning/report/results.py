@@ -48,7 +48,7 @@ class Results:
     class_names: tuple[str, ...]
     predictions: Predictions
     faces_of: str = ""  # the part of the source that was measured
-    copies: int = 0  # how many of the faces are byte-identical with a training face
+    copies: int | None = 0  # how many of the faces are byte-identical with a training face; None if not known
     notes: tuple[str, ...] = ()
     calibrated: Calibrated | None = None
     near_copies: int | None = None  # how many are near copies of one, or byte-identical; None if that is not known
@@ -64,7 +64,8 @@ class Results:
         metrics |= predictions.metrics() | calibrated.metrics()
         right = predictions.right
         copies = TrainCopies.of(datamodule, predictions)
-        metrics |= copies.metrics(right)
+        knows_train = len(datamodule.trained_on) > 0  # which an exported file does not
+        metrics |= copies.metrics(right) if knows_train else {}
         metrics["test/accuracy_low"], metrics["test/accuracy_high"] = wilson_interval(int(right.sum()), len(right))
         if predictions.persons is not None:
             ends = _over_persons(predictions)["accuracy"].tolist()
@@ -73,7 +74,8 @@ class Results:
             metrics["test/accuracy_flip"] = float(model.test_flip_accuracy.compute())
         confusion = model.test_confusion.compute().cpu()
         part, notes = datamodule.origins["test"], (*datamodule.notes, *copies.notes())
-        exact, near = int(copies.exact.sum()), None if copies.near is None else int(copies.near.sum())
+        exact = int(copies.exact.sum()) if knows_train else None
+        near = None if copies.near is None else int(copies.near.sum())
         about = (part, exact, notes, calibrated, near, copies)
         return cls(metrics, confusion, model.class_names, predictions, *about)
 

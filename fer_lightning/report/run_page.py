@@ -37,7 +37,7 @@ def write_report(
     trainer: L.Trainer,
     results: Results,
     facts: Mapping[str, object],
-    run_dir: Path,
+    run_dir: Path | None,
     monitor: str,
 ) -> Path:
     """Writes folder/index.html and, next to it, metrics.json, predictions.csv, per_class.csv and confusion.csv.
@@ -48,7 +48,7 @@ def write_report(
         trainer: with its data module.
         results: of that test.
         facts: what else is known of it: "command", "machine", "minutes", …; they go into metrics.json too.
-        run_dir: of the training, whose metrics.csv has the curves.
+        run_dir: of the training, whose metrics.csv has the curves; None for an exported file.
         monitor: what picked its best checkpoint.
     """
     with attempted("its tables"):
@@ -76,7 +76,7 @@ def write_report(
 def _summary(
     section: Section, model: EmotionClassifier, results: Results, facts: Mapping[str, object], source: str
 ) -> None:
-    m = results.metrics
+    m, parameters = results.metrics, sum(p.numel() for p in model.net.parameters())
     metric_texts = {
         "accuracy": results.accuracy_in_words(),
         "with flip averaging": f"{m['test/accuracy_flip']:.2%}" if "test/accuracy_flip" in m else "",
@@ -88,7 +88,7 @@ def _summary(
         "calibrated": f"{m[CALIBRATED]:.1%}" if CALIBRATED in m else "",
         "tested on": f"{results.faces_of}, {len(results.predictions):,} faces",
         "data": source,
-        "network": f"{_name(model)}, {sum(p.numel() for p in model.net.parameters()):,} parameters",
+        "network": _name(model) + (f", {parameters:,} parameters" if parameters else ""),
     }
     fact_texts = {name: _as_text(name, value) for name, value in facts.items()}
     section.texts = [f"{note[0].upper()}{note[1:]}." for note in results.notes]
@@ -97,7 +97,10 @@ def _summary(
         section.tables.append(Table.of(in_words(sets), {}, SETS))
 
 
-def _curves(section: Section, run_dir: Path, monitor: str) -> None:
+def _curves(section: Section, run_dir: Path | None, monitor: str) -> None:
+    if run_dir is None:
+        section.texts.append("The curves of the training of an exported network are in the report of its run.")
+        return
     if not (run_dir / "metrics.csv").is_file():
         section.texts.append("This run kept no metrics.csv: its CSV logger was off, or it was debug=one_batch.")
         return
@@ -161,6 +164,12 @@ def _faces(section: Section, predictions: Predictions) -> None:
 
 
 def _attention(section: Section, model: EmotionClassifier, trainer: L.Trainer, predictions: Predictions) -> None:
+    if not list(model.net.parameters()):
+        section.texts.append(
+            "An exported file gives its answers and shows no layers: Grad-CAM and the first kernels are in the report "
+            "of its run."
+        )
+        return
     data = trainer.datamodule  # type: ignore[attr-defined]
     rows = [  # of each class the surest right face, and the surest wrong one
         row

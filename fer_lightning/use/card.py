@@ -31,7 +31,10 @@ Flip = Literal["none", "flip"]
 """Whether probabilities are averaged over a face and its mirror image."""
 
 Weights = Literal["float32", "float16", "int8"]
-"""How the weights are stored in a file; all computation is in float32."""
+"""How the weights are stored in a file."""
+
+Arithmetic = Literal["float32", "int8"]
+"""What a network computes in: with int8, but for what takes floating point, as a softmax."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Card:
         unsure_below: the confidence below which the label is "unsure".
         tta: whether it averages over mirror images by itself.
         weights: how they are stored.
+        arithmetic: what it computes in.
         sha256: of the trained weights, before they are stored in whatever way: the same for a run and its exports.
         command: what trained it.
         versions: of the code and the libraries that trained it.
@@ -68,6 +72,7 @@ class Card:
     unsure_below: Annotated[float, Field(ge=0, le=1)] = 0.0
     tta: Flip = "none"
     weights: Weights = "float32"
+    arithmetic: Arithmetic = "float32"
     sha256: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")] = ""
     command: str = ""
     versions: str = ""

@@ -32,7 +32,7 @@ READING = (
 PUBLISHED = ("PublicTest", "PrivateTest")
 """The parts of FER2013 that figures are published on."""
 
-Split = Literal["val", "test"]
+Split = Literal["train", "val", "test"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,6 @@
 """A network in an ONNX file, run by onnxruntime. Imports no torch."""
 
+import mmap
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,19 @@ FACES, PROBABILITIES = "faces", "probabilities"
 
 LARGEST_ONNX = 2_000_000_000
 """Bytes: a larger file holds its weights elsewhere, which is not what we export."""
+
+OTHER_FILE = b"\n\x08location\x12"
+"""In an ONNX file, the beginning of the name of another file that has a part of the weights."""
+
+_NEWER = f"newer than onnxruntime {onnxruntime.__version__} reads: pip install -U onnxruntime"
+
+REASONS = {
+    "Unsupported model IR version": f"its format is {_NEWER}",
+    "Current official support": f"its opset is {_NEWER}",
+    "Missing opset": "it does not say which opset it is of",
+    "INVALID_GRAPH": "its operators are not those of its opset, which may be too old for them",
+}
+"""Parts of onnxruntime's messages, and what they mean."""
 
 
 class OnnxNetwork:
@@ -63,6 +77,7 @@ class OnnxNetwork:
 
 
 def _session(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
+    _refuse_other_files(path)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is raised too
     options.intra_op_num_threads = threads or 0
@@ -70,9 +85,26 @@ def _session(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own kinds have no base but this
         raise ConfigError(
-            f"{path} cannot be read as an ONNX file: {str(error)[:300]}. Give one that `python -m "
+            f"{path} cannot be read as an ONNX file: {_reason(str(error))}. Give one that `python -m "
             f"fer_lightning.use.export` wrote"
         ) from error
+
+
+def _refuse_other_files(path: Path) -> None:
+    """Refuses a file with weights in other files: onnxruntime would read whichever it names."""
+    if not path.stat().st_size:
+        return  # which cannot be mapped
+    with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        if content.find(OTHER_FILE) >= 0:
+            raise ConfigError(
+                f"{path} has weights in another file beside it: an exported network is one file. Export its run again, "
+                f"or save it as one, by onnx.save(onnx.load(…), …)"
+            )
+
+
+def _reason(message: str) -> str:
+    """Returns in words what onnxruntime says of a file."""
+    return next((words for part, words in REASONS.items() if part in message), message[:300])
 
 
 def _refuse_other_shapes(session: onnxruntime.InferenceSession, card: Card, path: Path) -> None:

@@ -31,6 +31,7 @@ torchvision_model = partial(EmotionClassifier, "torchvision")
 
 IN_CI = {
     "deep_emotion": partial(EmotionClassifier, "deep_emotion"),
+    "small_resnet": partial(EmotionClassifier, "small_resnet"),
     "resnet18, channels last, colour": partial(
         EmotionClassifier, "resnet18", arguments={"width": 16, "stem": "pooled"}, channels_last=True, in_channels=3
     ),
@@ -232,6 +233,8 @@ def test_a_pt2_file_is_loaded_by_torch_alone(tmp_path: Path) -> None:
         (["."], "error: . has no model.safetensors, which a finished run has"),
         (["run", "--out", "no/such.onnx"], "error: no/such.onnx is no name for a file"),
         (["run", "--format", "pt2", "--weights", "int8"], "error: weights is int8, which only an ONNX file can"),
+        (["run", "--format", "onnx-int8", "--weights", "int8"], "error: weights is int8, but onnx-int8 has weights in"),
+        (["run", "--format", "onnx-int8"], "error: run has no checkpoints: only they know the faces of a run"),
     ],
 )
 def test_what_cannot_be_exported_is_refused_in_one_line(
@@ -243,5 +246,5 @@ def test_what_cannot_be_exported_is_refused_in_one_line(
         export_main(arguments)
     assert str(refused.value.code).startswith(why)
     assert "\n" not in str(refused.value.code)
-    with pytest.raises(ConfigError, match="format is tflite; it is one of onnx, pt2"):
+    with pytest.raises(ConfigError, match="format is tflite; it is one of onnx, onnx-int8, pt2"):
         export("run", "tflite")  # type: ignore[arg-type]

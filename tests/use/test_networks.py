@@ -25,6 +25,7 @@ from fer_lightning.use.network import network
 from fer_lightning.use.onnx_network import OnnxNetwork
 from fer_lightning.use.run_network import RunNetwork, without_folders
 from tests.scripts import REPOSITORY
+from tests.use.brightness_network import write_network
 
 FACES = np.random.default_rng(0).integers(0, 256, (70, 1, 48, 48), np.uint8)
 
@@ -155,6 +156,33 @@ def test_an_onnx_file_of_something_else_is_refused(exported: Path, tmp_path: Pat
     for file in (cut, tmp_path / "empty.onnx"):
         with pytest.raises(ConfigError, match=rf"{file.name} (cannot be read as an ONNX file|is no network)"):
             network(file)
+
+
+@pytest.mark.parametrize(
+    ("opset", "format", "why"),
+    [
+        (6, 10, "its operators are not those of its opset, which may be too old for them"),
+        (99, 10, r"its opset is newer than onnxruntime .* reads: pip install -U onnxruntime"),
+        (18, 99, r"its format is newer than onnxruntime .* reads: pip install -U onnxruntime"),
+        (None, 10, "it does not say which opset it is of"),
+    ],
+)
+def test_a_file_of_another_age_is_refused(opset: int | None, format: int, why: str, tmp_path: Path) -> None:
+    model = onnx.load(write_network(tmp_path / "a.onnx"))
+    del model.opset_import[:]
+    model.opset_import.extend([helper.make_opsetid("", opset)] if opset else [])
+    model.ir_version = format
+    onnx.save(model, tmp_path / "a.onnx")
+    with pytest.raises(ConfigError, match=rf"a\.onnx cannot be read as an ONNX file: {why}"):
+        network(tmp_path / "a.onnx")
+
+
+def test_weights_in_another_file_are_refused(exported: Path, tmp_path: Path) -> None:
+    options: Any = {"save_as_external_data": True, "location": "weights.bin", "size_threshold": 0}
+    onnx.save_model(onnx.load(exported), tmp_path / "a.onnx", **options)
+    assert (tmp_path / "weights.bin").stat().st_size > 1000
+    with pytest.raises(ConfigError, match=r"a\.onnx has weights in another file beside it"):
+        network(tmp_path / "a.onnx")
 
 
 @pytest.mark.parametrize(
