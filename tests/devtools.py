@@ -35,6 +35,8 @@ class Tab:
     def open(self, address: str) -> None:
         """Opens a page and waits until it can be used."""
         self._ask("Page.navigate", url=address)
+        if address == "about:blank":
+            return
         self.wait_for(
             "document.documentElement?.dataset.ready !== undefined || !!document.querySelector('#error')?.textContent"
         )

@@ -4,7 +4,8 @@
 const BITS = 22; // of Pillow's fixed-point weights
 
 // Returns a picture resized by the bilinear filter, which averages where it shrinks.
-export function resized(picture, width, height, box = [0, 0, picture.width, picture.height]) {
+export function resized(picture, width, height, part = [0, 0, picture.width, picture.height]) {
+  const box = part.map(Math.fround); // as Pillow has it
   let found = picture;
   if (width !== picture.width || box[0] || box[2] !== picture.width) {
     found = along(found, width, weights(picture.width, box[0], box[2], width), true);
