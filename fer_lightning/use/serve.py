@@ -1,6 +1,7 @@
 """Serves a page that anyone can open, and answers to pictures: python -m fer_lightning.use.serve, or fer-serve."""
 
 import argparse
+import logging
 import re
 import secrets
 import signal
@@ -59,7 +60,7 @@ def _serve(given: argparse.Namespace) -> int:
     hosts = {*LOCAL_HOSTS, *map(str.lower, given.allow_host)} if is_local or given.allow_host else None
     config = uvicorn.Config(
         Server(line, limits).app(hosts, token),
-        log_level="warning",
+        log_level="error",
         access_log=False,
         server_header=False,
         http="h11",
@@ -68,6 +69,7 @@ def _serve(given: argparse.Namespace) -> int:
         # A picture that has been compressed once does not shrink again.
         ws_per_message_deflate=False,
     )
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # a client's mistakes are told to the client
     # uvicorn passes the signal on when all is answered: it has done what it asks for by then.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _ignore)

@@ -1,6 +1,6 @@
 """Takes the picture out of a request: the body as it is, or a form's file. Writes nothing to the disk."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -60,7 +60,7 @@ async def _limited(request: Request, most: int) -> AsyncIterator[bytes]:
 
 
 async def _file_of_form(request: Request, body: bytes) -> bytes:
-    async def whole() -> AsyncIterator[bytes]:
+    async def whole() -> AsyncGenerator[bytes]:
         yield body
 
     parser = MultiPartParser(request.headers, whole(), max_files=1, max_fields=MOST_FIELDS)

@@ -55,7 +55,8 @@ def served(model: Path, *options: str) -> Iterator[Served]:
         finally:
             process.terminate()
             _, errors = process.communicate(timeout=60)
-        assert (process.returncode, errors) == (0, "")
+        assert errors == ""
+        assert process.returncode == 0
 
 
 def encoded(pixels: NDArray[np.uint8] | Image.Image, form: str = "PNG") -> bytes:

@@ -58,7 +58,7 @@ export class Camera {
     }
     const canvas = document.createElement("canvas");
     [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
-    canvas.getContext("2d").drawImage(video, 0, 0);
+    canvas.getContext("2d", { willReadFrequently: true }).drawImage(video, 0, 0);
     const began = performance.now();
     const answer = await this.stream.answer(canvas);
     if (this.running) {

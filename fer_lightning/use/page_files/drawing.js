@@ -61,13 +61,13 @@ export function drawFace(canvas, frame, face) {
   pen.drawImage(frame, left, top, side, side, 0, 0, canvas.width, canvas.height);
 }
 
-export function describe(answer) {
-  const { faces } = answer;
+// Describes an answer: in a stream, whose numbers change while they are read, without these.
+export function describe({ faces }) {
   if (!faces.length) {
     return "No face was found.";
   }
   const count = faces.length === 1 ? "1 face" : `${faces.length} faces`;
-  return `${count}: ${(faces.length > LISTED ? labelCounts(faces) : faces.map(wordsFor)).join("; ")}.`;
+  return `${count}: ${(faces.length > LISTED ? labelCounts(faces) : faces.map((face) => (face.smoothed ? face.label : wordsFor(face)))).join("; ")}.`;
 }
 
 function labelCounts(faces) {

@@ -3,7 +3,10 @@
 import * as ort from "../runtime/ort.wasm.min.mjs";
 import { faceBytes } from "./cropping.js";
 import { Tracks } from "./tracks.js";
-import { detections } from "./yunet.js";
+import { SIDE_IN, detections } from "./yunet.js";
+
+// Of a camera's frames: who sits before one is near, and a quarter of the pixels takes a quarter of the time.
+const STREAM_SIDE = 320;
 
 ort.env.wasm.wasmPaths = new URL("../runtime/", import.meta.url).href;
 // Threads need a page with headers of its own, which not every host of static files sends.
@@ -26,7 +29,8 @@ const TASKS = {
     tracks = new Tracks();
   },
   answer: async ({ width, height, pixels, frame, time }) => {
-    const answer = await answered({ width, height, bands: 3, data: opaque(pixels) });
+    const side = time === null ? SIDE_IN : STREAM_SIDE;
+    const answer = await answered({ width, height, bands: 3, data: opaque(pixels) }, side);
     if (time !== null) {
       const { card } = await ready;
       answer.faces = tracks.followed(answer.faces, time).map((face) => labelled(face, face.smoothed, card));
@@ -46,10 +50,10 @@ async function prepared() {
   return { card, detector, network };
 }
 
-async function answered(picture) {
+async function answered(picture, side) {
   const { card, detector, network } = await ready;
   const find = ({ data, dims }) => detector.run({ input: new ort.Tensor("float32", data, dims) });
-  const found = await detections(picture, find, card.min_score);
+  const found = await detections(picture, find, card.min_score, side);
   const cut = found.map((box) => ({ box, bytes: faceBytes(picture, box, card) })).filter(({ bytes }) => bytes);
   const shown = cut.length ? await probabilities(network, card, cut.map(({ bytes }) => bytes)) : [];
   const faces = cut.map(({ box }, place) =>
