@@ -7,6 +7,7 @@ or be another's.
 import argparse
 import asyncio
 import io
+import math
 import os
 import platform
 import signal
@@ -124,11 +125,10 @@ def jpeg(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> bytes:
 
 
 def resident_mb(pid: int) -> float:
-    """Returns the memory of a process that is in use; Linux alone says so."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1000
-    return 0.0
+    """Returns the memory of a process that is in use; not a number where there is no /proc."""
+    status = Path(f"/proc/{pid}/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((int(line.split()[1]) / 1000 for line in lines if line.startswith("VmRSS:")), math.nan)
 
 
 def main() -> None:

@@ -1,6 +1,8 @@
 """What tests of serving share: a server as people start it, pictures as files, and bodies of requests."""
 
 import io
+import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -56,7 +58,8 @@ def served(model: Path, *options: str) -> Iterator[Served]:
             process.terminate()
             _, errors = process.communicate(timeout=60)
         assert errors == ""
-        assert process.returncode == 0
+        if os.name != "nt":  # where nothing can ask a process to end
+            assert process.returncode == 0
 
 
 def encoded(pixels: NDArray[np.uint8] | Image.Image, form: str = "PNG") -> bytes:
@@ -69,8 +72,6 @@ def encoded(pixels: NDArray[np.uint8] | Image.Image, form: str = "PNG") -> bytes
 
 def predicted(file: Path, model: Path) -> dict[str, Any]:
     """Returns what predict.py says of a picture."""
-    import json
-
     command = [sys.executable, "predict.py", str(file), "--model", str(model), "--json"]
     result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=120)
     return dict(json.loads(result.stdout.splitlines()[1]))

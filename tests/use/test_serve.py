@@ -1,6 +1,7 @@
 """A server answers pictures as predict.py does, takes on no more than it can, and lets in only who may."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -219,6 +220,7 @@ def test_a_frame_that_is_no_bytes_ends_the_stream(server: Served) -> None:
             stream.recv(30)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs signals")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_request_on_its_way_is_answered_at_the_end(model: Path, number: signal.Signals) -> None:
     content = encoded(hopper())

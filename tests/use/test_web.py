@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,10 @@ from PIL import Image
 from fer_lightning.errors import ConfigError
 from fer_lightning.transforms.face_crop import face_square
 from fer_lightning.transforms.pixel_format import PixelFormat
+from fer_lightning.use.faces import Detection, Face
 from fer_lightning.use.predictor import Predictor
 from fer_lightning.use.tables import answer_values
+from fer_lightning.use.tracks import Tracks
 from fer_lightning.use.web import RUNTIME, write_page
 from tests.browser import needs_browser
 from tests.devtools import Tab, chromium
@@ -127,6 +130,38 @@ def test_pictures_are_shrunk_to_the_same_bytes(browser: Tab, address: str) -> No
         script = f"[...resizedByBlocks({data}, {width}, {height}, 2).data]"
         found = browser.value(f"import('./browser/resampling.js').then(({{resizedByBlocks}}) => {script})")
         assert found == np.asarray(small).ravel().tolist(), (width, height)
+
+
+@needs_browser
+def test_tracks_are_those_of_predict(browser: Tab, address: str) -> None:
+    browser.open(address)
+    rng = np.random.default_rng(5)
+    tracks, frames, expected = Tracks(), [], []
+    time_s = 0.0
+    for number in range(40):
+        time_s += float(rng.uniform(0.02, 0.4))
+        places = [(10.0 + 9 * number, 20.0, 60.0), (380.0 - 9 * number, 40.0, 66.0)]  # they cross
+        if 12 < number < 16:
+            places = places[:1]  # one is hidden, or lost
+        faces = []
+        for place, (x, y, width) in enumerate(places):
+            happy = float(rng.uniform(0, 1))
+            shown = {"happy": happy, "sad": 1 - happy}
+            faces.append(Face("a", number, time_s, place, Detection(x, y, width, 1.2 * width), "happy", shown))
+        expected.append([[face.track, face.smoothed] for face in tracks.followed(faces, time_s)])
+        plain = [{**asdict(face.detection), "probabilities": dict(face.probabilities)} for face in faces]
+        frames.append({"time": time_s, "faces": plain})
+    script = f"""import('./browser/tracks.js').then(({{Tracks}}) => {{
+      const tracks = new Tracks();
+      return {json.dumps(frames)}.map(({{time, faces}}) =>
+        tracks.followed(faces, time).map(face => [face.track, face.smoothed]));
+    }})"""
+    found = browser.value(script)
+    assert [[track for track, _ in faces] for faces in found] == [[track for track, _ in faces] for faces in expected]
+    assert len({track for faces in expected for track, _ in faces}) >= 2
+    for one, other in zip(found, expected, strict=True):
+        for (_, smoothed), (_, wanted) in zip(one, other, strict=True):
+            assert smoothed == pytest.approx(wanted, abs=1e-9)
 
 
 @needs_browser
