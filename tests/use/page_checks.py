@@ -30,7 +30,8 @@ UNREADABLE = """
 NAMELESS = """
 [...document.querySelectorAll("button, input, select, a, summary, canvas, img, [role]")].filter(node =>
   node.checkVisibility() && node.getAttribute("aria-hidden") !== "true" && !["status", "alert"].includes(node.role)
-  && !(node.ariaLabel || node.labels?.[0]?.textContent || node.textContent.trim() || node.alt)
+  && !(node.ariaLabel || node.labels?.[0]?.textContent || node.alt
+  || (node.tagName !== "SELECT" && node.textContent.trim()))
   ).map(node => node.outerHTML)
 """
 

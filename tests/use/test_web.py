@@ -47,7 +47,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(f"needs what npm fetches: {error}")
     page = folder / "page"  # whose host has the pictures too
     hopper().save(page / "one.png")
-    hopper().crop((150, 100, 370, 340)).save(page / "close.png")  # found when it is looked at again
+    close = hopper().crop((183, 120, 353, 333)).resize((600, 752))
+    close.save(page / "close.png")  # where nothing is found until it is looked at again
     Image.fromarray(group([(-40, 150, 250), (400, 20, 330)])).save(page / "edge.png")
     Image.fromarray(group([(200, 300, 1500), (1800, 100, 700)], (2700, 1900))).save(page / "large.png")
     with (folder / "camera.mjpeg").open("wb") as stream:
