@@ -24,8 +24,9 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(8, (os.cpu_count() or 1) +
 test: install ## run the tests (ARGS="tests/nets" a part of them)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist=loadfile --no-loadscope-reorder $(ARGS)
 
-nightly: install ## fuzz the readers with 10,000 cases, which differ from day to day; the slow tests; kills at random moments
-	FUZZ_CASES=$(FUZZ_CASES) FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest tests/test_fuzzing.py tests/data/test_cache.py $(ARGS)
+nightly: install ## fuzz readers and server with 10,000 cases, which differ from day to day; the slow tests; kills at random moments
+	FUZZ_CASES=$(FUZZ_CASES) FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest tests/test_fuzzing.py tests/data/test_cache.py \
+		tests/use/test_malformed_requests.py $(ARGS)
 	$(BIN)/python -m pytest -m nightly $(ARGS)
 	$(BIN)/python -m tests.kills 3 $(FUZZ_SEED)
 

@@ -131,6 +131,7 @@ def test_help_and_mistakes_name_the_installed_commands(home: Home) -> None:
     assert "fer-train --help lists it" in home.run("fer-train --epochs 3").stderr
     assert "It is a key of loss=distillation" in home.run("fer-train loss.teacher=x").stderr
     assert "\n  fer-predict photo.jpg" in home.run("fer-predict --help").stdout
+    assert home.run("fer-serve --help").stdout.startswith("usage: fer-serve [-h]")
 
 
 def test_a_module_that_is_nowhere_is_refused_with_what_to_do(home: Home, tmp_path: Path) -> None:

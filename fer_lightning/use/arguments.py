@@ -122,8 +122,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--model", metavar="FILE", help="an exported network, FILE.onnx")
 
     add = parser.add_argument_group("which faces").add_argument
-    add("--min-score", metavar="X", type=_score, help="score of a face at least, 0 to 1 (0.8)")
-    add("--min-size", metavar="PIXELS", type=_whole(0), default=0, help="width of a face at least (0)")
+    add("--min-score", metavar="X", type=score, help="score of a face at least, 0 to 1 (0.8)")
+    add("--min-size", metavar="PIXELS", type=whole(0), default=0, help="width of a face at least (0)")
     add(
         "--detector",
         choices=("yunet", "none"),
@@ -136,14 +136,14 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--unsure",
         metavar="X",
-        type=_share,
+        type=share,
         help="say unsure below this probability (the network's own; 0: never)",
     )
     add("--tta", choices=("none", "flip"), default="none", help="flip: average over a face and its mirror image")
     add(
         "--smooth",
         metavar="SECONDS",
-        type=_seconds,
+        type=seconds,
         default=0.5,
         help="over how long videos are smoothed (0.5; 0: not at all)",
     )
@@ -156,25 +156,25 @@ def _parser() -> argparse.ArgumentParser:
 
     add = parser.add_argument_group("how it is computed").add_argument
     add("--device", metavar="NAME", default="auto", help="for --run: cpu, cuda, mps (auto)")
-    add("--threads", metavar="N", type=_whole(1), help="of the processor (all)")
+    add("--threads", metavar="N", type=whole(1), help="of the processor (all)")
     return parser
 
 
-def _share(text: str) -> float:
+def share(text: str) -> float:
     value = _number(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
     return value
 
 
-def _score(text: str) -> float:
-    value = _share(text)
+def score(text: str) -> float:
+    value = share(text)
     if value == 0:
         raise argparse.ArgumentTypeError(f"{text} is not above 0")
     return value
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
     value = _number(text)
     if not 0 <= value < math.inf:
         raise argparse.ArgumentTypeError(f"{text} is not 0 or more")
@@ -188,7 +188,7 @@ def _number(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text} is not a number") from None
 
 
-def _whole(least: int) -> Callable[[str], int]:
+def whole(least: int) -> Callable[[str], int]:
     def whole(text: str) -> int:
         if not text.isdecimal() or int(text) < least:
             raise argparse.ArgumentTypeError(f"{text} is not a whole number from {least} on")

@@ -58,8 +58,7 @@ class YuNet:
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
         self.min_score, self.min_size = min_score, min_size
-        model = _with_any_size(YUNET.read_bytes())
-        self._network = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self._network = onnxruntime.InferenceSession(yunet_model(), options, providers=["CPUExecutionProvider"])
         self._outputs = [f"{part}_{stride}" for stride in STRIDES for part in ("cls", "obj", "bbox", "kps")]
 
     def __call__(self, frame: Frame) -> list[Detection]:
@@ -97,13 +96,14 @@ class WholePicture:
         return [Detection(0, 0, width, height, whole=True)]
 
 
-def _with_any_size(model: bytes) -> bytes:
-    """Returns YuNet's file with the height and width of its input left open, and the number of cells of its outputs.
+def yunet_model() -> bytes:
+    """Returns YuNet's ONNX file with the sizes of its input and the numbers of cells of its outputs left open.
 
     In the file they are of 640×640 pixels, but it computes the same for any multiples of 32, as OpenCV has it do. A
     wide picture needs no black bars then, which take as long as a picture: a second look is four times as fast.
     In ONNX's form, a dimension is one of two fields of the same length here: a number, or a name, which stands for any.
     """
+    model = YUNET.read_bytes()
     for number, names in ((640, b"hw"), (6400, b"aaaaaa"), (1600, b"bbbbbb"), (400, b"cccccc")):
         fixed = bytes((0x0A, 3, 0x08, number & 0x7F | 0x80, number >> 7))
         if model.count(fixed) != len(names):

@@ -60,6 +60,8 @@ def looks_like_heic(start: bytes) -> bool:
 
 def begins_as_image(start: bytes) -> bool:
     """Tells from its first bytes whether a file is or was an image of a form that is read, however damaged."""
+    if not Image.OPEN.keys() >= {*IMAGE_FORMATS}:
+        Image.init()  # Pillow loads the rest of its formats when they are first needed
     accepting = (Image.OPEN[form][1] for form in IMAGE_FORMATS)
     return looks_like_heic(start) or any(accepts is not None and accepts(start) for accepts in accepting)
 
