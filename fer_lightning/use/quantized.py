@@ -66,7 +66,8 @@ def drawn_by_class(faces: KnownFaces, *counts: int) -> list[KnownFaces]:
         rows = order[faces.labels[order] == label]
         ranks[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
     spread = np.argsort(ranks, kind="stable")
-    sets, start = [], 0
+    sets: list[KnownFaces] = []
+    start = 0
     for count in counts:
         rows = spread[start : start + count]
         sets.append(KnownFaces(faces.what, faces.images[rows], faces.labels[rows]) if len(rows) else sets[0])
@@ -80,7 +81,7 @@ def _choices(ends: Sequence[str]) -> Iterator[list[str]]:
         yield from map(list, itertools.combinations(ends, count))
 
 
-class _Reader(CalibrationDataReader):  # type: ignore[misc]
+class _Reader(CalibrationDataReader):
     """Gives the faces of calibration to onnxruntime."""
 
     def __init__(self, faces: NDArray[np.uint8]) -> None:
