@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import torch
 from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch.callbacks import ProgressBar
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -34,7 +33,7 @@ from fer_lightning.nets.torchvision import colour_size, input_size_error
 from fer_lightning.nets.weights import InitialWeights, load_initial_weights
 from fer_lightning.training.checkpoint_content import checkpoint_content
 from fer_lightning.training.classifier import EmotionClassifier
-from fer_lightning.training.hardware import computes_bfloat16
+from fer_lightning.training.hardware import fast_precision
 from fer_lightning.training.models import load_model
 
 log = logging.getLogger(__name__)
@@ -235,18 +234,8 @@ def _trainer(cfg: DictConfig, own: list[L.Callback], callbacks: list[str], logge
         "use_distributed_sampler": False,  # the data module shares the faces out itself, and repeats none in val
     }
     if cfg.trainer.precision == "auto":
-        options["precision"] = _fast_precision(cfg.trainer.accelerator)
+        options["precision"] = fast_precision(cfg.trainer.accelerator)
     try:
         return made("trainer", cfg.trainer, **options)  # type: ignore[no-any-return]
     except RuntimeError as error:  # SLURM's settings contradict each other
         raise ConfigError(f"trainer: {error}") from error
-
-
-def _fast_precision(accelerator: str) -> str:
-    """Returns bf16-mixed where the hardware computes it: elsewhere it is emulated, and slower than float32."""
-    device = "cpu"
-    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
-        device = "cuda"
-    elif accelerator == "mps" or (accelerator == "auto" and torch.backends.mps.is_available()):
-        device = "mps"
-    return "bf16-mixed" if computes_bfloat16(device) else "32-true"

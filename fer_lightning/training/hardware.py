@@ -6,6 +6,16 @@ from typing import Any
 import torch
 
 
+def fast_precision(accelerator: str) -> str:
+    """Returns bf16-mixed where the hardware computes it: elsewhere it is emulated, and slower than float32."""
+    device = "cpu"
+    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+        device = "cuda"
+    elif accelerator == "mps" or (accelerator == "auto" and torch.backends.mps.is_available()):
+        device = "mps"
+    return "bf16-mixed" if computes_bfloat16(device) else "32-true"
+
+
 def computes_bfloat16(device: str) -> bool:
     """Checks whether a kind of device, as torch names it, multiplies in bfloat16 itself: if not, float32 is faster."""
     if device == "cuda":

@@ -12,11 +12,12 @@ import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from fer_lightning.config.build import _fast_precision, build, rebuild
+from fer_lightning.config.build import build, rebuild
 from fer_lightning.data.faces import FERPLUS_EMOTIONS
 from fer_lightning.errors import ConfigError
 from fer_lightning.nets.deep_emotion import DeepEmotion
 from fer_lightning.signature import argument_error
+from fer_lightning.training.hardware import fast_precision
 from tests.conftest import Compose
 from tests.scripts import REPOSITORY
 
@@ -264,7 +265,7 @@ def test_auto_precision_is_bf16_where_the_hardware_has_it(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda is not None)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: cuda)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert _fast_precision(accelerator) == precision
+    assert fast_precision(accelerator) == precision
 
 
 def test_auto_precision_reaches_the_trainer(

@@ -169,7 +169,7 @@ def test_a_group_can_be_left_empty_in_the_ways_people_say_it(typed: str, read: s
     ("typed", "told"),
     [
         ("callbacks=null", r"callbacks=null: a run needs a choice of callbacks, of .*default"),
-        ("~model", r"~model: a run needs a choice of model, of deep_emotion, resnet18, torchvision"),
+        ("~model", r"~model: a run needs a choice of model, of deep_emotion, resnet18, small_resnet, torchvision"),
         ("+experiment=quick", r"without a plus: experiment=quick$"),
         ("++model=resnet18", r"without a plus: model=resnet18$"),
         ("--epochs 3", r"--epochs is no option. .* as in trainer\.max_epochs=3;"),
