@@ -30,6 +30,7 @@ class RunNetwork:
         source: the folder of a finished run, a checkpoint, or a model.safetensors.
         tta: "flip" averages over each face and its mirror image.
         device: "cpu", "cuda", "cuda:1", "mps"; "auto" for a GPU where there is one.
+        threads: that compute on the CPU, for all of torch in this process; None leaves torch as it is.
 
     Raises:
         ConfigError: there is no such network, or no such device.
@@ -38,9 +39,13 @@ class RunNetwork:
     card: Card
     model: EmotionClassifier
 
-    def __init__(self, source: Path | str, tta: Flip = "none", device: str = "auto") -> None:
+    def __init__(
+        self, source: Path | str, tta: Flip = "none", device: str = "auto", threads: int | None = None
+    ) -> None:
         refuse_unknown("tta", tta, Flip)
         self._device = _device(device)
+        if threads:
+            torch.set_num_threads(threads)
         try:
             self.model = load_model(source).float().to(self._device)
         except ValueError as error:
