@@ -54,9 +54,9 @@ def folder_around(out: Path, sources: Iterable[str | os.PathLike[str]]) -> str |
 
     Links are followed, and ~ is the home folder. What is written into a folder that is read is taken for a part of it.
     """
-    real = out.expanduser().resolve()
+    real = Path(os.path.expanduser(out)).resolve()
     for source in sources:
-        folder = Path(source).expanduser().resolve()
+        folder = Path(os.path.expanduser(source)).resolve()
         if folder.is_dir() and real.is_relative_to(folder):
             return os.fspath(source)
     return None

@@ -1,5 +1,6 @@
 """Chooses the folder that a command writes into: empty or new, and in no folder that it looks through."""
 
+import os
 from datetime import datetime
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def result_folder(command: Command) -> Path | None:
             )
         # Microseconds, so that two commands that start in the same second get a folder each.
         return NEW_FOLDERS / f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
-    folder = command.out.expanduser()
+    folder = Path(os.path.expanduser(command.out))  # a user who is not there is a folder's name
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         what = "has something in it" if folder.is_dir() else "is a file"
         raise ConfigError(f"--out {folder}: it {what}, and nothing is overwritten. Give a new or empty folder")

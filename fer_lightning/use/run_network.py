@@ -19,7 +19,7 @@ from fer_lightning.use.face_batches import in_batches
 
 CONFIG_FOLDERS = re.compile(r" --config-(?:path|dir)=(?:'[^']*'|\S+)")
 
-FOLDERS = re.compile(r"(?<=[=\[,'\"])(?:~|[A-Za-z]:)?[/\\](?:[^\s,\[\]{}'\"]*[/\\])?")
+LEADING_FOLDERS = re.compile(r"(?<=[=\[,'\"])(?:~|[A-Za-z]:)?[/\\](?:[^\s,\[\]{}'\"]*[/\\])?")
 """The folders in front of a file's name, where its path is a whole one."""
 
 
@@ -93,7 +93,7 @@ def run_card(model: EmotionClassifier, source: Path) -> Card:
 
 def without_folders(command: str) -> str:
     """Returns a command as it is typed elsewhere: with the names of its files and folders, and not where they are."""
-    return FOLDERS.sub("", CONFIG_FOLDERS.sub("", command))
+    return LEADING_FOLDERS.sub("", CONFIG_FOLDERS.sub("", command))
 
 
 def run_folder(source: Path) -> Path:

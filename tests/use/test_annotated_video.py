@@ -64,7 +64,7 @@ def test_a_cover_is_no_video_though_it_comes_first(tmp_path: Path) -> None:
         assert cover.disposition & Disposition.attached_pic
         assert cover.time_base != moving.time_base
         assert writer._time_base == moving.time_base
-        assert _start_s(container) == float(moving.start_time * moving.time_base) != 0
+        assert _start_s(container) == float((moving.start_time or 0) * (moving.time_base or 0)) != 0
     for frame in shown:
         writer.write(answer(frame))
     writer.close()

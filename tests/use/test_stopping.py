@@ -77,6 +77,8 @@ def _stopped_at(instruction: int, length: int) -> bool:
         sys.settrace(traced)
         try:
             taken = [*stop.before_stopped(iter(range(length)))]
+        except Stopped:
+            pytest.fail(f"a signal before instruction {instruction} of before_stopped came out of it")
         finally:
             sys.settrace(before)
     assert taken == [*range(len(taken))]
