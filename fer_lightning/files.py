@@ -10,7 +10,7 @@ import secrets
 import stat
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -47,6 +47,19 @@ def written_whole(file: Path, mode: int = 0o666) -> Iterator[Path]:
             _on_disk(file.parent, os.O_RDONLY)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def folder_around(out: Path, sources: Iterable[str | os.PathLike[str]]) -> str | None:
+    """Returns the first of the sources that is a folder and has `out` in it, or is it; None if there is none.
+
+    Links are followed, and ~ is the home folder. What is written into a folder that is read is taken for a part of it.
+    """
+    real = Path(os.path.expanduser(out)).resolve()
+    for source in sources:
+        folder = Path(os.path.expanduser(source)).resolve()
+        if folder.is_dir() and real.is_relative_to(folder):
+            return os.fspath(source)
+    return None
 
 
 def plain_values(path: Path) -> Any:

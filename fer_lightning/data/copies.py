@@ -24,6 +24,7 @@ from fer_lightning.data.perceptual_hash import BITS
 from fer_lightning.data.readers.source import read_faces
 from fer_lightning.data.tables import write_table
 from fer_lightning.errors import DataError
+from fer_lightning.files import folder_around
 
 log = logging.getLogger(__name__)
 
@@ -94,8 +95,8 @@ def _refuse(paths: Sequence[Path], out: Path, numberings: Sequence[str]) -> None
             f"--numbering is given {len(numberings)} times for {len(paths)} sets: give it once for all, or once for "
             f"each in their order, --numbering {OWN} for a set whose classes have names."
         )
-    if inside := [str(path) for path, at in zip(paths, where, strict=True) if at.is_dir() and out.is_relative_to(at)]:
-        raise DataError(f"{out}: is in {inside[0]}, and nothing is written into a set of faces. Give another --out.")
+    if (inside := folder_around(out, paths)) is not None:
+        raise DataError(f"{out}: is in {inside}, and nothing is written into a set of faces. Give another --out.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DataError(f"{out}: there is something already, and nothing is overwritten. Give another --out.")
 

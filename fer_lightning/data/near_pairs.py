@@ -23,8 +23,8 @@ from fer_lightning.transforms.pixels import ImageStore
 NEAR = 18
 """Bits, of 128, that near copies differ in at most.
 
-Of the pairs found in FER2013, a person who looked at some called all true up to 16 bits, 93% at 17 and 18, 71% at 19
-and 20: see docs/copies.md.
+Of the pairs found in FER2013, some were judged by eye, by one judge: all are true up to 16 bits, 93% at 17 and 18, 71%
+at 19 and 20. See docs/copies.md.
 """
 
 CANDIDATE = 42

@@ -25,7 +25,7 @@ from fer_lightning.data.readers.ferplus import VotesOptions
 from fer_lightning.data.readers.labels_table import COLUMNS, NAME, PERSON
 from fer_lightning.data.readers.source import read_faces
 from fer_lightning.errors import DataError
-from fer_lightning.files import safe_text
+from fer_lightning.files import folder_around, safe_text
 from fer_lightning.transforms.pixels import as_picture
 
 log = logging.getLogger(__name__)
@@ -39,8 +39,11 @@ def export(
 ) -> None:
     """Writes the faces of `path` below the folder `out`, with a progress bar; the others as for `read_faces`.
 
-    Raises DataError if the faces cannot be read, or `out` is anything but a folder that is empty or not there yet.
+    Raises DataError if the faces cannot be read, or `out` is in `path`, or anything but a folder that is empty or not
+    there yet.
     """
+    if folder_around(out, [path]) is not None:
+        raise DataError(f"{out}: is in {path}, and nothing is written into a set of faces. Give another OUT.")
     with _written_whole(out) as folder:
         faces = read_faces(path, on_bad_rows, votes)
         _write(faces, folder)

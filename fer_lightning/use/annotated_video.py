@@ -23,6 +23,7 @@ from PIL import Image
 from fer_lightning.files import written_whole
 from fer_lightning.use.annotation import annotated
 from fer_lightning.use.faces import Answer, Frame
+from fer_lightning.use.videos import moving_pictures
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ def _time_base(source: Path | None) -> Fraction:
     if source is None:
         return TIME_BASE
     with av.open(source) as container:
-        return container.streams.video[0].time_base or TIME_BASE
+        return moving_pictures(container).time_base or TIME_BASE
 
 
 def _even(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -148,5 +149,5 @@ def _packets(
 
 def _start_s(container: InputContainer) -> float:
     """Returns when a file's pictures start: the times of frames count from there."""
-    video = container.streams.video[0]
+    video = moving_pictures(container)
     return float((video.start_time or 0) * (video.time_base or 0))

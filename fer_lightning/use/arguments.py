@@ -41,6 +41,8 @@ class Command:
     webcam: str | None
     recursive: bool
     network: str | None
+    run: Path | None
+    model: Path | None
     boxes: Path | None
     detector: str
     min_score: float | None
@@ -69,14 +71,16 @@ def parsed(arguments: Sequence[str]) -> Command:
     if (given.boxes or given.detector == "none") and (given.min_score is not None or given.min_size):
         parser.error("--min-score and --min-size are for the detector, which is not used")
     if given.explain and not given.run:
-        parser.error("--explain needs the network of a run, as PyTorch has it: give --run FOLDER too")
+        parser.error("--explain needs the network of a run: Grad-CAM needs a torch network. Give --run FOLDER")
     if given.only and given.json and not given.out:
         parser.error("--only says what is written into a folder; with --json, that needs --out FOLDER")
     return Command(
         paths=tuple(given.paths),
         webcam=given.webcam,
         recursive=given.recursive,
-        network=given.run or given.model or given.network,
+        network=given.network,
+        run=given.run,
+        model=given.model,
         boxes=given.boxes,
         detector=given.detector,
         min_score=given.min_score,
@@ -118,8 +122,8 @@ def _parser() -> argparse.ArgumentParser:
 
     add = parser.add_argument_group("which network").add_mutually_exclusive_group().add_argument
     add("--network", metavar="NAME", help="small (the default), of the package; large or ferplus, once they are packed")
-    add("--run", metavar="FOLDER", help="of a training of yours, or a checkpoint in it")
-    add("--model", metavar="FILE", help="an exported network, FILE.onnx")
+    add("--run", metavar="FOLDER", type=Path, help="of a training of yours, or a checkpoint in it")
+    add("--model", metavar="FILE", type=Path, help="an exported network, FILE.onnx")
 
     add = parser.add_argument_group("which faces").add_argument
     add("--min-score", metavar="X", type=score, help="score of a face at least, 0 to 1 (0.8)")

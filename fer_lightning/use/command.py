@@ -4,8 +4,8 @@ import io
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,12 +17,11 @@ from fer_lightning.use.stopping import Stopped, StopRequests
 if TYPE_CHECKING:
     from fer_lightning.use.detector import Detector
     from fer_lightning.use.faces import Answer
+    from fer_lightning.use.given_boxes import GivenBoxes
     from fer_lightning.use.network import Network
     from fer_lightning.use.output import Heading, Output
     from fer_lightning.use.sources import Source
     from fer_lightning.use.tables import FacesLines
-
-NEW_FOLDERS = Path("outputs", "predict")
 
 WRONG_COMMAND = 2
 CLOSED_PIPE = 141
@@ -40,8 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ConfigError, DataError) as error:
         print(f"error: {error}", file=sys.stderr)
         return WRONG_COMMAND
-    except (KeyboardInterrupt, Stopped):
+    except KeyboardInterrupt:
         return 130
+    except Stopped as stopped:
+        return stopped.exit_status
     except BrokenPipeError:
         _forget_output()
         return CLOSED_PIPE
@@ -58,13 +59,15 @@ def predict(command: Command, typed: str) -> int:
         OSError: the results cannot be written.
     """
     from fer_lightning.use import line, summary
+    from fer_lightning.use.given_boxes import GivenBoxes
     from fer_lightning.use.output import Output
+    from fer_lightning.use.result_folder import result_folder
     from fer_lightning.use.sources import planned, webcam
     from fer_lightning.use.tracks import tracked
 
     with StopRequests() as stop:
         sources = planned(command.paths, command.recursive) if command.webcam is None else [webcam(command.webcam)]
-        folder = _folder(command)
+        folder = result_folder(command)
         network, detector = _network(command), _detector(command)
         card = network.card
         unsure = card.unsure_below if command.unsure is None else command.unsure
@@ -87,16 +90,40 @@ def predict(command: Command, typed: str) -> int:
         if not command.as_json and (table := summary.results_table(output.overview)):
             print(table, flush=True)
         output.write_page(stopped)
-        _report(output, stopped)
+        boxes = (
+            detector if isinstance(detector, GivenBoxes) and not stopped else None
+        )  # the others might still have come
+        _report(output, stopped, boxes)
         if stopped:
             return stop.exit_status
-        return 1 if output.overview.nothing_read else 0
+        return 1 if output.overview.nothing_read or (boxes and boxes.all_unused) else 0
 
 
 def _network(command: Command) -> "Network":
-    from fer_lightning.use.network import DEFAULT_NETWORK, network
+    """Returns the network that an option names: a name is never taken for a path, nor a path for a name.
 
-    return network(command.network or DEFAULT_NETWORK, command.tta, command.threads, command.device)
+    Raises:
+        ConfigError: there is no such network; says which option names it.
+    """
+    from fer_lightning.use.network import DEFAULT_NETWORK, exported_network, packaged_network, trained_network
+
+    how = command.tta, command.threads, command.device
+    if command.run:
+        with _blamed("--run"):
+            return trained_network(command.run, *how)
+    if command.model:
+        with _blamed("--model"):
+            return exported_network(command.model, *how)
+    with _blamed("--network"):
+        return packaged_network(command.network or DEFAULT_NETWORK, *how)
+
+
+@contextmanager
+def _blamed(option: str) -> Iterator[None]:
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{option}: {error}") from error
 
 
 def _detector(command: Command) -> "Detector":
@@ -108,30 +135,6 @@ def _detector(command: Command) -> "Detector":
         return detector.WholePicture()
     score = {} if command.min_score is None else {"min_score": command.min_score}
     return detector.YuNet(min_size=command.min_size, threads=command.threads or 0, **score)
-
-
-def _folder(command: Command) -> Path | None:
-    """Returns the folder to write into, which is not made yet; None where nothing is to be written.
-
-    Raises:
-        ConfigError: it has something in it, or lies in a folder that is looked through.
-    """
-    if command.out is None and command.as_json:
-        return None
-    if command.out is not None:
-        folder = command.out.expanduser()
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            what = "has something in it" if folder.is_dir() else "is a file"
-            raise ConfigError(f"--out {folder}: it {what}, and nothing is overwritten. Give a new or empty folder")
-        return folder
-    for path in command.paths if command.recursive else ():
-        if Path(path).is_dir() and Path.cwd().is_relative_to(Path(path).resolve()):
-            raise ConfigError(
-                f"the results would lie in {NEW_FOLDERS}, within {path}, where the next command would take them for "
-                f"photographs. Say where they are to lie: --out FOLDER"
-            )
-    # Microseconds, so that two commands that start in the same second get a folder each.
-    return NEW_FOLDERS / f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
 
 
 def _heading(
@@ -187,14 +190,20 @@ def _with_progress(answers: Iterable["Answer"], sources: Sequence["Source"]) -> 
     return tqdm(answers, total=total, unit=" frames", leave=False, dynamic_ncols=True, file=sys.stderr)  # type: ignore[no-any-return]
 
 
-def _report(output: "Output", stopped: bool) -> None:
-    """Says on standard error how much was looked at, what could not be read, and where the results lie."""
+def _report(output: "Output", stopped: bool, boxes: "GivenBoxes | None") -> None:
+    """Says on standard error how much was looked at, what could not be read, and where the results lie.
+
+    Args:
+        boxes: all frames have asked it for theirs.
+    """
     from fer_lightning.use import summary
 
     lines = [] if output.overview.nothing_read else [summary.counts_in_words(output.overview)]
     lines += summary.failure_lines(output.overview)
     if output.written:
         lines.append(summary.places(output.folder, output.written))
+    if boxes:
+        lines += summary.unused_lines(boxes)
     if stopped:
         lines.insert(0, "stopped: this is what was found by then")
     print("\n".join(lines), file=sys.stderr)

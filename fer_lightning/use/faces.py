@@ -1,7 +1,7 @@
 """What goes along the line from pictures to emotions: frames, the faces found in them, and what these show."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,7 @@ class Detection:
     score: float = 1.0
     landmarks: tuple[tuple[float, float], ...] = ()  # right eye, left eye, nose, right and left corner of the mouth
     whole: bool = False  # the picture as it is is the face: nothing is cut out of it
+    given_in: str = field(default="", compare=False)  # the table and the line that it was read from, if it was
 
     @property
     def box(self) -> tuple[float, float, float, float]:

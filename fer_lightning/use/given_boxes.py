@@ -31,7 +31,7 @@ class GivenBoxes:
 
     def __init__(self, table: str | Path) -> None:
         self.table = Path(table)
-        self._boxes: dict[tuple[str, int | None], list[tuple[int, Detection]]] = {}
+        self._boxes: dict[tuple[str, int | None], list[Detection]] = {}
         self._asked: set[str] = set()
         try:
             if not self.table.is_file():
@@ -49,25 +49,21 @@ class GivenBoxes:
             raise DataError(f"{table}: the table of boxes cannot be read ({error})") from error
 
     def __call__(self, frame: Frame) -> list[Detection]:
-        """Returns a frame's boxes.
-
-        Raises:
-            DataError: one of them is outside the frame.
-        """
-        height, width = frame.pixels.shape[:2]
+        """Returns a frame's boxes. One that is outside the frame is among them: to cut it out fails, and says why."""
         source = _place(frame.source)
         self._asked.add(source)
         found = self._boxes.get((source, frame.index), []) + self._boxes.get((source, None), [])
-        for line, detection in found:
-            left, top, right, bottom = detection.box
-            if right <= 0 or bottom <= 0 or left >= width or top >= height:
-                where = f"frame {frame.index} of {frame.source}, which has {width}x{height} pixels"
-                raise DataError(f"{self.table}, line {line}: the box is outside {where}")
-        return sorted((detection for _, detection in found), key=lambda detection: detection.x)
+        return sorted(found, key=lambda detection: detection.x)
 
     def unused(self) -> list[str]:
         """Returns the sources in the table of which no frame has come: perhaps their paths are misspelt."""
-        return sorted({os.path.relpath(source) for source, _ in self._boxes if source not in self._asked})
+        missed = {source for source, _ in self._boxes if source not in self._asked}
+        return sorted(source if source == "-" else os.path.relpath(source) for source in missed)
+
+    @property
+    def all_unused(self) -> bool:
+        """Returns whether there are boxes, and no frame of their sources has come."""
+        return bool(self._boxes) and not any(source in self._asked for source, _ in self._boxes)
 
     def _refuse_header(self, names: Sequence[str]) -> None:
         if missing := [name for name in ("source", *NUMBERS) if name not in names]:
@@ -96,7 +92,8 @@ class GivenBoxes:
         if number and not number.isdecimal():
             raise DataError(f"{self.table}, line {line}: frame is {number}; expected a number from 0, or nothing")
         key = (_place(source), int(number) if number else None)
-        self._boxes.setdefault(key, []).append((line, Detection(x, y, width, height)))
+        box = Detection(x, y, width, height, given_in=f"{self.table}, line {line}")
+        self._boxes.setdefault(key, []).append(box)
 
 
 def _place(source: str) -> str:

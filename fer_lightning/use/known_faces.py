@@ -42,6 +42,14 @@ class KnownFaces:
     what: str  # in words
     images: NDArray[np.uint8]  # (N, C, size, size)
     labels: NDArray[np.int64] | None  # (N,)
+    is_val: bool = False  # some of them chose the run's epoch
+
+
+def run_seed(run: Path) -> int | None:
+    """Returns the seed of a run, as its config has it; None if it has none."""
+    config = plain_yaml(run / ".hydra" / "config.yaml")
+    seed = config.get("seed") if isinstance(config, dict) else None
+    return seed if type(seed) is int else None
 
 
 def run_data(run: Path, path: Path | None = None) -> FERDataModule:
@@ -87,7 +95,7 @@ def known_faces(data: FERDataModule, split: Split) -> KnownFaces:
     assert data.faces is not None
     rows = data.rows[split]
     what = f"{split} of {_file_names(data)} ({data.origins[split]})"
-    return KnownFaces(what, data.faces.images[rows].numpy(), data.faces.labels[rows].numpy())
+    return KnownFaces(what, data.faces.images[rows].numpy(), data.faces.labels[rows].numpy(), split == "val")
 
 
 def measured_parts(data: FERDataModule) -> list[KnownFaces]:
@@ -104,7 +112,8 @@ def measured_parts(data: FERDataModule) -> list[KnownFaces]:
             if len(rows) and not in_split["train"]:
                 roles = [split for split, is_in in in_split.items() if is_in]
                 what = f"{part} of {_file_names(data)} ({' and '.join(roles) or 'neither val nor test'} of the run)"
-                found.append(KnownFaces(what, faces.images[rows].numpy(), faces.labels[rows].numpy()))
+                images, labels = faces.images[rows].numpy(), faces.labels[rows].numpy()
+                found.append(KnownFaces(what, images, labels, in_split["val"]))
     return found or [known_faces(data, "test"), known_faces(data, "val")]
 
 

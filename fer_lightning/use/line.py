@@ -77,7 +77,7 @@ def _cut(frame: Frame | Unreadable, detector: Detector, card: Card) -> tuple[_Wa
         try:
             cut.append(to_pixels(picture if detection.whole else face_square(picture, detection.box, card.margin)))
         except ValueError as error:  # a box that is not in the picture, as one that was given may be
-            why = why or str(error)
+            why = why or (f"{detection.given_in}: {error}" if detection.given_in else str(error))
         else:
             one.faces.append((number, detection))
     if not detections:

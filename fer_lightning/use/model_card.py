@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from fer_lightning.report.results_table import markdown_table
+from fer_lightning.use.compact import SMALL
 from fer_lightning.use.measured import Measured
 
 NOT_FOR = """\
@@ -17,19 +18,29 @@ NOT_FOR = """\
   between groups. Expect less than the table on faces that are turned, covered, blurred, or not photographs.
 """
 
+ON_VAL = "A figure on val leans to the high side where the epoch was chosen on it."
+
 EXPLAINED = """\
-A figure on val leans to the high side where the epoch was chosen on it, and recipes were chosen with PublicTest in
-sight. The calibration error is how far confidence and accuracy are apart, over bins of confidence. All of these are
-faces that were cut as the training faces were, so accuracy on photographs is another matter.
+Recipes were chosen with PublicTest in sight. The calibration error is how far confidence and accuracy are apart, over
+bins of confidence. All of these are faces that were cut as the training faces were, so accuracy on photographs is
+another matter.
 """
 
+STORED = {
+    "float32": "as float32",
+    "float16": "as float16",
+    "int8": f"as int8, those of layers of up to {SMALL:,} as float16",
+}
+"""How the weights of kernels and matrices are, by the card's word for it."""
 
-def model_card(parts: Sequence[Measured], size: int) -> str:
+
+def model_card(parts: Sequence[Measured], size: int, seed: int | None = None) -> str:
     """Returns the page, in Markdown.
 
     Args:
         parts: the network's answers on the faces that it is measured on.
         size: of its file, in bytes.
+        seed: of the run; None where it is not known.
     """
     card = parts[0].card
     channels = "grey" if card.channels == 1 else "RGB"
@@ -37,8 +48,9 @@ def model_card(parts: Sequence[Measured], size: int) -> str:
         "classes": ", ".join(card.class_names),
         "takes": f"uint8 (N, {card.channels}, {card.size}, {card.size}): {channels} faces in a square of "
         f"{card.margin:g} times the width of the face's box",
-        "file": f"{size:,} bytes, weights stored as {card.weights}",
+        "file": f"{size:,} bytes, weights stored {STORED[card.weights]}",
         "trained by": f"`{card.command}`" if card.command else "not known",
+        "seed": "not known" if seed is None else str(seed),
         "with": card.versions or "not known",
         "sha256 of its weights": f"`{card.sha256}`",
         "temperature": f"{card.temperature:.4g}",
@@ -63,7 +75,8 @@ def model_card(parts: Sequence[Measured], size: int) -> str:
             markdown_table([{"": f"**{key}**", " ": text} for key, text in facts.items()]),
             "\n## What it was measured to do\n",
             markdown_table(measured),
-            f"\n{EXPLAINED}",
+            f"\n{ON_VAL}\n" if any(one.faces.is_val for one in parts) else "",
+            EXPLAINED,
             *by_class,
             "\n## What it is not for\n",
             NOT_FOR,

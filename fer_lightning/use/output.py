@@ -3,7 +3,7 @@
 import io
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,9 +86,10 @@ class Output:
             writer.write(answer)
 
     def close(self, stopped: bool = False) -> None:
-        """Completes all files but the page."""
-        for writer in self._writers:
-            writer.close(stopped)
+        """Completes all files but the page: where one cannot be, the others are, and then its error is raised."""
+        with ExitStack() as closing:
+            for writer in reversed(self._writers):  # the last that is pushed is closed first
+                closing.callback(writer.close, stopped)
 
     def write_page(self, stopped: bool = False) -> None:
         """Writes index.html, which shows the other files: the last thing to do, since it takes a moment."""

@@ -17,7 +17,7 @@ from fer_lightning.files import written_whole
 from fer_lightning.installation import CHECKOUT
 from fer_lightning.use.card import Weights
 from fer_lightning.use.export import Export, export
-from fer_lightning.use.known_faces import KnownFaces, known_faces, measured_parts, run_data
+from fer_lightning.use.known_faces import KnownFaces, known_faces, measured_parts, run_data, run_seed
 from fer_lightning.use.measured import Measured, measured, paired_difference
 from fer_lightning.use.model_card import model_card
 from fer_lightning.use.network import LARGEST_NETWORKS, NETWORKS
@@ -70,7 +70,7 @@ def pack(run: Path, name: str, data: Path | None = None, into: Path | None = Non
     with written_whole(file) as unfinished:
         unfinished.write_bytes(content)
     with written_whole(page) as unfinished:
-        unfinished.write_text(model_card(new, len(content)), "utf-8")
+        unfinished.write_text(model_card(new, len(content), run_seed(run)), "utf-8")
     return Packed(Export(file, made.card, made.comparison), new, difference)
 
 

@@ -39,7 +39,8 @@ class Predictor:
         tta: "flip" averages over each face and its mirror image.
         unsure: the confidence below which the label is "unsure"; 0 for never, None for the network's own.
         detector: finds the faces in a frame; None for `YuNet`.
-        threads: that an ONNX file and YuNet use; None for as many as the machine has cores.
+        threads: that YuNet and the network use, a run's with all of this process's torch; None for as many as the
+            machine has cores.
         device: that a run's network uses.
 
     Raises:

@@ -19,7 +19,7 @@ from fer_lightning.use.face_batches import in_batches
 
 CONFIG_FOLDERS = re.compile(r" --config-(?:path|dir)=(?:'[^']*'|\S+)")
 
-PATHS_TO_FILES = re.compile(r"(?<=[=\[,'\"])(?:~|[A-Za-z]:)?[/\\](?:[^\s,\[\]{}'\"]*[/\\])?")
+LEADING_FOLDERS = re.compile(r"(?<=[=\[,'\"])(?:~|[A-Za-z]:)?[/\\](?:[^\s,\[\]{}'\"]*[/\\])?")
 """The folders in front of a file's name, where its path is a whole one."""
 
 
@@ -30,6 +30,7 @@ class RunNetwork:
         source: the folder of a finished run, a checkpoint, or a model.safetensors.
         tta: "flip" averages over each face and its mirror image.
         device: "cpu", "cuda", "cuda:1", "mps"; "auto" for a GPU where there is one.
+        threads: that compute on the CPU, for all of torch in this process; None leaves torch as it is.
 
     Raises:
         ConfigError: there is no such network, or no such device.
@@ -38,9 +39,13 @@ class RunNetwork:
     card: Card
     model: EmotionClassifier
 
-    def __init__(self, source: Path | str, tta: Flip = "none", device: str = "auto") -> None:
+    def __init__(
+        self, source: Path | str, tta: Flip = "none", device: str = "auto", threads: int | None = None
+    ) -> None:
         refuse_unknown("tta", tta, Flip)
         self._device = _device(device)
+        if threads:
+            torch.set_num_threads(threads)
         try:
             self.model = load_model(source).float().to(self._device)
         except ValueError as error:
@@ -88,7 +93,7 @@ def run_card(model: EmotionClassifier, source: Path) -> Card:
 
 def without_folders(command: str) -> str:
     """Returns a command as it is typed elsewhere: with the names of its files and folders, and not where they are."""
-    return PATHS_TO_FILES.sub("", CONFIG_FOLDERS.sub("", command))
+    return LEADING_FOLDERS.sub("", CONFIG_FOLDERS.sub("", command))
 
 
 def run_folder(source: Path) -> Path:

@@ -8,8 +8,23 @@ from typing import Any, TypeVar
 Item = TypeVar("Item")
 
 
+_END: Any = object()
+
+
 class Stopped(BaseException):
-    """A command that ends since it was asked to, for the second time or while it waited."""
+    """A command that ends at once, since it was asked to for the second time.
+
+    Args:
+        number: of the signal that asked.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_status = _exit_status(number)
+
+
+class _Woken(Stopped):
+    """Ends the wait for an item, since the first signal came."""
 
 
 class StopRequests:
@@ -34,22 +49,34 @@ class StopRequests:
     @property
     def exit_status(self) -> int:
         """Returns what a shell says of a program that this signal has ended; 0 if none came."""
-        return 0 if self.received is None else 128 + self.received
+        return 0 if self.received is None else _exit_status(self.received)
 
     def before_stopped(self, items: Iterable[Item]) -> Iterator[Item]:
         """Yields items until a signal comes, also while the next one, of a camera or a pipe, does not."""
         iterator = iter(items)
-        while self.received is None:
-            try:
+        try:
+            while True:
+                # A signal that comes before this line is seen in the next one, and one that comes after it raises here.
                 self._waiting = True
-                item = next(iterator)
-            except (StopIteration, Stopped):
-                return
-            finally:
+                item = _END if self.received is not None else next(iterator, _END)
                 self._waiting = False
-            yield item
+                if item is _END:
+                    return
+                yield item
+        except _Woken:
+            return
+        finally:
+            self._waiting = False  # after an error too
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         again, self.received = self.received is not None, number
-        if again or self._waiting:
-            raise Stopped
+        waited, self._waiting = self._waiting, False
+        if again:
+            raise Stopped(number)
+        if waited:
+            raise _Woken(number)
+
+
+def _exit_status(number: int) -> int:
+    """Returns what a shell says of a program that a signal has ended."""
+    return 128 + number

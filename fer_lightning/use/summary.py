@@ -4,7 +4,8 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from fer_lightning.use.overview import MOST_ROWS, Overview, Row
+from fer_lightning.use.given_boxes import GivenBoxes
+from fer_lightning.use.overview import MOST_FAILURES, MOST_ROWS, Overview, Row
 
 LONGEST_SOURCE = 40
 """Letters of a source's name in the table; a longer one loses its beginning."""
@@ -37,6 +38,17 @@ def failure_lines(overview: Overview) -> Iterator[str]:
         yield f"not read: {shown(source, None)}: {reason}"
     if hidden := overview.unreadable + overview.damaged - len(overview.failures):
         yield f"not read: {hidden:,} more"
+
+
+def unused_lines(boxes: GivenBoxes) -> Iterator[str]:
+    """Yields the sources in a table of boxes that were not read, and whether all of them were not."""
+    unused = boxes.unused()
+    for source in unused[:MOST_FAILURES]:
+        yield f"boxes of {shown(source, None)}: no such source was read"
+    if hidden := len(unused[MOST_FAILURES:]):
+        yield f"boxes of {hidden:,} more sources: none of them was read"
+    if boxes.all_unused:
+        yield f"error: no source of {shown(str(boxes.table), None)} was read: are their paths as you typed them here?"
 
 
 def places(folder: Path, written: Sequence[str]) -> str:

@@ -67,6 +67,18 @@ def video_frames(source: str, stream: IO[bytes]) -> Iterator[Frame | Unreadable]
         yield Unreadable(source, "the video has no frames")
 
 
+def moving_pictures(container: InputContainer) -> VideoStream:
+    """Returns the pictures of a video, which its cover is not, though it may come first.
+
+    Raises:
+        ValueError: there are none.
+    """
+    video = next((one for one in container.streams.video if not one.disposition & Disposition.attached_pic), None)
+    if video is None:
+        raise ValueError("there are no moving pictures in it")
+    return video
+
+
 @contextmanager
 def _opened(stream: IO[bytes]) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Yields a video and its stream of pictures, and closes the video.
@@ -79,9 +91,7 @@ def _opened(stream: IO[bytes]) -> Iterator[tuple[InputContainer, VideoStream]]:
     except av.FFmpegError as error:
         raise ValueError(reason_of(error)) from error
     with container:
-        video = next((one for one in container.streams.video if not one.disposition & Disposition.attached_pic), None)
-        if video is None:
-            raise ValueError("there are no moving pictures in it")
+        video = moving_pictures(container)
         video.thread_type = "AUTO"
         yield container, video
 

@@ -156,11 +156,13 @@ def test_mistakes_are_one_message_and_leave_nothing(planted: Path, tmp_path: Pat
     out = tmp_path / "out"
     full = tmp_path / "full"
     full.mkdir()
+    (tmp_path / "link").symlink_to(planted, target_is_directory=True)
     (full / "mine.txt").write_text("mine")
     for words, why in (
         ([str(tmp_path / "gone")], "gone: there is no such file"),
         ([str(planted), f"{planted}/../faces"], "is given twice"),
         ([str(planted), "--out", str(planted / "out")], "nothing is written into a set"),
+        ([str(planted), "--out", str(tmp_path / "link" / "out")], "nothing is written into a set"),
         ([str(planted), "--out", str(full)], "nothing is overwritten"),
         ([str(planted), "--numbering", "own", "--numbering", "own"], "--numbering is given 2 times for 1 sets"),
         ([str(planted), "--numbering", "mine"], "numbering is 'mine'"),

@@ -163,6 +163,15 @@ def test_nothing_is_overwritten(pixels: Path, tmp_path: Path) -> None:
     assert pixels.read_bytes() == CSV
 
 
+def test_nothing_is_written_into_the_set(pixels: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
+    for out in (tmp_path / "images", tmp_path / "link" / "images"):
+        assert refusal(tmp_path, out) == (
+            f"error: {out}: is in {tmp_path}, and nothing is written into a set of faces. Give another OUT."
+        )
+    assert sorted(os.listdir(tmp_path)) == ["fer2013.csv", "link"]
+
+
 def test_an_empty_folder_is_filled(pixels: Path, tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     export(pixels, tmp_path / "images")

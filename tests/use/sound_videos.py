@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 from av.audio.stream import AudioStream
+from av.stream import Disposition
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from PIL import Image
@@ -52,6 +53,35 @@ def video(
             frame.pts, frame.time_base = begins + time, time_base
             out.mux(pictures.encode(frame))
         out.mux(pictures.encode())
+    return file
+
+
+def video_behind_cover(file: Path) -> Path:
+    """Writes an MP4 of four frames a tenth of a second apart, which begins late and has a cover as its first stream."""
+    with av.open(file, "w") as out:
+        cover = out.add_stream("mjpeg", rate=1)
+        pictures = out.add_stream("mpeg4", rate=10)
+        assert isinstance(cover, VideoStream)
+        assert isinstance(pictures, VideoStream)
+        cover.width, cover.height, cover.pix_fmt, cover.disposition = 32, 24, "yuvj420p", Disposition.attached_pic
+        pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuv420p"
+        for stream, number in ((cover, 0), *((pictures, number) for number in range(4))):
+            grey = np.full((stream.height, stream.width, 3), 20 * number, np.uint8)
+            frame = av.VideoFrame.from_ndarray(grey, format="rgb24")
+            frame.pts = number if stream is cover else 5 + number
+            out.mux(stream.encode(frame))
+        for stream in (cover, pictures):
+            out.mux(stream.encode())
+    content = bytearray(file.read_bytes())
+    begin = content.index(b"moov") - 4
+    end = begin + int.from_bytes(content[begin : begin + 4], "big")
+    boxes, place = [], begin + 8
+    while place < end:
+        boxes.append(content[place : place + int.from_bytes(content[place : place + 4], "big")])
+        place += len(boxes[-1])
+    boxes.sort(key=lambda box: box[4:8] == b"trak")  # the cover is not in one, and so comes before the video
+    content[begin + 8 : end] = b"".join(boxes)
+    file.write_bytes(content)
     return file
 
 

@@ -54,7 +54,8 @@ def predict(folder: Path) -> Predict:
 
 
 def words(*arguments: str) -> list[str]:
-    network = [] if "--network" in arguments or "--help" in arguments else ["--model", "n.onnx"]
+    has_network = {"--network", "--run", "--model", "--help"} & {*arguments}
+    network = [] if has_network else ["--model", "n.onnx"]
     return [sys.executable, str(REPOSITORY / "predict.py"), *arguments, *network]
 
 
@@ -109,10 +110,13 @@ def test_a_video_has_a_row_a_time_and_a_track_for_each_frame(folder: Path, predi
 @needs_browser
 @pytest.mark.parametrize("width", [1200, 390])
 def test_the_page_shows_all_of_it_in_a_browser(folder: Path, predict: Predict, width: int) -> None:
-    walking_video(folder / "clip – ä#1.mp4", 10)
-    (folder / "broken.jpg").write_bytes(b"")
-    Image.new("RGB", (300, 200)).save(folder / "a photograph 100% with <odd> letters & a name that is long.png")
-    done = predict(".", "--out", "found")
+    photos = folder / "photos"
+    photos.mkdir()
+    (folder / "photo.jpg").rename(photos / "photo.jpg")
+    walking_video(photos / "clip – ä#1.mp4", 10)
+    (photos / "broken.jpg").write_bytes(b"")
+    Image.new("RGB", (300, 200)).save(photos / "a photograph 100% with <odd> letters & a name that is long.png")
+    done = predict("photos", "--out", "found")
     assert done.returncode == 0, done.stderr
     found, console = in_browser(folder / "found" / "index.html", width)
     assert "CONSOLE" not in console
@@ -148,6 +152,21 @@ def test_a_stopped_command_leaves_whole_files(folder: Path, number: signal.Signa
     assert frame_times(result) == pytest.approx(frame_times(clip)[: len(table)], abs=1e-6)
     assert 0 < len(packets(result)) < len(packets(clip))
     assert "was stopped" in (folder / "found" / "index.html").read_text()
+
+
+def test_a_second_signal_ends_it_with_its_own_status(folder: Path) -> None:
+    walking_video(folder / "clip.mp4", 600)
+    process = subprocess.Popen(words("clip.mp4", "--out", "found"), cwd=folder, stderr=subprocess.PIPE, text=True)
+    while not (folder / "found" / "faces.csv").exists() or len(rows(folder / "found")) < 100:
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.1)  # what was found by then takes longer to write
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "Traceback" not in said
+    assert "stopped: this is what was found by then" not in said
 
 
 def test_a_reader_that_goes_away_ends_it_without_a_word(folder: Path) -> None:
@@ -210,13 +229,29 @@ def test_only_if_nothing_could_be_read_it_fails(folder: Path, predict: Predict) 
         (["photo.jpg", "--min-score", "0"], "0 is not above 0"),
         (["photo.jpg", "--min-size", "-3"], "-3 is not a whole number"),
         (["photo.jpg", "--only", "table,sheet"], "'sheet' is none of table, pictures"),
-        (["photo.jpg", "--explain"], "--explain needs the network of a run"),
+        (
+            ["photo.jpg", "--explain"],
+            "--explain needs the network of a run: Grad-CAM needs a torch network. Give --run",
+        ),
+        (["photo.jpg", "--explain", "--network", "small"], "Grad-CAM needs a torch network. Give --run FOLDER"),
+        (
+            ["photo.jpg", "--explain", "--run", "n.onnx"],
+            "--run: n.onnx is no run: it takes the folder of a run, or its",
+        ),
+        (["photo.jpg", "--run", "n.onnx"], "*.ckpt or *.safetensors; --model takes an exported file"),
+        (["photo.jpg", "--run", "small"], "--run: small: there is no such folder or file of a run"),
+        (["photo.jpg", "--model", "small"], "--model: small is no exported network: it takes an .onnx file"),
+        (["photo.jpg", "--model", "."], "--model: . is no exported network"),
+        (["photo.jpg", "--network", "n.onnx"], "--network: n.onnx is no network of the package"),
         (["photo.jpg", "--boxes", "b.csv", "--min-score", "0.5"], "are for the detector"),
         (["photo.jpg", "--boxes", "b.csv"], "there is no such file of boxes"),
         (["photo.jpg", "--out", "."], "it has something in it, and nothing is overwritten"),
         (["photo.jpg", "--out", "photo.jpg"], "it is a file, and nothing is overwritten"),
+        (["."], "Say where they are to lie: --out FOLDER"),
         ([".", "--recursive"], "Say where they are to lie: --out FOLDER"),
-        (["photo.jpg", "--network", "smal"], "small"),
+        ([".", "--out", "found"], "--out found: it is in ., which is looked through, and nothing is written there"),
+        (["*", "../", "--out", "a/b"], "--out a/b: it is in ../, which is looked through"),
+        (["photo.jpg", "--network", "smal"], "--network: smal is no network of the package. Did you mean small?"),
         (["photo.jpg", "--outt", "x"], "--outt"),
     ],
 )
@@ -259,9 +294,10 @@ def test_sources_are_left_as_they_are(folder: Path, predict: Predict) -> None:
 
 
 def test_many_pictures_are_counted_by_label(folder: Path, predict: Predict) -> None:
-    for number in range(30):
-        os.link(folder / "photo.jpg", folder / f"{number}.jpg")
-    done = predict(".", "--only", "table")
+    (folder / "photos").mkdir()
+    for number in range(31):
+        os.link(folder / "photo.jpg", folder / "photos" / f"{number}.jpg")
+    done = predict("photos", "--only", "table")
     assert done.stdout.splitlines()[0].split() == ["label", "faces", "share"]
     assert done.stdout.splitlines()[1].split() == ["sad", "31", "100.0%"]
 
@@ -281,6 +317,53 @@ def test_a_table_that_was_written_gives_boxes(folder: Path, predict: Predict) ->
     one, again = (rows(folder / name).iloc[0] for name in ("found", "again"))
     for name in ("x", "p_sad"):
         assert float(one[name]) == pytest.approx(float(again[name]), abs=0.01)
+
+
+def test_a_folder_of_a_networks_name_is_that_folder(folder: Path, predict: Predict) -> None:
+    (folder / "small").mkdir()
+    done = predict("photo.jpg", "--run", "small")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "small has no model.safetensors, which a finished run has" in done.stderr
+    assert predict("photo.jpg", "--network", "small", "--json").returncode == 0
+
+
+def test_a_box_outside_its_picture_is_a_note(folder: Path, predict: Predict) -> None:
+    (folder / "other.jpg").write_bytes(PHOTOGRAPH.read_bytes())
+    (folder / "b.csv").write_text(
+        "source,x,y,width,height\nphoto.jpg,9000,1,20,20\nphoto.jpg,183,120,170,212\nother.jpg,183,120,170,212\n"
+    )
+    done = predict("photo.jpg", "other.jpg", "--boxes", "b.csv", "--out", "found")
+    assert done.returncode == 0, done.stderr
+    first, second = rows(folder / "found").to_dict("records")
+    outside = "its face box (9000.0, 1.0, 9020.0, 21.0) is not in the image of 512x600"
+    assert first["note"] == f"1 of 2 faces could not be cut out: b.csv, line 2: {outside}"
+    assert (first["label"], second["label"], second["note"]) == ("sad", "sad", "")
+
+
+def test_boxes_of_a_misspelt_source_are_reported(folder: Path, predict: Predict) -> None:
+    (folder / "b.csv").write_text("source,x,y,width,height\nphto.jpg,183,120,170,212\n")
+    done = predict("photo.jpg", "--boxes", "b.csv", "--out", "one")
+    assert done.returncode == 1
+    assert "boxes of phto.jpg: no such source was read" in done.stderr
+    assert "error: no source of b.csv was read" in done.stderr
+    with (folder / "b.csv").open("a") as table:
+        table.write("photo.jpg,183,120,170,212\n")
+    done = predict("photo.jpg", "--boxes", "b.csv", "--out", "two")
+    assert done.returncode == 0
+    assert "boxes of phto.jpg: no such source was read" in done.stderr
+    assert "error" not in done.stderr
+
+
+def test_a_link_into_the_sources_is_no_way_around(folder: Path, predict: Predict) -> None:
+    (folder / "photos").mkdir()
+    (folder / "photo.jpg").rename(folder / "photos" / "photo.jpg")
+    (folder / "elsewhere").symlink_to("photos", target_is_directory=True)
+    (folder / "list.txt").write_text("photos\n")
+    for arguments in (["photos"], ["phot*"], ["@list.txt"], ["photos/"]):
+        done = predict(*arguments, "--out", "elsewhere/found")
+        assert done.returncode == 2
+        assert "which is looked through, and nothing is written there" in done.stderr
+    assert names(folder / "photos") == {"photo.jpg"}
 
 
 def test_a_cut_out_face_is_taken_as_it_is(folder: Path, predict: Predict) -> None:

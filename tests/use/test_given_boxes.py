@@ -8,6 +8,8 @@ import pytest
 from fer_lightning.errors import DataError
 from fer_lightning.use.detector import GivenBoxes
 from fer_lightning.use.faces import Detection
+from fer_lightning.use.line import answers
+from tests.use.conftest import Darkness
 from tests.use.photograph import frame, group
 
 
@@ -52,6 +54,11 @@ def test_sources_that_never_came_are_known(tmp_path: Path, monkeypatch: pytest.M
     boxes = GivenBoxes(table(tmp_path, "source,x,y,width,height\na.jpg,5,6,7,8\nmispelt.jpg,5,6,7,8\n"))
     boxes(frame(group([])))
     assert boxes.unused() == ["mispelt.jpg"]
+    assert not boxes.all_unused
+    others = GivenBoxes(table(tmp_path, "source,x,y,width,height\n-,5,6,7,8\nmispelt.jpg,5,6,7,8\n"))
+    others(frame(group([])))
+    assert others.unused() == ["-", "mispelt.jpg"]
+    assert others.all_unused
 
 
 @pytest.mark.parametrize(
@@ -82,6 +89,9 @@ def test_no_table_and_no_text_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_box_outside_its_frame_says_which(tmp_path: Path) -> None:
-    boxes = GivenBoxes(table(tmp_path, "source,x,y,width,height\na.jpg,5,6,7,8\na.jpg,640,6,7,8\n"))
-    with pytest.raises(DataError, match=r"line 3: the box is outside frame 0 of a\.jpg, which has 640x480 pixels"):
-        boxes(frame(group([])))
+    boxes = GivenBoxes(table(tmp_path, "source,x,y,width,height\na.jpg,5,6,7,8\na.jpg,640,6,7,8\nb.jpg,5,6,7,8\n"))
+    one, other = answers([frame(group([])), frame(group([]), "b.jpg")], boxes, Darkness())
+    outside = "line 3: its face box (640.0, 6.0, 647.0, 14.0) is not in the image of 640x480"
+    assert one.note == f"1 of 2 faces could not be cut out: {tmp_path / 'boxes.csv'}, {outside}"
+    assert [face.detection.x for face in one.faces] == [5]
+    assert (len(other.faces), other.note) == (1, "")

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import pandas as pd
 import pytest
+import torch
 from onnx import TensorProto, helper
 
 from fer_lightning.data import EMOTIONS
@@ -217,6 +218,17 @@ def test_a_device_that_is_not_there_is_refused(short_run: Path, exported: Path) 
         network(exported, device="cuda")
     with pytest.raises(ConfigError, match="tta is ten_crop; it is one of none, flip"):
         network(exported, tta="ten_crop")  # type: ignore[arg-type]
+
+
+def test_a_run_computes_in_as_many_threads_as_are_given(short_run: Path) -> None:
+    before = torch.get_num_threads()
+    try:
+        network(short_run, threads=before + 1)
+        assert torch.get_num_threads() == before + 1
+        network(short_run)
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_card_is_checked_when_it_is_made() -> None:

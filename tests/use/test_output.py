@@ -1,6 +1,8 @@
 """What the writers make together: one page, which shows the first of many, and a summary for the terminal."""
 
 import gc
+import os
+import resource
 import weakref
 from dataclasses import replace
 from pathlib import Path
@@ -124,6 +126,21 @@ def test_a_broken_part_leaves_the_others(tmp_path: Path, caplog: pytest.LogCaptu
     assert "the annotated video of a.mp4 could not be written" in caplog.text
     assert len((tmp_path / "faces.csv").read_text().splitlines()) == 7
     assert "a.mp4" in (tmp_path / "index.html").read_text()
+
+
+def test_one_file_that_cannot_be_completed_leaves_none_open(tmp_path: Path) -> None:
+    made = Output(tmp_path, ("table",), Heading(CLASSES, {}, {}, {}))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "faces.csv").stat().st_size, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            made.write(picture("a.jpg", "happy"))
+        with pytest.raises(OSError, match="File too large"):
+            made.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    opened = [os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    assert [file for file in opened if file.startswith(str(tmp_path))] == []
 
 
 def test_pixels_are_not_kept() -> None:

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,8 @@ def test_one_command_replaces_a_network_by_a_better_one(short_run: Path, worse_r
     assert (packed.card.name, packed.card.weights) == ("large", "float32")  # which fits
     page = (into / "large.md").read_text("utf-8")
     parts = [measured(packed, faces) for faces in measured_parts(run_data(short_run))]
+    assert "| **seed** | 0 |" in page
+    assert "A figure on val leans to the high side" in page
     assert [part.faces.what for part in parts] == [
         "PublicTest of fer2013.csv (val of the run)",
         "PrivateTest of fer2013.csv (test of the run)",
@@ -110,7 +113,15 @@ def test_the_page_shows_the_measured_numbers() -> None:
     assert test.accuracy == 0.8
     assert list(test.answered()) == pytest.approx([0.7, 5 / 7])
     assert test.f1 == pytest.approx((10 / 12 + 6 / 8) / 2)
-    page = model_card([test], 1234)
+    page = model_card([test], 1234, 7)
+    assert "| **seed** | 7 |" in page
+    assert "weights stored as float32 |" in page
+    assert "on val" not in page
+    whole = replace(test, card=replace(card, weights="int8"), faces=replace(faces, is_val=True))
+    stored = model_card([test, whole], 1234), model_card([whole, test], 1234)
+    assert all("A figure on val leans to the high side" in one for one in stored)
+    assert "weights stored as int8, those of layers of up to 16,384 as float16" in stored[1]
+    assert "| **seed** | not known |" in stored[1]
     assert "| a | 6 | 83.3% (43.6% to 97.0%) | 83.3% (43.6% to 97.0%) |" in page
     assert "| not unsure (confidence from 0.70 on) |" in page
     assert "| 70%, of these right 71.4% |" in page

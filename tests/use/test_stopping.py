@@ -2,9 +2,12 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -40,8 +43,47 @@ def test_an_item_that_does_not_come_is_not_waited_for() -> None:
 def test_a_second_signal_ends_at_once() -> None:
     with StopRequests():
         os.kill(os.getpid(), signal.SIGINT)
-        with pytest.raises(Stopped):
-            os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(Stopped) as stopped:
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert stopped.value.exit_status == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize("length", [0, 2])
+def test_a_signal_at_any_moment_ends_the_items(length: int) -> None:
+    tried, ended = 0, False
+    while not ended:
+        ended = not _stopped_at(tried, length)
+        tried += 1
+    assert tried > 20  # instructions
+
+
+def _stopped_at(instruction: int, length: int) -> bool:
+    """Returns whether there is an instruction of this number, before which a signal comes, in yielding some items."""
+    passed = 0
+
+    def traced(frame: FrameType, event: str, arg: object) -> Any:
+        nonlocal passed
+        if frame.f_code is not StopRequests.before_stopped.__code__:
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            passed += 1
+            if passed == instruction + 1:
+                os.kill(os.getpid(), signal.SIGINT)
+        return traced
+
+    before = sys.gettrace()
+    with StopRequests() as stop:
+        sys.settrace(traced)
+        try:
+            taken = [*stop.before_stopped(iter(range(length)))]
+        except Stopped:
+            pytest.fail(f"a signal before instruction {instruction} of before_stopped came out of it")
+        finally:
+            sys.settrace(before)
+    assert taken == [*range(len(taken))]
+    assert (stop.received is not None) == (passed > instruction)
+    return passed > instruction
 
 
 def test_without_a_signal_all_items_come() -> None:
