@@ -175,7 +175,8 @@ def _heading(
         "command": typed,
         "version": version,
     }
-    paths = {source.name: Path(source.path) for source in sources if source.kind in ("video", "animation")}
+    # Whole paths: FFmpeg would take a file's name that begins with `http:` for an address.
+    paths = {source.name: Path(source.path).absolute() for source in sources if source.kind in ("video", "animation")}
     return Heading(card.class_names, made_with, facts, paths, network if command.explain else None)  # type: ignore[arg-type]
 
 

@@ -54,6 +54,7 @@ class YuNet:
             raise ValueError(f"min_size is {min_size}; it must be a number of pixels, at least 0")
         import onnxruntime
 
+        onnxruntime.disable_telemetry_events()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3

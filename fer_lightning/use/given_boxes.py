@@ -7,12 +7,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fer_lightning.errors import DataError
+from fer_lightning.files import plain_text
 from fer_lightning.use.faces import Detection, Frame
 
 NUMBERS = ("x", "y", "width", "height")
 
 LARGEST_TABLE = 1 << 30
 """Bytes of a table of boxes at most."""
+
+
+LONGEST_NUMBER = 12
+"""Digits of a frame's number: longer ones are of no video."""
 
 
 class GivenBoxes:
@@ -85,12 +90,12 @@ class GivenBoxes:
         if not is_box:
             there = ", ".join(f"{name} {text or 'nothing'}" for name, text in texts.items())
             raise DataError(f"{self.table}, line {line}: {there}; expected four numbers, both sizes above 0")
-        source = row["source"] or ""
+        source = plain_text(row["source"] or "")
         if not source:
             raise DataError(f"{self.table}, line {line}: there is no source; expected the path of an image or a video")
         number = (row.get("frame") or "").strip()
-        if number and not number.isdecimal():
-            raise DataError(f"{self.table}, line {line}: frame is {number}; expected a number from 0, or nothing")
+        if number and not (number.isdecimal() and len(number) <= LONGEST_NUMBER):
+            raise DataError(f"{self.table}, line {line}: frame is {number[:20]}; expected a number from 0, or nothing")
         key = (_place(source), int(number) if number else None)
         box = Detection(x, y, width, height, given_in=f"{self.table}, line {line}")
         self._boxes.setdefault(key, []).append(box)

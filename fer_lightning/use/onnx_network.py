@@ -31,6 +31,10 @@ REASONS = {
 """Parts of onnxruntime's messages, and what they mean."""
 
 
+ROUNDING = 1e-3
+"""By which a probability may be above 1."""
+
+
 class OnnxNetwork:
     """An exported network: uint8 faces in, calibrated probabilities out.
 
@@ -47,7 +51,7 @@ class OnnxNetwork:
 
     def __init__(self, path: Path | str, threads: int | None = None, tta: Flip = "none") -> None:
         refuse_unknown("tta", tta, Flip)
-        path = Path(path)
+        self._path = path = Path(path)
         if not path.is_file():  # to read a pipe or a device might never end
             raise ConfigError(f"{path} is not a file")
         if path.stat().st_size > LARGEST_ONNX:
@@ -72,12 +76,17 @@ class OnnxNetwork:
         return probabilities
 
     def _run(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
-        (probabilities,) = self._session.run([PROBABILITIES], {FACES: faces})
-        return np.asarray(probabilities, np.float32)
+        (answer,) = self._session.run([PROBABILITIES], {FACES: faces})
+        probabilities = np.asarray(answer, np.float32)
+        of_each_face = probabilities.shape == (len(faces), len(self.card.class_names))
+        if not of_each_face or not ((probabilities >= 0) & (probabilities <= 1 + ROUNDING)).all():
+            raise ConfigError(f"{self._path}: its answers are no probabilities. Export the network again")
+        return probabilities
 
 
 def _session(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
     _refuse_other_files(path)
+    onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is raised too
     options.intra_op_num_threads = threads or 0

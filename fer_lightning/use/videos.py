@@ -19,6 +19,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from fer_lightning.transforms.image_file import MOST_PIXELS
 from fer_lightning.use.faces import Frame, Unreadable
 from fer_lightning.use.paths import reason_of
 
@@ -92,6 +93,8 @@ def _opened(stream: IO[bytes]) -> Iterator[tuple[InputContainer, VideoStream]]:
         raise ValueError(reason_of(error)) from error
     with container:
         video = moving_pictures(container)
+        if video.width * video.height > MOST_PIXELS:
+            raise ValueError(f"{video.width}x{video.height}: more than {MOST_PIXELS:,} pixels")
         video.thread_type = "AUTO"
         yield container, video
 

@@ -95,3 +95,13 @@ def test_a_box_outside_its_frame_says_which(tmp_path: Path) -> None:
     assert one.note == f"1 of 2 faces could not be cut out: {tmp_path / 'boxes.csv'}, {outside}"
     assert [face.detection.x for face in one.faces] == [5]
     assert (len(other.faces), other.note) == (1, "")
+
+
+def test_a_name_that_the_table_had_to_quote_is_found(tmp_path: Path) -> None:
+    boxes = GivenBoxes(table(tmp_path, "source,x,y,width,height\n'+g.jpg,5,6,7,8\n"))
+    assert boxes(frame(group([]), "+g.jpg")) == [Detection(5, 6, 7, 8)]
+
+
+def test_a_frame_of_too_many_digits_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="line 2: frame is 9{20}; expected a number"):
+        GivenBoxes(table(tmp_path, f"source,frame,x,y,width,height\na.jpg,{'9' * 5000},5,6,7,8\n"))
