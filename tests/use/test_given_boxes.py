@@ -103,5 +103,5 @@ def test_a_name_that_the_table_had_to_quote_is_found(tmp_path: Path) -> None:
 
 
 def test_a_frame_of_too_many_digits_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="line 2: frame is 9{20}; expected a number"):
+    with pytest.raises(DataError, match=r"line 2: frame is 9{20}; expected a number"):
         GivenBoxes(table(tmp_path, f"source,frame,x,y,width,height\na.jpg,{'9' * 5000},5,6,7,8\n"))
