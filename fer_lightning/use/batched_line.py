@@ -56,7 +56,9 @@ class BatchedLine:
 
         Args:
             content: of the file.
-            source, index, time_s: those of the answer's `Frame`.
+            source: of the answer's `Frame`.
+            index: likewise.
+            time_s: likewise.
         """
         job = _Job(content, source, index, time_s)
         self._waiting.put(job)

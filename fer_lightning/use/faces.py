@@ -64,7 +64,9 @@ class Face:
     """A face that was found, and what it shows.
 
     Args:
-        source, frame, time_s: those of its `Frame`.
+        source: of its `Frame`.
+        frame: the number of its frame.
+        time_s: of its `Frame`.
         number: which of the frame's faces it is, from 0, from the left.
         detection: where it is.
         label: the most probable class; "unsure" where its probability is below the network's threshold.
