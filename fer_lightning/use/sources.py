@@ -5,7 +5,6 @@ where a video comes up, and for nothing else.
 """
 
 import os
-import shutil
 import sys
 import tempfile
 import warnings
@@ -30,6 +29,9 @@ VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpe
 STARTS_OF_VIDEOS = (b"\x1a\x45\xdf\xa3", b"\0\0\1\xba", b"\0\0\1\xb3", b"FLV\1")  # Matroska and WebM, MPEG, Flash
 
 SOUND_BRANDS = (b"M4A ", b"M4B ", b"M4P ")
+
+LARGEST_PIPED = 1 << 34
+"""Bytes of a video in standard input, which waits in a temporary file."""
 
 BEGINNING = 512
 """Bytes that tell a video from other files."""
@@ -179,8 +181,11 @@ def _piped_frames() -> Iterator[Frame | Unreadable]:
         yield Unreadable("-", "standard input has nothing: pipe an image or a video into it")
         return
     with tempfile.SpooledTemporaryFile(max_size=1 << 26) as stream:
-        shutil.copyfileobj(sys.stdin.buffer, stream)
-        size = stream.tell()
+        size = 0
+        while piece := sys.stdin.buffer.read(1 << 20):
+            size += stream.write(piece)
+            if size > LARGEST_PIPED:
+                raise ValueError(f"more than {LARGEST_PIPED:,} bytes: give a file instead")
         stream.seek(0)
         if size == 0:
             yield Unreadable("-", "it is empty")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fer_lightning.use import sources
 from fer_lightning.use.faces import Frame, Unreadable
 from fer_lightning.use.sources import Source, frames, planned
 from tests.scripts import REPOSITORY
@@ -259,3 +260,9 @@ def test_a_terminal_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(sys, "stdin", Terminal())
     assert reason("-") == "standard input has nothing: pipe an image or a video into it"
+
+
+def test_what_is_piped_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "LARGEST_PIPED", 3 << 20)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(bytes(4 << 20))))
+    assert reason("-") == "more than 3,145,728 bytes: give a file instead"
