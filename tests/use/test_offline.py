@@ -1,5 +1,6 @@
 """Nothing that reads or detects reaches for the network."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -48,3 +49,16 @@ def test_a_list_in_a_video_is_not_followed(tmp_path: Path) -> None:
         except TimeoutError:
             return
         raise AssertionError("a list in a file was followed")
+
+
+def test_onnxruntime_keeps_no_record_for_its_maker(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    silencing = ("ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS", "CI")
+    environment = {name: value for name, value in os.environ.items() if name not in silencing}
+    environment |= {"HOME": str(home), "TMPDIR": str(home)}
+    code = "import sys; from fer_lightning import Predictor; print(len(Predictor(threads=1).faces(sys.argv[1])))"
+    command = [sys.executable, "-c", code, str(HOPPER)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=REPOSITORY, check=True)
+    assert done.stdout == "1\n"
+    assert list(home.rglob("*")) == []  # it would write who and what it is there first
