@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 os.environ["OMP_NUM_THREADS"] = "1"
 """Also of the commands that tests run: sums depend in their last bits on it, and the tests take turns on all cores."""
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of what a shell has started in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Compose = Callable[..., DictConfig]
 Command = Callable[..., subprocess.CompletedProcess[str]]

@@ -113,7 +113,7 @@ def test_near_copies_are_counted_and_drawn(few_faces: Path, tmp_path: Path, monk
     rows = copies.recall_table(images, hashes).splitlines()[5:]
     assert [row.split(" | ")[0].strip("| ") for row in rows] == list(copies.CHANGES)
     assert "| mirrored | 100.0% | 100.0% |" in "\n".join(rows)
-    assert copies.found_table(faces, tmp_path).count("\n| ") == 1 + len(copies.DISTANCES)
+    assert copies.found_table(faces, tmp_path).count("\n| ") == 2 + len(copies.DISTANCES)
     assert "| drawn from them | 300 |" in copies.cost_table(images, hashes)
 
 

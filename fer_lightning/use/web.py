@@ -20,6 +20,7 @@ from io import BytesIO
 from pathlib import Path
 
 from fer_lightning.errors import ConfigError
+from fer_lightning.files import written_whole
 from fer_lightning.use.arguments import score, share
 
 RUNTIME = "onnxruntime-web@1.30.0"
@@ -88,8 +89,8 @@ def write_page(
     }
     try:
         for path, content in files.items():
-            (out / path).parent.mkdir(parents=True, exist_ok=True)
-            (out / path).write_bytes(content)
+            with written_whole(out / path) as unfinished:
+                unfinished.write_bytes(content)
     except OSError as error:
         raise ConfigError(f"{out} cannot be written: {error}") from error
 
