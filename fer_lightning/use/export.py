@@ -177,9 +177,9 @@ def _speed(in_float: bytes, in_int8: bytes) -> str:
     with tempfile.TemporaryDirectory() as folder:
         calls = {}
         for name, content in (("float32", in_float), ("int8", in_int8)):
-            file = Path(folder) / f"{name}.onnx"
-            file.write_bytes(content)
-            one = OnnxNetwork(file, threads=1)
+            unfinished = Path(folder) / f"{name}.onnx"
+            unfinished.write_bytes(content)
+            one = OnnxNetwork(unfinished, threads=1)
             images = drawn_faces(one.card, TIMED).images
             calls[name] = partial(one.probabilities, images)
         each = {name: float(np.median(times)) / TIMED * 1e3 for name, times in in_turns(calls, seconds=1.0).items()}
