@@ -1,5 +1,6 @@
 """Every network leaves as one file that answers the same; one that answers otherwise is not written."""
 
+import inspect
 import io
 import json
 import logging
@@ -12,7 +13,7 @@ import onnx
 import pytest
 import torch
 
-from fer_lightning.data import EMOTIONS
+from fer_lightning.data import EMOTIONS, FERDataModule
 from fer_lightning.errors import ConfigError
 from fer_lightning.training.calibration import Calibration
 from fer_lightning.training.classifier import EmotionClassifier
@@ -24,7 +25,7 @@ from fer_lightning.use.export import export
 from fer_lightning.use.export import main as export_main
 from fer_lightning.use.face_module import FaceModule, resizing_matrix
 from fer_lightning.use.gate import COMPACT, SAME, Comparison
-from fer_lightning.use.known_faces import drawn_faces, known_faces, run_data
+from fer_lightning.use.known_faces import READING, drawn_faces, known_faces, run_data
 from fer_lightning.use.onnx_network import OnnxNetwork
 
 torchvision_model = partial(EmotionClassifier, "torchvision")
@@ -248,3 +249,9 @@ def test_what_cannot_be_exported_is_refused_in_one_line(
     assert "\n" not in str(refused.value.code)
     with pytest.raises(ConfigError, match="format is tflite; it is one of onnx, onnx-int8, pt2"):
         export("run", "tflite")  # type: ignore[arg-type]
+
+
+def test_every_key_that_decides_a_runs_faces_is_read_again() -> None:
+    of_checkpoint = {"path", "votes", "size", "channels", "fit"}
+    of_batches = {"augmentation", "normalize", "mean", "std", "image_size", "progressive_sizes", "batch_size", "seed"}
+    assert {*READING} | of_checkpoint | of_batches == {*inspect.signature(FERDataModule).parameters}

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.scripts import REPOSITORY
 from tests.use.made_videos import write_video
 from tests.use.photograph import HOPPER, group
@@ -62,3 +64,25 @@ def test_onnxruntime_keeps_no_record_for_its_maker(tmp_path: Path) -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=REPOSITORY, check=True)
     assert done.stdout == "1\n"
     assert list(home.rglob("*")) == []  # it would write who and what it is there first
+
+
+def test_a_videos_name_is_no_address(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.5)
+        name = f"http:127.0.0.1:{server.getsockname()[1]}"
+        write_video(tmp_path / "clip.mp4", [group([(100, 100, 200)])] * 2)
+        (tmp_path / "in").mkdir()
+        (tmp_path / "clip.mp4").rename(tmp_path / "in" / name)
+        command = [
+            sys.executable,
+            str(REPOSITORY / "predict.py"),
+            ".",
+            "--only",
+            "videos",
+            "--out",
+            str(tmp_path / "out"),
+        ]
+        done = subprocess.run(command, cwd=tmp_path / "in", capture_output=True, text=True, check=True, timeout=60)
+        assert "could not be written" not in done.stderr
+        with pytest.raises(TimeoutError):
+            server.accept()

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from fer_lightning.use import videos
 from fer_lightning.use.detector import YuNet
 from fer_lightning.use.faces import Frame, Unreadable
 from fer_lightning.use.sources import frames, planned
@@ -237,3 +238,11 @@ def test_photographs_need_neither_pyav_nor_torch_nor_onnx(tmp_path: Path) -> Non
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY)
     assert done.stdout == "[]\n"
+
+
+def test_a_video_of_too_many_pixels_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_video(tmp_path / "clip.mp4", [np.zeros((32, 48, 3), np.uint8)])
+    monkeypatch.setattr(videos, "MOST_PIXELS", 32 * 48 - 1)
+    (answer,) = frames([str(tmp_path / "clip.mp4")])
+    assert isinstance(answer, Unreadable)
+    assert "48x32: more than 1,535 pixels" in answer.reason
