@@ -73,11 +73,18 @@ class Results:
         if model.tta == "none":
             metrics["test/accuracy_flip"] = float(model.test_flip_accuracy.compute())
         confusion = model.test_confusion.compute().cpu()
-        part, notes = datamodule.origins["test"], (*datamodule.notes, *copies.notes())
-        exact = int(copies.exact.sum()) if knows_train else None
-        near = None if copies.near is None else int(copies.near.sum())
-        about = (part, exact, notes, calibrated, near, copies)
-        return cls(metrics, confusion, model.class_names, predictions, *about)
+        return cls(
+            metrics,
+            confusion,
+            model.class_names,
+            predictions,
+            faces_of=datamodule.origins["test"],
+            copies=int(copies.exact.sum()) if knows_train else None,
+            notes=(*datamodule.notes, *copies.notes()),
+            calibrated=calibrated,
+            near_copies=None if copies.near is None else int(copies.near.sum()),
+            train_copies=copies,
+        )
 
     @property
     def persons(self) -> int | None:

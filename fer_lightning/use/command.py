@@ -90,9 +90,8 @@ def predict(command: Command, typed: str) -> int:
         if not command.as_json and (table := summary.results_table(output.overview)):
             print(table, flush=True)
         output.write_page(stopped)
-        boxes = (
-            detector if isinstance(detector, GivenBoxes) and not stopped else None
-        )  # the others might still have come
+        # Of a command that was stopped, the others might still have come.
+        boxes = detector if isinstance(detector, GivenBoxes) and not stopped else None
         _report(output, stopped, boxes)
         if stopped:
             return stop.exit_status

@@ -7,11 +7,11 @@ from typing import cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torchmetrics.functional.classification import multiclass_calibration_error
+from torchmetrics.functional.classification import multiclass_calibration_error, multiclass_f1_score
 
 from fer_lightning.errors import ConfigError
+from fer_lightning.report.intervals import wilson_interval
 from fer_lightning.report.predictions import BINS
-from fer_lightning.report.results import wilson_interval
 from fer_lightning.transforms.pixel_format import PixelFormat
 from fer_lightning.use.card import Card
 from fer_lightning.use.known_faces import KnownFaces
@@ -47,13 +47,8 @@ class Measured:
     @property
     def f1(self) -> float:
         """Returns the mean of the classes' F1."""
-        predicted = self.probabilities.argmax(1)
-        scores = []
-        for place in range(len(self.card.class_names)):
-            there, made = self.labels == place, predicted == place
-            if there.any() or made.any():
-                scores.append(2 * int((there & made).sum()) / (int(there.sum()) + int(made.sum())))
-        return float(np.mean(scores))
+        probabilities, labels = torch.from_numpy(self.probabilities), torch.from_numpy(self.labels)
+        return float(multiclass_f1_score(probabilities, labels, len(self.card.class_names), average="macro"))
 
     @property
     def calibration_error(self) -> float:
