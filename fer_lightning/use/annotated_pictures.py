@@ -11,6 +11,9 @@ from fer_lightning.use.writers import SourceNames
 QUALITY = 92
 """Of JPEG: the edges of letters stay clean."""
 
+LONGEST_SIDE = 65_500
+"""Pixels: libjpeg writes no larger picture."""
+
 
 class AnnotatedPictures:
     """Writes FOLDER/NAME.jpg for each picture; frames of videos are left out, and so is what could not be read."""
@@ -21,6 +24,7 @@ class AnnotatedPictures:
     def write(self, answer: Answer) -> None:
         if isinstance(answer.frame, Frame) and answer.frame.time_s is None:
             picture = annotated(answer.frame.pixels, answer.faces, self._colours)
+            picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))  # which leaves a smaller one as it is
             with written_whole(self._folder / picture_file(answer.frame, self._names)) as unfinished:
                 picture.save(unfinished, "jpeg", quality=QUALITY, subsampling=0)
 

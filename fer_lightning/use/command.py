@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from fer_lightning.errors import ConfigError, DataError
 from fer_lightning.installation import code_version, shell_command
 from fer_lightning.use.arguments import SCRIPT, Command, parsed
+from fer_lightning.use.paths import printable
 from fer_lightning.use.stopping import Stopped, StopRequests
+from fer_lightning.use.streams import open_closed_streams
 
 if TYPE_CHECKING:
     from fer_lightning.use.detector import Detector
@@ -31,13 +33,17 @@ CLOSED_PIPE = 141
 def main(arguments: Sequence[str] | None = None) -> int:
     """Predicts as the command line says, and returns the exit status."""
     typed = [*sys.argv[1:]] if arguments is None else [*arguments]
+    closed = open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names of files hold any letters, and terminals not all of them
             stream.reconfigure(errors="backslashreplace")
     try:
-        return predict(parsed(typed), shlex.join([*shell_command(SCRIPT).split(), *typed]))
+        command = parsed(typed)
+        if command.as_json and "stdout" in closed:
+            raise OSError("--json prints, and standard output is closed")
+        return predict(command, printable(shlex.join([*shell_command(SCRIPT).split(), *typed])))
     except (ConfigError, DataError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         return WRONG_COMMAND
     except KeyboardInterrupt:
         return 130
@@ -95,7 +101,8 @@ def predict(command: Command, typed: str) -> int:
         _report(output, stopped, boxes)
         if stopped:
             return stop.exit_status
-        return 1 if output.overview.nothing_read or (boxes and boxes.all_unused) else 0
+        failed = output.incomplete or output.overview.nothing_read or (boxes and boxes.all_unused)
+        return 1 if failed else 0
 
 
 def _network(command: Command) -> "Network":
@@ -204,6 +211,8 @@ def _report(output: "Output", stopped: bool, boxes: "GivenBoxes | None") -> None
         lines.append(summary.places(output.folder, output.written))
     if boxes:
         lines += summary.unused_lines(boxes)
+    if output.incomplete:
+        lines.append(f"error: the results are not complete: {', '.join(output.incomplete)} could not be written")
     if stopped:
         lines.insert(0, "stopped: this is what was found by then")
     print("\n".join(lines), file=sys.stderr)

@@ -1,6 +1,5 @@
 """A network in an ONNX file, run by onnxruntime. Imports no torch."""
 
-import mmap
 from pathlib import Path
 
 import numpy as np
@@ -85,13 +84,15 @@ class OnnxNetwork:
 
 
 def _session(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
-    _refuse_other_files(path)
+    content = path.read_bytes()
+    _refuse_other_files(content, path)
     onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is raised too
     options.intra_op_num_threads = threads or 0
     try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        # From its bytes, since onnxruntime takes no path that is not UTF-8.
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own kinds have no base but this
         raise ConfigError(
             f"{path} cannot be read as an ONNX file: {_reason(str(error))}. Give one that `python -m "
@@ -99,16 +100,13 @@ def _session(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
         ) from error
 
 
-def _refuse_other_files(path: Path) -> None:
+def _refuse_other_files(content: bytes, path: Path) -> None:
     """Refuses a file with weights in other files: onnxruntime would read whichever it names."""
-    if not path.stat().st_size:
-        return  # which cannot be mapped
-    with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        if content.find(OTHER_FILE) >= 0:
-            raise ConfigError(
-                f"{path} has weights in another file beside it: an exported network is one file. Export its run again, "
-                f"or save it as one, by onnx.save(onnx.load(…), …)"
-            )
+    if OTHER_FILE in content:
+        raise ConfigError(
+            f"{path} has weights in another file beside it: an exported network is one file. Export its run again, "
+            f"or save it as one, by onnx.save(onnx.load(…), …)"
+        )
 
 
 def _reason(message: str) -> str:

@@ -1,9 +1,8 @@
 """Puts the writers of a command together: which there are, and where in its folder each writes."""
 
 import io
-import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from fer_lightning.files import written_whole
 from fer_lightning.use.annotated_pictures import AnnotatedPictures
 from fer_lightning.use.annotation import emotion_colours
+from fer_lightning.use.attempts import Attempts, Dispensable
 from fer_lightning.use.faces import Answer, Frame
 from fer_lightning.use.overview import Overview, VideoOverview
 from fer_lightning.use.tables import FacesLines, FacesTable
@@ -20,8 +20,6 @@ from fer_lightning.use.writers import PerVideo, SourceNames, Writer
 if TYPE_CHECKING:
     from fer_lightning.use import explanation, found_page
     from fer_lightning.use.run_network import RunNetwork
-
-log = logging.getLogger(__name__)
 
 DOTS_PER_INCH = 140
 """Of a timeline."""
@@ -60,6 +58,7 @@ class Output:
         self._heading, self._colours = heading, emotion_colours(heading.class_names)
         self._names = SourceNames()
         self._page: found_page.FoundPage | None = None
+        self._attempts = Attempts()
         # A video is complete, and its overview after it, before anything of the next source is written.
         self._writers: list[Writer] = [PerVideo(self._annotated_video)] if "videos" in self._parts else []
         self._writers += [PerVideo(self._video_overview), self.overview]
@@ -68,18 +67,19 @@ class Output:
             self._writers.append(FacesLines.into(self.folder / "faces.jsonl", heading.made_with))
         if "pictures" in self._parts:
             pictures = AnnotatedPictures(self.folder / "pictures", self._names, self._colours)
-            self._writers.append(_Dispensable(lambda: pictures, "annotated pictures"))
+            self._writers.append(Dispensable(lambda: pictures, "annotated pictures", self._attempts, each_alone=True))
         self._explanations: explanation.Explanations | None = None
         if self._parts and heading.explained:
             from fer_lightning.use.explanation import Explanations
 
             made = self._explanations = Explanations(self.folder / "explained", heading.explained, self._names)
-            self._writers.append(_Dispensable(lambda: made, "explanations"))
+            self._writers.append(Dispensable(lambda: made, "explanations", self._attempts, each_alone=True))
         if "page" in self._parts:
             from fer_lightning.use.found_page import FoundPage
 
-            self._page = FoundPage(self._names, self.overview, heading.class_names, heading.facts, self._parts)
-            self._writers.append(self._page)
+            page = FoundPage(self._names, self.overview, heading.class_names, heading.facts, self._parts)
+            self._page = page
+            self._writers.append(Dispensable(lambda: page, "index.html", self._attempts, each_alone=True))
 
     def write(self, answer: Answer) -> None:
         for writer in self._writers:
@@ -94,7 +94,7 @@ class Output:
     def write_page(self, stopped: bool = False) -> None:
         """Writes index.html, which shows the other files: the last thing to do, since it takes a moment."""
         if self._page:
-            with _attempted("index.html"):
+            with self._attempts.attempt("index.html"):
                 if self._explanations:
                     self._page.add_explanations(self._explanations.written, self._explanations.layer)
                 self._page.write_into(self.folder / "index.html", stopped)
@@ -103,13 +103,19 @@ class Output:
     def written(self) -> list[str]:
         """Returns the names in the folder that have been written."""
         names = ("index.html", "faces.csv", "faces.jsonl", "pictures", "videos", "explained")
-        return [name for name in names if self._parts and (self.folder / name).exists()]
+        return [name for name in names if self._parts and _is_filled(self.folder / name)]
+
+    @property
+    def incomplete(self) -> list[str]:
+        """Returns what the system did not let be written, as where a disk is full, in words."""
+        return [*self._attempts.refused]
 
     def _annotated_video(self, first: Frame) -> Writer:
         from fer_lightning.use.annotated_video import AnnotatedVideo
 
         file, path = self.folder / "videos" / f"{self._names.name(first)}.mp4", self._heading.paths.get(first.source)
-        return _Dispensable(lambda: AnnotatedVideo(file, path, self._colours), f"the annotated video of {first.source}")
+        what = f"the annotated video of {first.source}"
+        return Dispensable(lambda: AnnotatedVideo(file, path, self._colours), what, self._attempts)
 
     def _video_overview(self, first: Frame) -> Writer:
         timeline, files = Timeline(self._heading.class_names), f"videos/{self._names.name(first)}"
@@ -120,7 +126,7 @@ class Output:
         self.overview.add_video(video)
         chart = b""
         if video.timeline.tracks and self._parts & {"timelines", "page"}:
-            with _attempted(f"the timeline of {video.source}"):
+            with self._attempts.attempt(f"the timeline of {video.source}"):
                 chart = _png(video.timeline, self._colours)
                 if "timelines" in self._parts:
                     with written_whole(self.folder / f"{files}.timeline.png") as unfinished:
@@ -130,38 +136,12 @@ class Output:
             self._page.add_video(video, annotated if (self.folder / annotated).exists() else "", chart)
 
 
-@contextmanager
-def _attempted(what: str) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        is_no_bug = isinstance(error, OSError) and error.errno is not None  # a full disk
-        log.warning("%s could not be written: %s", what, error, exc_info=not is_no_bug)
+def _is_filled(path: Path) -> bool:
+    """Returns whether there is such a file, or a folder with something in it."""
+    return any(path.iterdir()) if path.is_dir() else path.exists()
 
 
 def _png(timeline: Timeline, colours: Mapping[str, str]) -> bytes:
     stream = io.BytesIO()
     timeline_chart(timeline, colours).savefig(stream, format="png", dpi=DOTS_PER_INCH, facecolor="white")
     return stream.getvalue()
-
-
-class _Dispensable:
-    """A writer that may fail: the log says why, and the others go on."""
-
-    def __init__(self, make: Callable[[], Writer], what: str) -> None:
-        self._what = what
-        self._writer: Writer | None = None
-        with _attempted(what):
-            self._writer = make()
-
-    def write(self, answer: Answer) -> None:
-        writer, self._writer = self._writer, None
-        if writer:
-            with _attempted(self._what):
-                writer.write(answer)
-                self._writer = writer
-
-    def close(self, stopped: bool = False) -> None:
-        if self._writer:
-            with _attempted(self._what):
-                self._writer.close(stopped)

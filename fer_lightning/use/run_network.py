@@ -16,6 +16,7 @@ from fer_lightning.transforms.preprocessing import scaled
 from fer_lightning.transforms.views import views
 from fer_lightning.use.card import Card, Flip, refuse_unknown
 from fer_lightning.use.face_batches import in_batches
+from fer_lightning.use.paths import printable
 
 CONFIG_FOLDERS = re.compile(r" --config-(?:path|dir)=(?:'[^']*'|\S+)")
 
@@ -78,7 +79,7 @@ def run_card(model: EmotionClassifier, source: Path) -> Card:
         facts = {}
     preprocessing, calibration = model.preprocessing, model.calibration
     return Card(
-        name=folder.resolve().name[:200] or "network",
+        name=printable(folder.resolve().name)[:200] or "network",
         class_names=model.class_names,
         size=preprocessing.size,
         channels=preprocessing.channels,

@@ -415,3 +415,50 @@ def test_a_video_is_written_without_what_fails(folder: Path, predict: Predict) -
     assert len(rows(folder / "found")) == 2
     assert "the annotated video of tall.mkv could not be written" in done.stderr
     assert "index.html" in names(folder / "found")
+
+
+@pytest.mark.parametrize(("closed", "arguments", "status"), [
+    (">&-", ["--out", "found"], 0), ("2>&-", ["--out", "found"], 0), ("<&- >&- 2>&-", ["--out", "found"], 0),
+    ("2>&-", ["--json"], 0), (">&-", ["--json"], 1), ("2>&-", ["--unsure", "2"], 2),
+])  # fmt: skip
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+def test_a_stream_that_is_closed_is_nowhere(folder: Path, closed: str, arguments: list[str], status: int) -> None:
+    command = f"{shlex.join(words('photo.jpg', *arguments))} {closed}"
+    done = subprocess.run(command, shell=True, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == status
+    assert "Traceback" not in done.stderr
+    if "--out" in arguments:
+        assert names(folder / "found") == {"faces.csv", "faces.jsonl", "index.html", "pictures/photo.jpg"}
+        assert len(rows(folder / "found")) == 1
+    elif closed == ">&-":
+        assert done.stderr == "error: the results cannot be written: --json prints, and standard output is closed\n"
+
+
+def test_a_disk_that_fills_later_is_told_too(folder: Path, predict: Predict) -> None:
+    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (4000, 4000))  # above the tables
+    done = predict("photo.jpg", "--out", "found", preexec_fn=limit)
+    assert done.returncode == 1
+    assert names(folder / "found") == {"faces.csv", "faces.jsonl"}
+    assert "annotated pictures of photo.jpg could not be written: [Errno 27] File too large" in done.stderr
+    assert "written to found: faces.csv, faces.jsonl\n" in done.stderr
+    assert done.stderr.endswith(
+        "error: the results are not complete: annotated pictures, index.html could not be written\n"
+    )
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, names of files are text")
+def test_folders_whose_names_are_no_text_are_taken(folder: Path, predict: Predict) -> None:
+    odd = os.fsdecode(b"odd\xe4")
+    (folder / odd).mkdir()
+    (folder / "n.onnx").rename(folder / odd / "n.onnx")
+    done = predict("photo.jpg", "--model", f"{odd}/n.onnx", "--out", f"{odd}/found")
+    assert (done.returncode, "could not be written" in done.stderr) == (0, False)
+    assert names(folder / odd / "found") == {"faces.csv", "faces.jsonl", "index.html", "pictures/photo.jpg"}
+    head = json.loads((folder / odd / "found" / "faces.jsonl").read_text("utf-8").splitlines()[0])
+    assert r"odd\xe4/n.onnx" in head["command"]
+    for option in ("--run", "--model", "--boxes"):
+        done = predict("photo.jpg", option, f"{odd}/none", *(["--model", f"{odd}/n.onnx"] * (option == "--boxes")))
+        assert done.returncode == 2
+        assert r"odd\xe4/none" in done.stderr
+        assert "Traceback" not in done.stderr

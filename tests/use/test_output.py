@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fer_lightning.use import found_page, summary
+from fer_lightning.use.annotated_pictures import LONGEST_SIDE
 from fer_lightning.use.arguments import PARTS
 from fer_lightning.use.faces import Answer, Frame, Unreadable
 from fer_lightning.use.output import Heading, Output
@@ -154,3 +156,27 @@ def test_pixels_are_not_kept() -> None:
     del seen, one
     gc.collect()
     assert sum(reference() is not None for reference in kept) <= 3
+
+
+def test_a_picture_that_cannot_be_written_stops_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "pictures" / "b.jpg" / "in the way").mkdir(parents=True)
+    made = finished(output(tmp_path), *(picture(f"{letter}.jpg", "happy") for letter in "abc"))
+    files = {file.name for file in (tmp_path / "pictures").iterdir() if file.is_file()}
+    assert files == {"a.jpg", "c.jpg"}
+    assert "annotated pictures of b.jpg could not be written" in caplog.text
+    assert made.incomplete == ["annotated pictures"]
+
+
+def test_a_picture_longer_than_jpeg_takes_is_shrunk(tmp_path: Path) -> None:
+    long = answer(Frame("long.png", 0, None, np.zeros((4, 66_000, 3), np.uint8)))
+    made = finished(output(tmp_path), long, picture("b.jpg", "happy"))
+    with Image.open(tmp_path / "pictures" / "long.jpg") as shrunk:
+        assert shrunk.width == LONGEST_SIDE
+    assert (tmp_path / "pictures" / "b.jpg").is_file()
+    assert made.incomplete == []
+
+
+def test_many_failures_of_one_reason_are_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "pictures").write_text("in the way")
+    finished(output(tmp_path), *(picture(f"{number}.jpg", "happy") for number in range(20)))
+    assert caplog.text.count("annotated pictures of") == 1
