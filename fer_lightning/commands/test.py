@@ -23,6 +23,7 @@ from fer_lightning.report.results import Results
 from fer_lightning.report.run_page import write_report
 from fer_lightning.training.checkpoint_names import CHECKPOINTS
 from fer_lightning.transforms.views import Tta
+from fer_lightning.use.endable_runs import ended_by_signals
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,8 @@ def _test(cfg: DictConfig, folder: Path) -> None:
     experiment = tested.experiment
     model, trainer = experiment.model, experiment.trainer
     model.tta = cfg.tta
-    trainer.test(model, experiment.datamodule, verbose=False)
+    with ended_by_signals():  # which an exported network would not
+        trainer.test(model, experiment.datamodule, verbose=False)
     results = Results.of(model, trainer)
     averaged = "" if cfg.tta == "none" else f", each face averaged over its {cfg.tta} views"
     log.info("\n%s%s%s", as_typed(tested.file), averaged, results.table())

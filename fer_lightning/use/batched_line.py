@@ -2,11 +2,13 @@
 
 import queue
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
 from fer_lightning.use.detector import Detector
+from fer_lightning.use.endable_runs import AGAIN_S, end_runs
 from fer_lightning.use.faces import Answer, Frame, Unreadable
 from fer_lightning.use.images import image_frames
 from fer_lightning.use.line import answers
@@ -47,6 +49,7 @@ class BatchedLine:
         self.network = network
         self.unsure_below = network.card.unsure_below if unsure is None else unsure
         self._detector = detector
+        self._began_s: float | None = None  # when the pictures that are being answered were taken; None between two
         self._waiting: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="batched line", daemon=True)
         self._thread.start()
@@ -64,13 +67,29 @@ class BatchedLine:
         self._waiting.put(job)
         return job.answer
 
-    def close(self) -> None:
-        """Answers what still waits, and ends the thread."""
+    def end_run_over(self, seconds: float) -> None:
+        """Ends the network's run where it has taken longer than that: otherwise nobody would have an answer any more.
+
+        Those whose pictures are in it get a RunEndedError.
+        """
+        if self._began_s is not None and time.monotonic() - self._began_s > seconds:
+            end_runs()
+
+    def close(self, seconds: float | None = None) -> None:
+        """Answers what still waits, and ends the thread.
+
+        Args:
+            seconds: that this may take, before the network's runs are ended; None for any.
+        """
         self._waiting.put(None)
-        self._thread.join()
+        self._thread.join(seconds)
+        while self._thread.is_alive():
+            end_runs()
+            self._thread.join(AGAIN_S)
 
     def _work(self) -> None:
         for jobs in self._batches():
+            self._began_s = time.monotonic()
             wanted = [job for job in jobs if job.answer.set_running_or_notify_cancel()]
             try:
                 frames = (job.frame() for job in wanted)
@@ -81,6 +100,7 @@ class BatchedLine:
                 for job in wanted:
                     if not job.answer.done():
                         job.answer.set_exception(error)
+            self._began_s = None
 
     def _batches(self) -> Iterator[Sequence[_Job]]:
         """Yields what waits, as soon as there is something, until it is closed."""

@@ -65,13 +65,14 @@ def predict(command: Command, typed: str) -> int:
         OSError: the results cannot be written.
     """
     from fer_lightning.use import line, summary
+    from fer_lightning.use.endable_runs import RunEndedError, ended_by_signals
     from fer_lightning.use.given_boxes import GivenBoxes
     from fer_lightning.use.output import Output
     from fer_lightning.use.result_folder import result_folder
     from fer_lightning.use.sources import planned, webcam
     from fer_lightning.use.tracks import tracked
 
-    with StopRequests() as stop:
+    with StopRequests() as stop, ended_by_signals():
         sources = planned(command.paths, command.recursive) if command.webcam is None else [webcam(command.webcam)]
         folder = result_folder(command)
         network, detector = _network(command), _detector(command)
@@ -90,6 +91,8 @@ def predict(command: Command, typed: str) -> int:
                 output.write(answer)
                 if printed:
                     printed.write(answer)
+        except RunEndedError:  # by the signal that asked to stop
+            pass
         finally:
             stopped = stop.received is not None
             output.close(stopped)

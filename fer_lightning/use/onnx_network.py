@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from fer_lightning.errors import ConfigError
 from fer_lightning.use.card import Card, Flip, card_in, refuse_unknown
+from fer_lightning.use.endable_runs import run
 from fer_lightning.use.face_batches import in_batches
 
 FACES, PROBABILITIES = "faces", "probabilities"
@@ -65,6 +66,7 @@ class OnnxNetwork:
 
         Raises:
             ValueError: faces of another type or shape.
+            RunEndedError: see `endable_runs`.
         """
         return in_batches(self._probabilities, faces, self.card)
 
@@ -75,7 +77,7 @@ class OnnxNetwork:
         return probabilities
 
     def _run(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
-        (answer,) = self._session.run([PROBABILITIES], {FACES: faces})
+        (answer,) = run(self._session, [PROBABILITIES], {FACES: faces})
         probabilities = np.asarray(answer, np.float32)
         of_each_face = probabilities.shape == (len(faces), len(self.card.class_names))
         if not of_each_face or not ((probabilities >= 0) & (probabilities <= 1 + ROUNDING)).all():

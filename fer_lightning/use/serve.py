@@ -14,6 +14,7 @@ from types import FrameType
 from fer_lightning.errors import ConfigError
 from fer_lightning.installation import package_version, script_name
 from fer_lightning.use.arguments import score, share, whole
+from fer_lightning.use.streams import open_closed_streams
 
 NEEDED = ("starlette", "uvicorn", "websockets", "python_multipart")
 
@@ -29,6 +30,7 @@ exit status: 0 after Ctrl-C or SIGTERM, once what is being answered has its answ
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serves as the command line says until a signal comes, and returns the exit status."""
+    open_closed_streams()
     given = _parser().parse_args(arguments)
     try:
         return _serve(given)
@@ -48,6 +50,7 @@ def _serve(given: argparse.Namespace) -> int:
     from fer_lightning.use.detector import YuNet
     from fer_lightning.use.network import DEFAULT_NETWORK, network
     from fer_lightning.use.server import Limits, Server
+    from fer_lightning.use.slow_clients import patient_protocols
 
     token = secrets.token_urlsafe(24) if given.token == NEW else given.token
     is_local = given.host in LOCAL_HOSTS
@@ -58,13 +61,16 @@ def _serve(given: argparse.Namespace) -> int:
     listening = _listening(given.host, given.port)
     line = BatchedLine(YuNet(given.min_score, threads=given.threads or 0), chosen, given.unsure)
     hosts = {*LOCAL_HOSTS, *map(str.lower, given.allow_host)} if is_local or given.allow_host else None
+    http, websocket = patient_protocols(limits.seconds)
     config = uvicorn.Config(
         Server(line, limits).app(hosts, token),
         log_level="error",
         access_log=False,
         server_header=False,
-        http="h11",
-        ws="websockets-sansio",
+        http=http,
+        ws=websocket,
+        ws_ping_interval=limits.seconds,
+        ws_ping_timeout=limits.seconds,
         ws_max_size=limits.body,
         # A picture that has been compressed once does not shrink again.
         ws_per_message_deflate=False,

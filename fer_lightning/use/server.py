@@ -24,6 +24,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from fer_lightning.installation import package_version
 from fer_lightning.use.access import SUBPROTOCOL, Access
 from fer_lightning.use.batched_line import BatchedLine
+from fer_lightning.use.endable_runs import RunEndedError
 from fer_lightning.use.faces import Answer, Unreadable
 from fer_lightning.use.page import COMMON_POLICY, MEDIA_TYPES, POLICIES, page_files
 from fer_lightning.use.tables import answer_values
@@ -96,7 +97,7 @@ class Server:
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
         yield
-        await asyncio.to_thread(self._line.close)
+        await asyncio.to_thread(self._line.close, self._limits.seconds)
 
     async def _predict(self, request: Request) -> Response:
         if self._requests >= self._limits.requests:
@@ -111,8 +112,13 @@ class Server:
             return _error(refused.status, str(refused))
         except TimeoutError:
             if content is None:
-                return _error(408, f"the picture did not arrive within {self._limits.seconds:g} seconds")
+                # The connection is closed too, since the rest of the picture could take any time.
+                late = f"the picture did not arrive within {self._limits.seconds:g} seconds"
+                return _json({"error": late}, 408, {"Connection": "close"})
+            self._line.end_run_over(self._limits.seconds)
             return _busy(f"there was no answer within {self._limits.seconds:g} seconds")
+        except RunEndedError as ended:
+            return _busy(str(ended))
         except ClientDisconnect:
             return Response(status_code=400)  # that nobody reads
         finally:
@@ -157,7 +163,8 @@ class Server:
             try:
                 async with asyncio.timeout(self._limits.seconds):
                     answer = await asyncio.wrap_future(job)
-            except TimeoutError:
+            except (TimeoutError, RunEndedError):
+                self._line.end_run_over(self._limits.seconds)
                 await socket.send_text(json.dumps({"error": f"no answer within {self._limits.seconds:g} seconds"}))
                 continue
             if isinstance(answer.frame, Unreadable):

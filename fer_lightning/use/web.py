@@ -22,6 +22,7 @@ from pathlib import Path
 from fer_lightning.errors import ConfigError
 from fer_lightning.files import written_whole
 from fer_lightning.use.arguments import score, share
+from fer_lightning.use.streams import open_closed_streams
 
 RUNTIME = "onnxruntime-web@1.30.0"
 
@@ -35,6 +36,7 @@ NPM_SECONDS = 600
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Writes the folder that the command line names, and returns the exit status."""
+    open_closed_streams()
     given = _parser().parse_args(arguments)
     try:
         write_page(given.out, given.model or given.network, given.runtime, given.min_score, given.unsure)

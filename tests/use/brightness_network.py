@@ -34,3 +34,38 @@ def write_network(file: Path, names: tuple[str, ...] = CLASSES, size: int = 24, 
     helper.set_model_props(model, card.metadata())
     onnx.save(model, file)
     return file
+
+
+def write_endless_network(file: Path) -> Path:
+    """Writes a network whose loop has no end, as somebody may who tampers with one."""
+    names, size = CLASSES, 24
+    value = helper.make_tensor_value_info
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go_on"], ["again"]), helper.make_node("Identity", ["logits"], ["same"])],
+        "turn",
+        [value("turn", TensorProto.INT64, []), value("go_on", TensorProto.BOOL, []), value("logits", 1, None)],
+        [value("again", TensorProto.BOOL, []), value("same", 1, None)],
+    )
+    nodes = [
+        helper.make_node("Cast", ["faces"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["float", "axes"], ["mean"], keepdims=0),
+        helper.make_node("MatMul", ["mean", "weights"], ["logits"]),
+        helper.make_node("Loop", ["", "true", "logits"], ["never"], body=body),
+        helper.make_node("Softmax", ["never"], ["probabilities"], axis=1),
+    ]
+    constants = {
+        "axes": np.array([2, 3]),
+        "weights": np.zeros((1, len(names)), np.float32),
+        "true": np.array(True),
+    }
+    graph = helper.make_graph(
+        nodes,
+        "endless",
+        [value("faces", TensorProto.UINT8, ["N", 1, size, size])],
+        [value("probabilities", TensorProto.FLOAT, ["N", len(names)])],
+        [numpy_helper.from_array(values, name) for name, values in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    helper.set_model_props(model, Card("endless", names, size, 1, sha256="cd" * 32).metadata())
+    onnx.save(model, file)
+    return file

@@ -262,3 +262,21 @@ def test_a_token_is_made_for_other_machines(model: Path) -> None:
         token = one.fragment.removeprefix("token=")
         assert httpx.get(address).status_code == 401
         assert httpx.get(address, headers={"Host": "any", "Authorization": f"Bearer {token}"}).status_code == 200
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+def test_a_server_whose_output_is_closed_serves(model: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = f"exec {sys.executable} -m fer_lightning.use.serve --port {port} --model '{model}' >&- 2>&-"
+    with subprocess.Popen(command, shell=True, cwd=REPOSITORY) as process:
+        until = time.monotonic() + 30
+        while True:
+            try:
+                assert httpx.get(f"http://127.0.0.1:{port}/health").status_code == 200
+                break
+            except httpx.ConnectError:
+                assert time.monotonic() < until
+                time.sleep(0.1)
+        process.terminate()
+        assert process.wait(30) == 0
