@@ -180,7 +180,7 @@ def _record(
 
 def _export(experiment: Experiment, run_dir: Path) -> None:
     """Writes model.onnx; the run is complete without it, should it be refused."""
-    from fer_lightning.use.export import export  # its packages take a second to import
+    from fer_lightning.use.exporting import export  # its packages take a second to import
     from fer_lightning.use.known_faces import known_faces
 
     made = export(run_dir, faces=known_faces(experiment.datamodule, "val"))

@@ -6,12 +6,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
 
 from fer_lightning.errors import ConfigError
-from fer_lightning.signature import Positive, refuse_out_of_range
+from fer_lightning.signature import refuse_out_of_range
+from fer_lightning.training.calibration import Confidence, Temperature
 from fer_lightning.transforms.face_crop import BOX_MARGIN
 from fer_lightning.transforms.pixel_format import Channels, Fit, Side
+from fer_lightning.use.faces import NO_FACE, UNSURE
 
 CARD_KEY = "fer_lightning"
 """The key of the JSON in an exported file's metadata."""
@@ -35,6 +38,24 @@ Weights = Literal["float32", "float16", "int8"]
 
 Arithmetic = Literal["float32", "int8"]
 """What a network computes in: with int8, but for what takes floating point, as a softmax."""
+
+
+def _printable(text: str) -> str:
+    """Refuses a text that breaks a line or steers a terminal."""
+    if not text.isprintable():
+        raise PydanticCustomError("printable", "letters that can be printed")
+    return text
+
+
+def _told_apart(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuses classes that tables could not tell apart, or not from what they say of a face."""
+    if not all(_printable(name).strip() for name in names):
+        raise PydanticCustomError("empty", "names that are not empty")
+    if any(name.strip().casefold() in (UNSURE, NO_FACE) for name in names):
+        raise PydanticCustomError("reserved", f"names other than {UNSURE} and {NO_FACE}, which are no classes")
+    if len({*names}) < len(names):
+        raise PydanticCustomError("same", "names that differ")
+    return names
 
 
 @dataclass(frozen=True)
@@ -62,14 +83,14 @@ class Card:
         ValueError: an argument outside its range.
     """
 
-    name: Annotated[str, Field(min_length=1, max_length=200)]
-    class_names: Annotated[tuple[str, ...], Field(min_length=1, max_length=1000)]
+    name: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
+    class_names: Annotated[tuple[str, ...], Field(min_length=1, max_length=1000), AfterValidator(_told_apart)]
     size: Side
     channels: Channels
     fit: Fit = "crop"
     margin: Annotated[float, Field(gt=0, le=10)] = BOX_MARGIN
-    temperature: Positive = 1.0
-    unsure_below: Annotated[float, Field(ge=0, le=1)] = 0.0
+    temperature: Temperature = 1.0
+    unsure_below: Confidence = 0.0
     tta: Flip = "none"
     weights: Weights = "float32"
     arithmetic: Arithmetic = "float32"

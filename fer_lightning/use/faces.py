@@ -10,6 +10,10 @@ UNSURE = "unsure"
 """The label of a face whose most probable class is not probable enough."""
 
 
+NO_FACE = "no face"
+"""The note on a frame in which no face was found."""
+
+
 @dataclass(frozen=True, eq=False)
 class Frame:
     """A picture, or one of a video's: upright, whatever its file says.

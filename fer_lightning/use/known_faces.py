@@ -45,6 +45,20 @@ class KnownFaces:
     is_val: bool = False  # some of them chose the run's epoch
 
 
+@dataclass(frozen=True)
+class TrainingFaces:
+    """The faces that a run has learnt from.
+
+    count: without the copies that augmentation makes.
+    what: they are, in words.
+    is_fer2013: of the set that has these parts, by its own labels or others' votes.
+    """
+
+    count: int
+    what: str
+    is_fer2013: bool
+
+
 def run_seed(run: Path) -> int | None:
     """Returns the seed of a run, as its config has it; None if it has none."""
     config = plain_yaml(run / ".hydra" / "config.yaml")
@@ -88,6 +102,13 @@ def run_data(run: Path, path: Path | None = None) -> FERDataModule:
                 f"split differs"
             )
     return data
+
+
+def training_faces(data: FERDataModule) -> TrainingFaces:
+    """Returns what a run has learnt from."""
+    assert data.faces is not None
+    what = f"train of {_file_names(data)} ({data.origins['train']})"
+    return TrainingFaces(len(data.rows["train"]), what, {*PUBLISHED} <= {*data.faces.part_names})
 
 
 def known_faces(data: FERDataModule, split: Split) -> KnownFaces:

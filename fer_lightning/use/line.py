@@ -11,11 +11,8 @@ from fer_lightning.transforms.face_crop import face_square
 from fer_lightning.transforms.pixel_format import PixelFormat
 from fer_lightning.use.card import Card
 from fer_lightning.use.detector import Detector
-from fer_lightning.use.faces import UNSURE, Answer, Detection, Face, Frame, Unreadable
+from fer_lightning.use.faces import NO_FACE, UNSURE, Answer, Detection, Face, Frame, Unreadable
 from fer_lightning.use.network import Network
-
-NO_FACE = "no face"
-"""The note on a frame in which no face was found."""
 
 MOST_BYTES = 200_000_000
 """Pixels of frames that wait for a batch to fill: some two hundred of 640×480, eight of a large photograph."""

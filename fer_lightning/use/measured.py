@@ -7,11 +7,11 @@ from typing import cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torchmetrics.functional.classification import multiclass_calibration_error, multiclass_f1_score
+from torchmetrics.functional.classification import multiclass_f1_score
 
 from fer_lightning.errors import ConfigError
 from fer_lightning.report.intervals import wilson_interval
-from fer_lightning.report.predictions import BINS
+from fer_lightning.report.predictions import calibration_error
 from fer_lightning.transforms.pixel_format import PixelFormat
 from fer_lightning.use.card import Card
 from fer_lightning.use.known_faces import KnownFaces
@@ -52,9 +52,8 @@ class Measured:
 
     @property
     def calibration_error(self) -> float:
-        """Returns how far confidence and accuracy are apart: see `Predictions.metrics`."""
-        probabilities, labels = torch.from_numpy(self.probabilities), torch.from_numpy(self.labels)
-        return float(multiclass_calibration_error(probabilities, labels, len(self.card.class_names), n_bins=BINS))
+        """Returns how far confidence and accuracy are apart: see `report.predictions.calibration_error`."""
+        return calibration_error(torch.from_numpy(self.probabilities), torch.from_numpy(self.labels))
 
     def answered(self) -> tuple[float, float]:
         """Returns the share of the faces that are not "unsure", and the accuracy on these; NaN where there is none."""

@@ -85,14 +85,18 @@ def trained_network(path: Path, tta: Flip = "none", threads: int | None = None, 
     Raises:
         ConfigError: it is anything else.
     """
-    if not path.exists():
-        raise ConfigError(f"{path}: there is no such folder or file of a run")
-    if not path.is_dir() and path.suffix not in RUN_FILES:
-        more = "; --model takes an exported file" if path.suffix == ".onnx" else ""
-        raise ConfigError(f"{path} is no run: it takes the folder of a run, or its {_RUN_FILES_IN_WORDS}{more}")
+    refuse_other_than_runs(path, "; --model takes an exported file" if path.suffix == ".onnx" else "")
     from fer_lightning.use.run_network import RunNetwork
 
     return RunNetwork(path, tta, device, threads)
+
+
+def refuse_other_than_runs(path: Path, hint: str = "") -> None:
+    """Raises ConfigError for what is neither a folder nor a file of a run, as far as its name says."""
+    if not path.exists():
+        raise ConfigError(f"{path}: there is no such folder or file of a run")
+    if not path.is_dir() and path.suffix not in RUN_FILES:
+        raise ConfigError(f"{path} is no run: it takes the folder of a run, or its {_RUN_FILES_IN_WORDS}{hint}")
 
 
 def exported_network(path: Path, tta: Flip = "none", threads: int | None = None, device: str = "auto") -> Network:

@@ -113,7 +113,8 @@ def _refuse_other_files(content: bytes, path: Path) -> None:
 
 def _reason(message: str) -> str:
     """Returns in words what onnxruntime says of a file."""
-    return next((words for part, words in REASONS.items() if part in message), message[:300])
+    plain = "".join(letter if letter.isprintable() else " " for letter in message)  # it may name parts of the file
+    return next((words for part, words in REASONS.items() if part in message), plain[:300])
 
 
 def _refuse_other_shapes(session: onnxruntime.InferenceSession, card: Card, path: Path) -> None:

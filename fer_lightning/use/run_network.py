@@ -51,7 +51,10 @@ class RunNetwork:
             self.model = load_model(source).float().to(self._device)
         except ValueError as error:
             raise ConfigError(str(error)) from error
-        self.card = run_card(self.model, Path(source))
+        try:
+            self.card = run_card(self.model, Path(source))
+        except ValueError as error:
+            raise ConfigError(f"{source} cannot be used: {error}") from error
         self._tta = tta
 
     def probabilities(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:

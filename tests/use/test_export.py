@@ -21,8 +21,8 @@ from fer_lightning.training.model_file import save_model
 from fer_lightning.transforms.pixels import resized
 from fer_lightning.transforms.preprocessing import Preprocessing
 from fer_lightning.use.card import CARD_KEY, Card
-from fer_lightning.use.export import export
 from fer_lightning.use.export import main as export_main
+from fer_lightning.use.exporting import export
 from fer_lightning.use.face_module import FaceModule, resizing_matrix
 from fer_lightning.use.gate import COMPACT, SAME, Comparison
 from fer_lightning.use.known_faces import READING, drawn_faces, known_faces, run_data

@@ -13,8 +13,8 @@ from fer_lightning.errors import ConfigError
 from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.training.model_file import save_model
 from fer_lightning.transforms.preprocessing import Preprocessing
-from fer_lightning.use.export import export
 from fer_lightning.use.export import main as export_main
+from fer_lightning.use.exporting import export
 from fer_lightning.use.gate import INT8, Comparison, Tolerance
 from fer_lightning.use.known_faces import KnownFaces, drawn_faces, known_faces, run_data
 from fer_lightning.use.network import network
@@ -101,7 +101,7 @@ def test_faces_are_drawn_by_their_class() -> None:
 def test_the_command_writes_it_and_says_if_it_is_faster(
     short_run: Path, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fer_lightning.use.export.INT8", Tolerance(0.5, 1, 0.2))  # of 24 faces, one is 4 points
+    monkeypatch.setattr("fer_lightning.use.exporting.INT8", Tolerance(0.5, 1, 0.2))  # of 24 faces, one is 4 points
     out = tmp_path / "a.int8.onnx"
     export_main([str(short_run), "--format", "onnx-int8", "--out", str(out)])
     printed = capsys.readouterr().out

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from fer_lightning.data import EMOTIONS
-from fer_lightning.use.export import export
+from fer_lightning.use.exporting import export
 from tests.conftest import Command
 from tests.runs import metrics
 from tests.use.brightness_network import write_network

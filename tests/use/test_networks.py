@@ -20,7 +20,7 @@ from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.training.model_file import save_model
 from fer_lightning.transforms.preprocessing import Preprocessing
 from fer_lightning.use.card import CARD_KEY, Card
-from fer_lightning.use.export import export
+from fer_lightning.use.exporting import export
 from fer_lightning.use.known_faces import known_faces, run_data
 from fer_lightning.use.network import network
 from fer_lightning.use.onnx_network import OnnxNetwork
@@ -134,6 +134,8 @@ def rewritten(file: Path, out: Path, **changes: object) -> Path:
         ({"size": "48"}, "in its metadata, size is wrong"),
         ({"temperature": 0}, "in its metadata, temperature is wrong"),
         ({"sha256": "no"}, "in its metadata, sha256 is wrong"),
+        ({"class_names": ["a\x1b[31m"]}, "class_names is wrong .letters that can be printed"),
+        ({"name": "a\x1b[2J"}, "in its metadata, name is wrong .letters that can be printed"),
         ({"size": 64}, r"it takes \{'faces': .*48, 48\]\)\}, and by its card uint8 \(N, \[1, 64, 64\]\)"),
         ({"class_names": ["a", "b"]}, r"it gives \{'probabilities': .*\[7\]\)\}, and by its card float \(N, 2\)"),
     ],
@@ -237,6 +239,54 @@ def test_a_card_is_checked_when_it_is_made() -> None:
     for changes in ({"size": 0}, {"channels": 2}, {"temperature": -1.0}, {"unsure_below": 1.5}, {"sha256": "x"}):
         with pytest.raises(ValueError, match=f"{next(iter(changes))} is"):
             replace(card, **changes)
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted"),
+    [
+        (("happy", "happy"), "names that differ"),
+        (("happy", ""), "names that are not empty"),
+        (("happy", " "), "names that are not empty"),
+        (("happy", "unsure"), "names other than unsure and no face"),
+        (("No face", "happy"), "names other than unsure and no face"),
+        (("happy", "a\nb"), "letters that can be printed"),
+        (("happy", "\x1b]0;title\a"), "letters that can be printed"),
+        (("happy", "\u202eyppah"), "letters that can be printed"),
+        ((), "at least 1 item"),
+    ],
+)
+def test_classes_that_tables_cannot_show_are_refused(names: tuple[str, ...], wanted: str) -> None:
+    with pytest.raises(ValueError, match=rf"class_names is .*{wanted}"):
+        Card("a", names, 48, 1)
+    assert Card("a", ("zufrieden – äöü", "喜び"), 48, 1).class_names[1] == "喜び"
+
+
+def test_a_run_of_such_classes_is_refused_too(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    model = EmotionClassifier("deep_emotion", ("unsure", "sad"))
+    save_model(model, Preprocessing(48, (0.5,), (0.25,)), folder)
+    with pytest.raises(ConfigError, match=r"run cannot be used: class_names is .*other than unsure"):
+        network(folder)
+
+
+@pytest.mark.parametrize(("module", "arguments", "said"), [
+    ("export", ["--help"], "usage: "), ("export", ["none", "--format", "foo"], "invalid choice: 'foo'"),
+    ("export", ["none"], "error: none: there is no such folder or file of a run"),
+    ("pack", ["--help"], "usage: "), ("pack", ["none", "huge"], "invalid choice: 'huge'"),
+    ("pack", ["none", "small"], "error: none: there is no such folder or file of a run"),
+])  # fmt: skip
+def test_a_wrong_command_is_answered_without_torch(module: str, arguments: list[str], said: str) -> None:
+    code = f"""
+import atexit, sys
+atexit.register(lambda: print("torch" in sys.modules, file=sys.stderr))
+from fer_lightning.use.{module} import main
+main({arguments})
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert said in done.stdout + done.stderr
+    assert done.stderr.splitlines()[-1] == "False"
+    assert (done.returncode == 0) == (arguments == ["--help"])
 
 
 @pytest.mark.parametrize(

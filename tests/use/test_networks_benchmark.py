@@ -8,7 +8,7 @@ import pytest
 from benchmarks.networks import latencies, main, table
 from benchmarks.rivals import installed, opened
 from fer_lightning.errors import ConfigError
-from fer_lightning.use.export import export
+from fer_lightning.use.exporting import export
 from fer_lightning.use.known_faces import known_faces, run_data
 from fer_lightning.use.measured import measured
 from fer_lightning.use.network import network

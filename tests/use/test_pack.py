@@ -9,19 +9,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from fer_lightning.data import FERDataModule
+from fer_lightning.data import EMOTIONS, FERDataModule
 from fer_lightning.errors import ConfigError
 from fer_lightning.training.model_file import MODEL_FILE
 from fer_lightning.use.card import Card
-from fer_lightning.use.known_faces import KnownFaces, measured_parts, run_data
+from fer_lightning.use.known_faces import KnownFaces, measured_parts, run_data, training_faces
 from fer_lightning.use.measured import Measured, measured, paired_difference
 from fer_lightning.use.model_card import model_card
 from fer_lightning.use.network import NETWORKS
 from fer_lightning.use.onnx_network import OnnxNetwork
-from fer_lightning.use.pack import pack
+from fer_lightning.use.packing import pack
 from tests.runs import run_of
 from tests.scripts import REPOSITORY, run_in
 from tests.use.conftest import SHORT_RUN
@@ -126,6 +127,28 @@ def test_the_page_shows_the_measured_numbers() -> None:
     assert "| not unsure (confidence from 0.70 on) |" in page
     assert "| 70%, of these right 71.4% |" in page
     assert "1,234 bytes" in page
+
+
+def test_the_page_speaks_of_the_data_of_its_run(few_faces: Path, tmp_path: Path) -> None:
+    def page(data: FERDataModule) -> str:
+        data.setup("fit")
+        (*_, faces) = measured_parts(data)
+        assert faces.labels is not None
+        right = np.eye(7, dtype=np.float32)[faces.labels]
+        return model_card([Measured(faces, Card("toy", EMOTIONS, 48, 1), right)], 1234, 7, training_faces(data))
+
+    for place, emotion in enumerate(EMOTIONS):
+        for number in range(6):
+            file = tmp_path / "toys" / emotion / f"{number}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.random.default_rng((place, number)).integers(0, 256, (48, 48), np.uint8)).save(file)
+    other = page(FERDataModule(tmp_path / "toys"))
+    assert "FER2013 is a research data set" not in other
+    assert "PublicTest" not in other
+    assert re.search(r"It has learnt from \d\d faces, train of toys \(", other)
+    own = page(FERDataModule(few_faces))
+    assert "FER2013 is a research data set" in own
+    assert "Recipes were chosen with PublicTest in sight" in own
 
 
 def test_faces_that_a_run_has_trained_on_do_not_measure_it(few_faces: Path) -> None:

@@ -80,9 +80,11 @@ def test_a_byte_at_a_time_is_ended(server: Served, at_once: bytes, bit_by_bit: b
 
 
 def test_a_connection_that_asks_for_nothing_is_ended(server: Served) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=MOST_S) as connection:
-        with contextlib.suppress(ConnectionResetError):
-            assert connection.recv(100) == b""
+    with (
+        socket.create_connection(("127.0.0.1", server.port), timeout=MOST_S) as connection,
+        contextlib.suppress(ConnectionResetError),
+    ):
+        assert connection.recv(100) == b""
 
 
 def test_answers_that_nobody_reads_are_ended(server: Served) -> None:
