@@ -71,17 +71,22 @@ def annotated(
     factor = -(-least_side // max(picture.size)) if max(picture.size) < least_side else 1
     if factor > 1:
         picture = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.BICUBIC)
-    pen = _Pen(picture, least_text)
+    pen, are_numbered = _Pen(picture, least_text), len(faces) > 1
     for face in faces:
         pen.box(face, factor, colours.get(face.label, UNSURE_COLOUR))
     for face in faces:  # above all boxes
-        pen.tag(face, factor, colours.get(face.label, UNSURE_COLOUR))
+        pen.tag(face, factor, colours.get(face.label, UNSURE_COLOUR), spoken(face, are_numbered))
     return picture
 
 
-def spoken(face: Face) -> str:
-    """Returns what is written beside a face."""
-    track = "" if face.track is None else f"#{face.track} "
+def spoken(face: Face, is_numbered: bool = False) -> str:
+    """Returns what is written beside a face, with the number of its track.
+
+    Args:
+        is_numbered: of a picture: with the face's own number, from 1, so that it is found again where faces are listed.
+    """
+    number = f"{face.number + 1} " if is_numbered else ""
+    track = number if face.track is None else f"#{face.track} "
     name = short_class(face.best)
     share = f"{face.confidence:.0%}"
     return f"{track}{name}? {share}" if face.label == UNSURE else f"{track}{name} {share}"
@@ -125,12 +130,11 @@ class _Pen:
         inner = (x + dark, y + dark, max(around[2] - dark, x + dark), max(around[3] - dark, y + dark))
         self.draw.rounded_rectangle(inner, radius, outline=colour, width=self.line)
 
-    def tag(self, face: Face, factor: int, colour: str) -> None:
+    def tag(self, face: Face, factor: int, colour: str, text: str) -> None:
         """Draws what is said of a face on a plate: above its box, or where there is room."""
         box = face.detection
         least, most = self.texts
         letters = font(int(min(max(box.width * factor * 0.15, least), most)))
-        text = spoken(face)
         pad = max(2, letters.size // 4)
         width = self.draw.textlength(text, letters) + 2 * pad
         height = round(letters.size * 1.2) + pad

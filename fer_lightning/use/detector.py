@@ -52,14 +52,10 @@ class YuNet:
             raise ValueError(f"min_score is {min_score}; it must be above 0 and at most 1")
         if not 0 <= min_size < math.inf:
             raise ValueError(f"min_size is {min_size}; it must be a number of pixels, at least 0")
-        import onnxruntime
+        from fer_lightning.use.onnx_session import onnx_session
 
-        onnxruntime.disable_telemetry_events()
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
         self.min_score, self.min_size = min_score, min_size
-        self._network = onnxruntime.InferenceSession(yunet_model(), options, providers=["CPUExecutionProvider"])
+        self._network = onnx_session(yunet_model(), threads)
         self._outputs = [f"{part}_{stride}" for stride in STRIDES for part in ("cls", "obj", "bbox", "kps")]
 
     def __call__(self, frame: Frame) -> list[Detection]:

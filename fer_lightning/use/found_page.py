@@ -63,8 +63,10 @@ class FoundPage:
     def write(self, answer: Answer) -> None:
         if isinstance(answer.frame, Frame) and answer.frame.time_s is None and len(self._pictures) < MOST_PICTURES:
             link = quote(f"pictures/{picture_file(answer.frame, self._names)}") if "pictures" in self._linked else ""
+            are_numbered = len(answer.faces) > 1
             said = [
-                Said(self._colours[_colour_name(face)], spoken(face), note_of(face, answer)) for face in answer.faces
+                Said(self._colours[_colour_name(face)], spoken(face, are_numbered), note_of(face, answer))
+                for face in answer.faces
             ]
             small = self._small(answer.frame, answer.faces)
             title = _printable(answer.frame.source)
@@ -118,7 +120,9 @@ class FoundPage:
             content = file.read_bytes()
             with Image.open(io.BytesIO(content)) as image:
                 width, height = image.size
-            said = [Said(self._colours[_colour_name(face)], spoken(face), face.label if face.label == UNSURE else "")]
+            said = [
+                Said(self._colours[_colour_name(face)], spoken(face, True), face.label if face.label == UNSURE else "")
+            ]
             link = quote(f"{file.parent.name}/{file.name}")
             title = _printable(face.source)
             self._explanations.pictures.append(Picture(data_address(content), width, height, title, link, said))

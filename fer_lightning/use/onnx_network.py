@@ -10,6 +10,7 @@ from fer_lightning.errors import ConfigError
 from fer_lightning.use.card import Card, Flip, card_in, refuse_unknown
 from fer_lightning.use.endable_runs import run
 from fer_lightning.use.face_batches import in_batches
+from fer_lightning.use.onnx_session import onnx_session
 
 FACES, PROBABILITIES = "faces", "probabilities"
 """The input and the output of an exported network."""
@@ -88,13 +89,8 @@ class OnnxNetwork:
 def _session(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
     content = path.read_bytes()
     _refuse_other_files(content, path)
-    onnxruntime.disable_telemetry_events()
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what goes wrong is raised too
-    options.intra_op_num_threads = threads or 0
     try:
-        # From its bytes, since onnxruntime takes no path that is not UTF-8.
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        return onnx_session(content, threads or 0)
     except Exception as error:  # onnxruntime's own kinds have no base but this
         raise ConfigError(
             f"{path} cannot be read as an ONNX file: {_reason(str(error))}. Give one that `python -m "

@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fer_lightning.use.detector import yunet_model
 from fer_lightning.use.endable_runs import GRACE_S, RunEndedError, end_runs
 from fer_lightning.use.onnx_network import OnnxNetwork
+from fer_lightning.use.onnx_session import onnx_session
 from tests.scripts import REPOSITORY
 from tests.use.brightness_network import write_endless_network
 from tests.use.photograph import HOPPER
@@ -31,6 +33,13 @@ def test_a_run_is_ended_from_another_thread(endless: Path) -> None:
     with pytest.raises(RunEndedError):
         network.probabilities(np.zeros((2, 1, 24, 24), np.uint8))
     assert time.monotonic() - began < 20
+
+
+def test_threads_sleep_while_nothing_is_computed() -> None:
+    session = onnx_session(yunet_model(), 2)
+    options = session.get_session_options()
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+    assert options.intra_op_num_threads == 2
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs signals")

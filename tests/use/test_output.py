@@ -13,6 +13,7 @@ from PIL import Image
 
 from fer_lightning.use import found_page, summary
 from fer_lightning.use.annotated_pictures import LONGEST_SIDE
+from fer_lightning.use.annotation import annotated, emotion_colours, spoken
 from fer_lightning.use.arguments import PARTS
 from fer_lightning.use.faces import Answer, Frame, Unreadable
 from fer_lightning.use.output import Heading, Output
@@ -22,6 +23,8 @@ from tests.browser import in_browser, needs_browser
 from tests.use.answers import CLASSES, answer, crossing, grey
 
 BOX = (30.0, 30.0, 40.0, 50.0)
+
+COLOURS = emotion_colours(CLASSES)
 
 
 def output(folder: Path | None) -> Output:
@@ -174,6 +177,22 @@ def test_a_picture_longer_than_jpeg_takes_is_shrunk(tmp_path: Path) -> None:
         assert shrunk.width == LONGEST_SIDE
     assert (tmp_path / "pictures" / "b.jpg").is_file()
     assert made.incomplete == []
+
+
+def test_several_faces_are_numbered_where_they_are_listed(tmp_path: Path) -> None:
+    finished(output(tmp_path), picture("two.jpg", "happy", "sad"), picture("one.jpg", "fear"), *walk("walk.mp4"))
+    page = (tmp_path / "index.html").read_text()
+    assert page.index("1 happy 80%") < page.index("2 sad 80%") < page.index("fear 80%")
+    assert "1 fear" not in page
+    one, two = (
+        annotated(grey(), picture("a.jpg", *labels).faces[:1], COLOURS) for labels in (("sad",), ("sad", "sad"))
+    )
+    assert one == two  # alone, it has no number
+    both = annotated(grey(), picture("a.jpg", "sad", "sad").faces, COLOURS)
+    assert spoken(picture("a.jpg", "sad", "sad").faces[1], is_numbered=True) == "2 sad 80%"
+    assert both != annotated(
+        grey(), [replace(face, number=7) for face in picture("a.jpg", "sad", "sad").faces], COLOURS
+    )
 
 
 def test_many_failures_of_one_reason_are_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -120,6 +120,17 @@ def test_pictures_can_be_pasted_and_dropped(tab: Tab, files: Path, way: str) -> 
     assert len(expected) == 11
     assert tab.value(SEEN) == [percents(face["probabilities"]) for face in expected]
     assert tab.text("#status").startswith("11 faces: ")
+    # The numbers on the picture, in the list and in the table are the same.
+    numbers = [str(number) for number in range(1, 12)]
+    heads = tab.value("[...document.querySelectorAll('.face h3 span')].map(one => one.textContent.split(':')[0])")
+    assert heads == numbers
+    tab.value("document.querySelector('details').open = true")
+    tab.wait_for("document.querySelectorAll('tbody tr').length === 11")
+    cells = (
+        "[...document.querySelectorAll('tbody tr')].map(one => [one.cells[0].textContent, one.cells[4].textContent])"
+    )
+    assert tab.value(cells) == [[number, str(place)] for place, number in enumerate(numbers)]
+    assert tab.value("document.querySelector('th').textContent") == "on the picture"
     assert problems(tab) == {}
 
 
@@ -137,6 +148,7 @@ def test_a_file_that_is_no_picture_is_refused(tab: Tab, files: Path) -> None:
     tab.choose("#file", files / "notes.txt")
     tab.wait_for("document.querySelector('#error').textContent")
     assert tab.text("#error").startswith("notes.txt: it is no picture: expected jpg, png")
+    assert tab.text("#status") == "What is shown is still the picture before."
     assert [one for one in tab.complaints if "415" not in one] == []  # the browser itself logs what was refused
     tab.complaints.clear()
     assert problems(tab) == {}

@@ -1,11 +1,14 @@
 // A camera, frame by frame: the next frame is taken when the one before has its answer, so no lag can build up.
 
+import { fit } from "./drawing.js";
+
 const WANTED = { width: { ideal: 640 }, height: { ideal: 480 }, facingMode: "user" };
 
 export class Camera {
   // Calls shown(canvas, answer, milliseconds) for each frame.
   constructor(backend, shown) {
-    Object.assign(this, { backend, shown, running: false });
+    const canvases = [0, 1].map(() => document.createElement("canvas"));
+    Object.assign(this, { backend, shown, canvases, running: false, isNew: false });
   }
 
   async start() {
@@ -20,9 +23,17 @@ export class Camera {
       media.getVideoTracks()[0].addEventListener("ended", () => (this.hasEnded = true) && this.wake?.());
       await video.play();
       this.stream = await this.backend.stream();
+      this.watch(video);
+      let show = null; // what the frame before showed: it is drawn while the next one is looked at
       while (this.running) {
-        await this.newFrame(video);
-        await this.answered(video);
+        if (!this.isNew) {
+          show?.();
+          show = null;
+          await new Promise((resolve) => (this.wake = resolve));
+        }
+        const asked = this.answered(video);
+        show?.();
+        show = await asked;
       }
     } catch (error) {
       if (this.running) {
@@ -34,36 +45,43 @@ export class Camera {
   }
 
   stop() {
-    this.running = this.hasEnded = false;
+    this.running = this.hasEnded = this.isNew = false;
     this.wake?.();
     this.stream?.close();
     this.media?.getTracks().forEach((track) => track.stop());
     this.stream = this.media = this.wake = null;
   }
 
-  // A page in the background has no new frames: nothing is looked at then.
-  newFrame(video) {
-    return new Promise((resolve) => {
-      this.wake = resolve;
-      "requestVideoFrameCallback" in video ? video.requestVideoFrameCallback(resolve) : requestAnimationFrame(resolve);
-    });
+  // Says when there is a new frame. A page in the background has none: nothing is looked at then.
+  watch(video) {
+    const { media } = this;
+    const next = () => ("requestVideoFrameCallback" in video ? video.requestVideoFrameCallback(seen) : requestAnimationFrame(seen));
+    const seen = () => {
+      if (this.media === media) {
+        this.isNew = true;
+        this.wake?.();
+        next();
+      }
+    };
+    next();
   }
 
+  // Returns what shows the newest frame with its answer.
   async answered(video) {
     if (this.hasEnded) {
       throw new Error("the camera has stopped");
     }
     if (!this.running) {
-      return;
+      return null;
     }
-    const canvas = document.createElement("canvas");
-    [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+    this.isNew = false;
+    const canvas = this.canvases.reverse()[0]; // the other one may still have to be shown
+    fit(canvas, video.videoWidth, video.videoHeight);
     canvas.getContext("2d", { willReadFrequently: true }).drawImage(video, 0, 0);
     const began = performance.now();
     const answer = await this.stream.answer(canvas);
-    if (this.running) {
-      this.shown(canvas, answer, performance.now() - began);
-    }
+    const milliseconds = performance.now() - began;
+    return () => this.running && this.shown(canvas, answer, milliseconds);
   }
 }
 

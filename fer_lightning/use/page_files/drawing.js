@@ -12,9 +12,16 @@ export function wordsFor(face) {
   return `${guess}, ${percent(face.confidence)}`;
 }
 
+// Gives a canvas a size: setting the one that it has would make its pixels anew.
+export function fit(canvas, width, height) {
+  if (canvas.width !== width || canvas.height !== height) {
+    [canvas.width, canvas.height] = [width, height];
+  }
+}
+
 // Draws a frame of the answer's size, or a grey one where this browser cannot show the picture.
 export function drawFrame(canvas, frame, answer) {
-  [canvas.width, canvas.height] = [answer.width, answer.height];
+  fit(canvas, answer.width, answer.height);
   const pen = canvas.getContext("2d");
   if (frame) {
     pen.drawImage(frame, 0, 0, canvas.width, canvas.height);

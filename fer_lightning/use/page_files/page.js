@@ -80,7 +80,8 @@ function start() {
       }
     } catch (error) {
       if (mine === asked) {
-        setText(part("status"), "");
+        // The picture before stays, with all that is said of it.
+        setText(part("status"), part("hint").hidden ? "What is shown is still the picture before." : "");
         setText(part("speed"), "");
         fail(error, file.name);
       }

@@ -1,9 +1,11 @@
 // The table to download: columns and numbers are those of faces.csv.
 
+import { nameOf } from "./drawing.js";
 import { element } from "./faces.js";
 
 export const MOST_ROWS = 20000; // some ten minutes of a camera; the oldest are dropped
 const SHOWN = 50;
+const FRAME = 1; // place of its column
 const BEFORE = ["source", "frame", "time_s", "face", "track", "x", "y", "width", "height", "score", "label", "confidence"];
 
 export class Table {
@@ -11,7 +13,7 @@ export class Table {
     Object.assign(this, { section, count, classNames });
     this.details = section.querySelector("details");
     this.columns = [...BEFORE, ...classNames.map((name) => `p_${name}`), ...classNames.map((name) => `smoothed_${name}`), "note"];
-    section.querySelector("thead").replaceChildren(row("th", this.columns));
+    section.querySelector("thead").replaceChildren(row("th", ["on the picture", ...this.columns]));
     section.querySelectorAll("th").forEach((cell) => (cell.scope = "col"));
     download.addEventListener("click", () => this.save());
     this.details.addEventListener("toggle", () => this.show());
@@ -29,10 +31,11 @@ export class Table {
       const { face: number, track, x, y, width, height, score, label, confidence } = face;
       const classes = [face.probabilities, face.smoothed ?? {}].flatMap((shown) => this.classNames.map((name) => shown[name]));
       const note = label === "unsure" && face.best !== label ? `perhaps ${face.best}` : answer.note;
-      this.rows.push([...place, number, track, x, y, width, height, score, label, confidence, ...classes, note]);
+      const values = [...place, number, track, x, y, width, height, score, label, confidence, ...classes, note];
+      this.rows.push({ name: nameOf(face), values });
     }
     if (!answer.faces.length) {
-      this.rows.push([...place, ...Array(this.columns.length - 4), answer.note]);
+      this.rows.push({ name: "", values: [...place, ...Array(this.columns.length - 4), answer.note] });
     }
     this.rows.splice(0, this.rows.length - MOST_ROWS);
     this.section.hidden = false;
@@ -42,13 +45,14 @@ export class Table {
 
   show() {
     if (this.details.open) {
-      const newest = this.rows.slice(-SHOWN).reverse();
-      this.section.querySelector("tbody").replaceChildren(...newest.map((values) => row("td", values.map(text))));
+      // Newest frames first, and the faces of each from the left to the right.
+      const newest = this.rows.slice(-SHOWN).sort((a, b) => b.values[FRAME] - a.values[FRAME]);
+      this.section.querySelector("tbody").replaceChildren(...newest.map(({ name, values }) => row("td", [name, ...values.map(text)])));
     }
   }
 
   csv() {
-    return [this.columns, ...this.rows].map((values) => values.map((value) => quoted(text(value))).join(",")).join("\r\n") + "\r\n";
+    return [this.columns, ...this.rows.map(({ values }) => values)].map((values) => values.map((value) => quoted(text(value))).join(",")).join("\r\n") + "\r\n";
   }
 
   save() {

@@ -4,7 +4,7 @@ import { resized, rounded } from "./resampling.js";
 
 const LARGEST_MARGIN = 4;
 
-// Returns the face in a box as bytes, (channels, size, size); null where the box is not in the picture.
+// Returns the face in a box of an RGB or RGBA picture as bytes, (channels, size, size); null where the box is not in the picture.
 export function faceBytes(picture, box, { size, channels, margin }) {
   const side = box.width * margin;
   if (!(box.height > 0 && side >= 1 && side <= LARGEST_MARGIN * Math.max(picture.width, picture.height))) {
@@ -19,11 +19,11 @@ export function faceBytes(picture, box, { size, channels, margin }) {
 }
 
 // The square may be beyond the picture's edge: it is mirrored there.
-function cut({ width, height, data }, left, top, length) {
+function cut({ width, height, bands, data }, left, top, length) {
   const found = new Uint8ClampedArray(3 * length * length);
-  const columns = Array.from({ length }, (_, place) => 3 * mirrored(left + place, width));
+  const columns = Array.from({ length }, (_, place) => bands * mirrored(left + place, width));
   for (let row = 0; row < length; row += 1) {
-    const start = 3 * width * mirrored(top + row, height);
+    const start = bands * width * mirrored(top + row, height);
     for (let column = 0; column < length; column += 1) {
       const [from, to] = [start + columns[column], 3 * (row * length + column)];
       found[to] = data[from];

@@ -2,6 +2,7 @@
 // Pictures are {width, height, bands, data}: bytes, row by row, the bands of a pixel side by side.
 
 const BITS = 22; // of Pillow's fixed-point weights
+const HALF = 1 << (BITS - 1);
 
 // Returns a picture resized by the bilinear filter, which averages where it shrinks.
 export function resized(picture, width, height, part = [0, 0, picture.width, picture.height]) {
@@ -49,25 +50,49 @@ function weights(size, from, to, count) {
 }
 
 function along(picture, count, taps, isHorizontal) {
-  const { bands, data } = picture;
-  const width = isHorizontal ? count : picture.width;
-  const height = isHorizontal ? picture.height : count;
-  const found = new Uint8ClampedArray(width * height * bands);
-  const step = isHorizontal ? bands : picture.width * bands;
+  return isHorizontal ? alongRows(picture, count, taps) : alongColumns(picture, count, taps);
+}
+
+function alongRows({ width, height, bands, data }, count, taps) {
+  const found = new Uint8ClampedArray(count * height * bands);
+  const firsts = Int32Array.from(taps, ({ first }) => first * bands);
+  let to = 0;
   for (let row = 0; row < height; row += 1) {
-    for (let column = 0; column < width; column += 1) {
-      const { first, shares } = taps[isHorizontal ? column : row];
-      const start = isHorizontal ? (row * picture.width + first) * bands : (first * picture.width + column) * bands;
-      for (let band = 0; band < bands; band += 1) {
-        let sum = 1 << (BITS - 1);
-        for (let tap = 0; tap < shares.length; tap += 1) {
-          sum += data[start + band + tap * step] * shares[tap];
+    for (let column = 0; column < count; column += 1) {
+      const { shares } = taps[column];
+      const start = row * width * bands + firsts[column];
+      for (let band = 0; band < bands; band += 1, to += 1) {
+        let sum = HALF;
+        for (let tap = 0, from = start + band; tap < shares.length; tap += 1, from += bands) {
+          sum += data[from] * shares[tap];
         }
-        found[(row * width + column) * bands + band] = sum >> BITS;
+        found[to] = sum >> BITS;
       }
     }
   }
-  return { width, height, bands, data: found };
+  return { width: count, height, bands, data: found };
+}
+
+// Whole rows at a time, which is several times as fast as pixel by pixel.
+function alongColumns({ width, bands, data }, count, taps) {
+  const length = width * bands;
+  const found = new Uint8ClampedArray(count * length);
+  const sums = new Int32Array(length);
+  for (let row = 0; row < count; row += 1) {
+    const { first, shares } = taps[row];
+    sums.fill(HALF);
+    for (let tap = 0; tap < shares.length; tap += 1) {
+      const [share, start] = [shares[tap], (first + tap) * length];
+      for (let place = 0; place < length; place += 1) {
+        sums[place] += data[start + place] * share;
+      }
+    }
+    const to = row * length;
+    for (let place = 0; place < length; place += 1) {
+      found[to + place] = sums[place] >> BITS;
+    }
+  }
+  return { width, height: count, bands, data: found };
 }
 
 function blocks(picture, across, down) {

@@ -3,10 +3,7 @@
 import * as ort from "../runtime/ort.wasm.min.mjs";
 import { faceBytes } from "./cropping.js";
 import { Tracks } from "./tracks.js";
-import { SIDE_IN, detections } from "./yunet.js";
-
-// Of a camera's frames: who sits before one is near, and a quarter of the pixels takes a quarter of the time.
-const STREAM_SIDE = 320;
+import { detections } from "./yunet.js";
 
 ort.env.wasm.wasmPaths = new URL("../runtime/", import.meta.url).href;
 // Threads need a page with headers of its own, which not every host of static files sends.
@@ -28,9 +25,9 @@ const TASKS = {
   begin: () => {
     tracks = new Tracks();
   },
-  answer: async ({ width, height, pixels, frame, time }) => {
-    const side = time === null ? SIDE_IN : STREAM_SIDE;
-    const answer = await answered({ width, height, bands: 3, data: opaque(pixels) }, side);
+  // searched: a smaller picture to look for faces in; null for the picture itself.
+  answer: async ({ picture, searched, frame, time }) => {
+    const answer = await answered(picture, opaque(searched ?? picture));
     if (time !== null) {
       const { card } = await ready;
       answer.faces = tracks.followed(answer.faces, time).map((face) => labelled(face, face.smoothed, card));
@@ -50,10 +47,10 @@ async function prepared() {
   return { card, detector, network };
 }
 
-async function answered(picture, side) {
+async function answered(picture, searched) {
   const { card, detector, network } = await ready;
   const find = ({ data, dims }) => detector.run({ input: new ort.Tensor("float32", data, dims) });
-  const found = await detections(picture, find, card.min_score, side);
+  const found = placed(await detections(searched, find, card.min_score), picture.width / searched.width, picture.height / searched.height);
   const cut = found.map((box) => ({ box, bytes: faceBytes(picture, box, card) })).filter(({ bytes }) => bytes);
   const shown = cut.length ? await probabilities(network, card, cut.map(({ bytes }) => bytes)) : [];
   const faces = cut.map(({ box }, place) =>
@@ -75,13 +72,28 @@ function labelled(face, shown, card) {
   return { ...face, best, confidence: shown[best], label: shown[best] < card.unsure_below ? "unsure" : best };
 }
 
-// Returns RGB of RGBA.
-function opaque(pixels) {
-  const found = new Uint8ClampedArray((pixels.length / 4) * 3);
-  for (let from = 0, to = 0; from < pixels.length; from += 4, to += 3) {
-    found[to] = pixels[from];
-    found[to + 1] = pixels[from + 1];
-    found[to + 2] = pixels[from + 2];
+// Returns faces in the pixels of a picture that is so many times as wide and as high.
+function placed(faces, across, down) {
+  if (across === 1 && down === 1) {
+    return faces;
   }
-  return found;
+  return faces.map((face) => ({
+    ...face,
+    x: face.x * across,
+    y: face.y * down,
+    width: face.width * across,
+    height: face.height * down,
+    landmarks: face.landmarks.map(([x, y]) => [x * across, y * down]),
+  }));
+}
+
+// Returns RGB of RGBA.
+function opaque({ width, height, data }) {
+  const found = new Uint8ClampedArray(width * height * 3);
+  for (let from = 0, to = 0; to < found.length; from += 4, to += 3) {
+    found[to] = data[from];
+    found[to + 1] = data[from + 1];
+    found[to + 2] = data[from + 2];
+  }
+  return { width, height, bands: 3, data: found };
 }

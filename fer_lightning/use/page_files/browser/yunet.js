@@ -2,15 +2,15 @@
 
 import { resizedByBlocks, rounded } from "./resampling.js";
 
-export const SIDE_IN = 640; // pixels of the longer side; larger pictures are shrunk
+const SIDE_IN = 640; // pixels of the longer side; larger pictures are shrunk
 const CLOSE_UP = 200;
 const STRIDES = [8, 16, 32];
 const MOST_OVERLAP = 0.3;
 
 // Returns the faces in an RGB picture, from the left to the right. run(input) runs the network.
-export async function detections(picture, run, minScore, side = SIDE_IN) {
+export async function detections(picture, run, minScore) {
   const longest = Math.max(picture.width, picture.height);
-  let found = await foundAt(picture, Math.min(side / longest, 1), run, minScore);
+  let found = await foundAt(picture, Math.min(SIDE_IN / longest, 1), run, minScore);
   if (!found.length && longest > CLOSE_UP) {
     found = await foundAt(picture, CLOSE_UP / longest, run, minScore);
   }
