@@ -14,6 +14,7 @@ from fer_lightning.config.build import build
 from fer_lightning.config.typed_command import as_typed
 from fer_lightning.errors import ConfigError
 from fer_lightning.files import written_whole
+from fer_lightning.report.palette import BLUE, VERMILION
 from fer_lightning.training.finetuning import Finetuning
 
 WARM_UP = 20
@@ -89,8 +90,8 @@ def steepest_fall(rates: list[float], losses: list[float]) -> float:
 def _curve(rates: list[float], losses: list[float], suggestion: float) -> Figure:
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
-    axes.plot(rates[WARM_UP:], losses[WARM_UP:], color="#0072b2")
-    axes.axvline(suggestion, color="#d55e00", linestyle="--", label=f"steepest fall: {suggestion:.2g}")
+    axes.plot(rates[WARM_UP:], losses[WARM_UP:], color=BLUE)
+    axes.axvline(suggestion, color=VERMILION, linestyle="--", label=f"steepest fall: {suggestion:.2g}")
     axes.set(xscale="log", xlabel="learning rate", ylabel="train loss (running mean)")
     axes.legend()
     axes.grid(alpha=0.3)

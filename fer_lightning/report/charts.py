@@ -12,16 +12,16 @@ from torch import Tensor
 from torchmetrics.functional.classification import multiclass_average_precision, multiclass_precision_recall_curve
 
 from fer_lightning.report.chart_names import chart_names
+from fer_lightning.report.palette import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
 from fer_lightning.report.predictions import BINS, Predictions
 from fer_lightning.report.results import wilson_interval
 from fer_lightning.training.risk_coverage import RiskCoverage
 
 Numbers = NDArray[np.floating]
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-"""Okabe and Ito's, told apart by the colour-blind."""
+COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+"""Of lines that are told apart, in turn."""
 
-BLUE, ORANGE, GREEN = COLOURS[:3]
 GREY, WRONG = "#555555", "#b3400a"
 
 LEVEL = 9
@@ -59,7 +59,7 @@ def per_class_chart(table: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     axes = figure.add_subplot()
     places = np.arange(len(table))
-    for shift, (name, colour) in enumerate((("precision", BLUE), ("recall", ORANGE), ("f1", GREEN))):
+    for shift, (name, colour) in enumerate((("precision", BLUE), ("recall", VERMILION), ("f1", GREEN))):
         value, low, high = (table[f"{name}{end}"].to_numpy() for end in ("", "_low", "_high"))
         at = places + (shift - 1) * 0.26
         axes.bar(at, value, 0.24, color=colour, label=name if name != "f1" else "F1")
@@ -117,7 +117,7 @@ def reliability_chart(predictions: Predictions) -> Figure:
     _draw_intervals(above, middle[filled], accuracy[filled], *np.array(ends).reshape(-1, 2).T)
     above.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="share that is right")
     above.legend(ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)  # a bar can be anywhere below
-    below.bar(middle, count, 1 / BINS * 0.92, color=ORANGE)
+    below.bar(middle, count, 1 / BINS * 0.92, color=VERMILION)
     below.set(xlabel="confidence: probability of the predicted class", ylabel="faces")
     for axes in (above, below):
         axes.grid(alpha=0.3)

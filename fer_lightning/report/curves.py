@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from fer_lightning.report.charts import BLUE, COLOURS, GREY, ORANGE
+from fer_lightning.report.charts import COLOURS, GREY
 from fer_lightning.report.page import Key
+from fer_lightning.report.palette import BLUE, VERMILION
 from fer_lightning.training.metrics import better
 
 DASHES = {"-": "", "--": "9 3", ":": "3 3", "-.": "9 3 3 3"}
@@ -31,7 +32,7 @@ def curves_chart(metrics: pd.DataFrame, monitor: str) -> Figure:
     figure = Figure(figsize=(11, 3.2 * rows), layout="constrained")
     panels = list(figure.subplots(rows, 2, squeeze=False).flat)
     for axes, name in zip(panels, ("loss", "accuracy"), strict=False):
-        for stage, colour in (("train", BLUE), ("val", ORANGE)):
+        for stage, colour in (("train", BLUE), ("val", VERMILION)):
             if f"{stage}/{name}" in epochs:
                 epochs[f"{stage}/{name}"].dropna().plot(ax=axes, color=colour, label=stage, marker="o", markersize=3)
         axes.set(xlabel="epoch", ylabel=name)

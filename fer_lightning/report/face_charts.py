@@ -9,8 +9,9 @@ from torch import Generator, Tensor
 from fer_lightning.data import FERDataModule
 from fer_lightning.data.split_table import rows_by_set
 from fer_lightning.report.chart_names import chart_names
-from fer_lightning.report.charts import ORANGE, WRONG
+from fer_lightning.report.charts import WRONG
 from fer_lightning.report.page import Chart, Sample, face_address
+from fer_lightning.report.palette import VERMILION
 from fer_lightning.report.predictions import Predictions
 from fer_lightning.transforms.pixels import as_picture
 from fer_lightning.transforms.preprocessing import scaled
@@ -48,7 +49,7 @@ def transformer_chart(images: Tensor, warped: Tensor, boxes: Tensor, names: Sequ
         for axes, image in ((above, images[place]), (below, warped[place])):
             shade = ((image - darkest) / max(lightest - darkest, 1e-6)).clamp(0, 1)
             axes.imshow(as_picture(shade), cmap="gray", vmin=0, vmax=1)
-        above.plot(boxes[place, :, 0], boxes[place, :, 1], color=ORANGE, linewidth=1.5)
+        above.plot(boxes[place, :, 0], boxes[place, :, 1], color=VERMILION, linewidth=1.5)
         above.set(xlim=(-size * 0.15, size * 1.15), ylim=(size * 1.15, -size * 0.15))
         above.set_title(name, fontsize=9)
     return figure

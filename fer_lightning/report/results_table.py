@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from fer_lightning.files import text_in, written_whole
+from fer_lightning.report.command_paths import sets_without_folders
 from fer_lightning.report.metrics_json import Trained, metrics_in
 from fer_lightning.report.person_intervals import METHOD
 from fer_lightning.report.repeats import repeat_key
@@ -28,9 +29,6 @@ LONGEST_PAGE = 1 << 26
 
 PATHS = ("data.path", "data.votes.path", "model.weights_path")
 """Keys of paths, which are not part of the recipe."""
-
-FOLDERS_OF_SETS = re.compile(r"[^\[\],{}:\s]*[/\\](?=[^/\\])")
-"""The folders that each of several sets is in."""
 
 OPTIONAL = (
     *("minutes", "test/f1", "near_copies_in_train"),
@@ -107,7 +105,7 @@ def _without_path(key: str, value: str, word: str) -> str:
     """Returns a word of a command, a path in it as …; of several sets, which are part of the recipe, their names."""
     if key not in PATHS:
         return shlex.quote(word)
-    return f"{key}={FOLDERS_OF_SETS.sub('…/', value) if value.startswith('[') else '…'}"
+    return f"{key}={sets_without_folders(value)}"
 
 
 def _row(runs: pd.DataFrame, interval: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fer_lightning.report.charts import BLUE, ORANGE
+from fer_lightning.report.palette import BLUE, VERMILION
 from fer_lightning.sweep.table import overrides_in
 
 LEVELS = 8
@@ -67,7 +67,7 @@ def _draw(axes: Axes, values: pd.Series, scores: pd.Series, means: pd.DataFrame)
     numbers = _continuous(values)
     if numbers is not None:
         axes.scatter(numbers, scores, s=18, color=BLUE, alpha=0.6)
-        axes.plot(means["at"], means["mean"], color=ORANGE, marker="D", markersize=5)
+        axes.plot(means["at"], means["mean"], color=VERMILION, marker="D", markersize=5)
         if numbers.min() > 0 and numbers.max() / numbers.min() >= 20:
             axes.set_xscale("log")
         return
@@ -77,7 +77,7 @@ def _draw(axes: Axes, values: pd.Series, scores: pd.Series, means: pd.DataFrame)
     shifts = np.random.default_rng(0).uniform(-0.12, 0.12, len(places))
     axes.scatter(places + shifts, scores, s=18, color=BLUE, alpha=0.6)
     line = "-" if pd.to_numeric(means["at"], errors="coerce").notna().all() else "none"  # names have no order
-    axes.plot(range(len(levels)), means["mean"], color=ORANGE, marker="D", markersize=5, linestyle=line)
+    axes.plot(range(len(levels)), means["mean"], color=VERMILION, marker="D", markersize=5, linestyle=line)
     long = sum(map(len, levels)) > 32
     axes.set_xticks(range(len(levels)), levels, rotation=30 if long else 0, ha="right" if long else "center")
     axes.set_xlim(-0.5, len(levels) - 0.5)

@@ -89,6 +89,10 @@ def _model_content(path: Path) -> ModelContent:
     if not path.is_file():  # to read a pipe or a device might never end
         raise ValueError(f"{path} is not a file")
     try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"safetensors opens no path that is not UTF-8: rename {path}, or give a checkpoint") from None
+    try:
         with safe_open(path, framework="pt") as opened:
             text = (opened.metadata() or {}).get(METADATA_KEY, "")
             if not text:

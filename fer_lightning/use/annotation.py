@@ -9,19 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
+from fer_lightning.report import palette
 from fer_lightning.use.faces import UNSURE, Face
 
 EMOTION_COLOURS = {
-    "angry": "#d55e00",
-    "disgust": "#009e73",
-    "fear": "#cc79a7",
-    "happy": "#f0e442",
-    "sad": "#0072b2",
-    "surprise": "#56b4e9",
+    "angry": palette.VERMILION,
+    "disgust": palette.GREEN,
+    "fear": palette.PURPLE,
+    "happy": palette.YELLOW,
+    "sad": palette.BLUE,
+    "surprise": palette.SKY,
     "neutral": "#b8b8b8",
-    "contempt": "#e69f00",
+    "contempt": palette.ORANGE,
 }
-"""Okabe and Ito's, told apart by the colour-blind; neutral is grey."""
+"""Neutral is grey."""
 
 OTHER_COLOURS = ("#882255", "#44aa99", "#999933", "#332288", "#ddcc77", "#117733", "#aa4499", "#6699cc")
 """Of classes that are no emotions, in turn: Paul Tol's muted scheme."""

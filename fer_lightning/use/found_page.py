@@ -120,9 +120,8 @@ class FoundPage:
             content = file.read_bytes()
             with Image.open(io.BytesIO(content)) as image:
                 width, height = image.size
-            said = [
-                Said(self._colours[_colour_name(face)], spoken(face, True), face.label if face.label == UNSURE else "")
-            ]
+            note = face.label if face.label == UNSURE else ""
+            said = [Said(self._colours[_colour_name(face)], spoken(face, is_numbered=True), note)]
             link = quote(f"{file.parent.name}/{file.name}")
             title = _printable(face.source)
             self._explanations.pictures.append(Picture(data_address(content), width, height, title, link, said))

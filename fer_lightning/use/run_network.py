@@ -1,6 +1,5 @@
 """A trained network as a run leaves it, run by torch."""
 
-import re
 from hashlib import sha256
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from fer_lightning.errors import ConfigError
+from fer_lightning.report.command_paths import without_folders
 from fer_lightning.report.metrics_json import metrics_in
 from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.training.models import load_model
@@ -17,11 +17,6 @@ from fer_lightning.transforms.views import views
 from fer_lightning.use.card import Card, Flip, refuse_unknown
 from fer_lightning.use.face_batches import in_batches
 from fer_lightning.use.paths import printable
-
-CONFIG_FOLDERS = re.compile(r" --config-(?:path|dir)=(?:'[^']*'|\S+)")
-
-LEADING_FOLDERS = re.compile(r"(?<=[=\[,'\"])(?:~|[A-Za-z]:)?[/\\](?:[^\s,\[\]{}'\"]*[/\\])?")
-"""The folders in front of a file's name, where its path is a whole one."""
 
 
 class RunNetwork:
@@ -93,11 +88,6 @@ def run_card(model: EmotionClassifier, source: Path) -> Card:
         command=without_folders(str(facts.get("command", ""))),
         versions="; ".join(str(facts[key]) for key in ("commit", "versions") if key in facts),
     )
-
-
-def without_folders(command: str) -> str:
-    """Returns a command as it is typed elsewhere: with the names of its files and folders, and not where they are."""
-    return LEADING_FOLDERS.sub("", CONFIG_FOLDERS.sub("", command))
 
 
 def run_folder(source: Path) -> Path:

@@ -1,6 +1,8 @@
 """A trained network answers the same from its run and from its exported file, and says what it is."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -16,6 +18,7 @@ from onnx import TensorProto, helper
 
 from fer_lightning.data import EMOTIONS
 from fer_lightning.errors import ConfigError
+from fer_lightning.report.command_paths import without_folders
 from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.training.model_file import save_model
 from fer_lightning.transforms.preprocessing import Preprocessing
@@ -24,7 +27,7 @@ from fer_lightning.use.exporting import export
 from fer_lightning.use.known_faces import known_faces, run_data
 from fer_lightning.use.network import network
 from fer_lightning.use.onnx_network import OnnxNetwork
-from fer_lightning.use.run_network import RunNetwork, without_folders
+from fer_lightning.use.run_network import RunNetwork
 from tests.scripts import REPOSITORY
 from tests.use.brightness_network import write_network
 
@@ -299,3 +302,12 @@ main({arguments})
 )
 def test_a_card_names_files_and_not_where_they_are(command: str, elsewhere: str) -> None:
     assert without_folders(command) == elsewhere
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, names of files are text")
+def test_a_run_whose_name_is_no_text_is_taken(short_run: Path, tmp_path: Path) -> None:
+    odd = Path(shutil.copytree(short_run, tmp_path / os.fsdecode(b"odd\xe4")))
+    with pytest.raises(ConfigError, match=r"safetensors opens no path that is not UTF-8: rename .*, or give a ch"):
+        network(odd)
+    checkpoint = next(odd.glob("checkpoints/*.ckpt"))
+    assert network(checkpoint).card.name == r"odd\xe4"
