@@ -72,7 +72,7 @@ def ended_by_signals() -> Iterator[None]:
     try:
         yield
     except RunEndedError as error:
-        raise (SystemExit(128 + came[-1]) if came[-1:] == [signal.SIGTERM] else KeyboardInterrupt) from error
+        raise (SystemExit(128 + came[-1]) if came[-1:] == [signal.SIGTERM] else KeyboardInterrupt()) from error
     finally:
         signal.set_wakeup_fd(before)
         written.close()
@@ -82,7 +82,7 @@ def ended_by_signals() -> Iterator[None]:
 
 def _end_runs_after(heard: socket.socket, came: list[int]) -> None:
     """Waits for signals, whose numbers are written to a socket as they come, until that is closed."""
-    patience = None
+    patience: float | None = None
     while True:
         if select.select([heard], [], [], patience)[0]:
             if not (numbers := heard.recv(64)):

@@ -123,7 +123,13 @@ class PatientWebSocket(WebSocketsSansIOProtocol):
             self.loop.call_later(self.close_timeout + CLOSING_S, self.transport.abort)
 
 
-def patient_protocols(seconds: float) -> tuple[type[PatientHttp], type[PatientWebSocket]]:
-    """Returns what uvicorn takes as `http` and `ws`, with this limit."""
-    limit = {"seconds": seconds}
-    return type("LimitedHttp", (PatientHttp,), limit), type("LimitedWebSocket", (PatientWebSocket,), limit)
+def patient_protocols(limit: float) -> tuple[type[PatientHttp], type[PatientWebSocket]]:
+    """Returns what uvicorn takes as `http` and `ws`, with this limit in seconds."""
+
+    class LimitedHttp(PatientHttp):
+        seconds = limit
+
+    class LimitedWebSocket(PatientWebSocket):
+        seconds = limit
+
+    return LimitedHttp, LimitedWebSocket
