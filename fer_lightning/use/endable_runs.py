@@ -4,9 +4,8 @@ Python handles a signal between two of its own steps, and onnxruntime holds its 
 loop has no end, as a tampered one may have, would take no Ctrl-C and no SIGTERM.
 """
 
-import select
+import os
 import signal
-import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -63,11 +62,13 @@ def ended_by_signals() -> Iterator[None]:
     What handles these signals stays as it is, and is called when the run has ended; a RunEndedError that leaves the
     block becomes KeyboardInterrupt, or after SIGTERM SystemExit. Its block is run by the main thread.
     """
-    heard, written = socket.socketpair()
-    written.setblocking(False)
-    before = signal.set_wakeup_fd(written.fileno(), warn_on_full_buffer=False)
+    heard, written = os.pipe()
+    if os.name == "posix":  # where set_wakeup_fd demands it
+        os.set_blocking(written, False)
+    before = signal.set_wakeup_fd(written, warn_on_full_buffer=False)
     came: list[int] = []
-    waiting = threading.Thread(target=_end_runs_after, args=(heard, came), name="signals end runs", daemon=True)
+    over = threading.Event()
+    waiting = threading.Thread(target=_hear, args=(heard, came, over), name="signals end runs", daemon=True)
     waiting.start()
     try:
         yield
@@ -75,23 +76,23 @@ def ended_by_signals() -> Iterator[None]:
         raise (SystemExit(128 + came[-1]) if came[-1:] == [signal.SIGTERM] else KeyboardInterrupt()) from error
     finally:
         signal.set_wakeup_fd(before)
-        written.close()
+        over.set()
+        os.close(written)
         waiting.join()
-        heard.close()
+        os.close(heard)
 
 
-def _end_runs_after(heard: socket.socket, came: list[int]) -> None:
-    """Waits for signals, whose numbers are written to a socket as they come, until that is closed."""
-    patience: float | None = None
-    while True:
-        if select.select([heard], [], [], patience)[0]:
-            if not (numbers := heard.recv(64)):
-                return
-            asking = [number for number in numbers if number in (signal.SIGINT, signal.SIGTERM)]
-            came += asking
-            patience = GRACE_S if asking and len(came) == 1 else patience
-        else:
-            patience = AGAIN_S
-        if len(came) > 1 or patience == AGAIN_S:
-            end_runs()
-            patience = AGAIN_S
+def _hear(heard: int, came: list[int], over: threading.Event) -> None:
+    """Reads the numbers of signals from a pipe as they come, until its other end is closed."""
+    while numbers := os.read(heard, 64):
+        for number in numbers:
+            if number in (signal.SIGINT, signal.SIGTERM):
+                came.append(number)
+                patience = GRACE_S if len(came) == 1 else 0.0
+                threading.Thread(target=_keep_ending_runs, args=(over, patience), daemon=True).start()
+
+
+def _keep_ending_runs(over: threading.Event, patience: float) -> None:
+    while not over.wait(patience):
+        end_runs()
+        patience = AGAIN_S

@@ -15,9 +15,6 @@ from fer_lightning.report.calibrated import Calibrated
 from fer_lightning.report.calibration_section import calibration_section
 from fer_lightning.report.chart_names import chart_names, numbers_in_words
 from fer_lightning.report.charts import (
-    BLUE,
-    GREEN,
-    ORANGE,
     confusion_chart,
     per_class_chart,
     precision_recall_chart,
@@ -26,6 +23,7 @@ from fer_lightning.report.charts import (
 )
 from fer_lightning.report.face_charts import grad_cam_chart, kernels_chart, transformer_chart
 from fer_lightning.report.page import Chart, Section
+from fer_lightning.report.palette import BLUE, GREEN, VERMILION
 from fer_lightning.report.predictions import BINS, Predictions
 from fer_lightning.report.results import Results, wilson_interval
 from fer_lightning.report.run_page import _faces
@@ -74,7 +72,7 @@ def test_reliability_bars_are_the_share_that_is_right() -> None:
     places = [(np.floor(confidence * BINS) + 0.5) / BINS for confidence in (0.5, 0.65, 0.95)]
     assert bars(above, BLUE) == [pytest.approx(bar) for bar in zip(places, (1, 1 / 2, 3 / 4), strict=True)]
     assert intervals(above) == [[pytest.approx(wilson_interval(*of)) for of in ((1, 1), (1, 2), (3, 4))]]
-    assert [bar for bar in bars(below, ORANGE) if bar[1]] == [
+    assert [bar for bar in bars(below, VERMILION) if bar[1]] == [
         pytest.approx(bar) for bar in zip(places, (1, 2, 4), strict=True)
     ]
 
@@ -121,7 +119,7 @@ def test_class_bars_are_precision_recall_and_f1() -> None:
     (axes,) = per_class_chart(table).axes
     for colour, values in (
         (BLUE, (6 / 7, 2 / 6, 2 / 3)),
-        (ORANGE, (6 / 10, 2 / 2, 2 / 4)),
+        (VERMILION, (6 / 10, 2 / 2, 2 / 4)),
         (GREEN, (12 / 17, 4 / 8, 4 / 7)),
     ):
         assert [height for _, height in bars(axes, colour)] == pytest.approx(values)
