@@ -15,6 +15,7 @@ from fer_lightning.transforms.augment import Augmentation
 from tests.browser import in_browser, needs_browser
 from tests.data.faces_files import random_images
 from tests.data.test_several_sets import pictures
+from tests.report.drawn import cells
 
 
 @pytest.fixture
@@ -48,10 +49,12 @@ def test_the_sheet_has_faces_as_they_are_above_augmented_ones(data: FERDataModul
     faces = data.faces
     assert faces is not None
     rows = data.rows["train"][torch.linspace(0, len(data.rows["train"]) - 1, FED).long()]
-    panels = np.array(_fed_chart(data).axes).reshape(4, FED)
-    shown = torch.tensor(np.array([[axes.images[0].get_array() for axes in line] for line in panels]))
+    drawn = cells(_fed_chart(data))
+    shown = torch.tensor(np.array([cell.images[0] for cell in drawn])).view(4, FED, 48, 48)
+    tops = [cell.place[1] for cell in drawn]
+    assert tops == sorted(tops)
     assert torch.equal(shown[0], faces.images[rows][:, 0].float() / 255)
-    assert [axes.get_title() for axes in panels[0]] == [data.class_names[label] for label in faces.labels[rows]]
+    assert [cell.title for cell in drawn[:FED]] == [data.class_names[label] for label in faces.labels[rows]]
     assert not any(torch.equal(one, other) for one, other in itertools.combinations(shown, 2))
 
 
