@@ -16,10 +16,11 @@ from fer_lightning.report.attention import transformed, transformer_of
 from fer_lightning.report.chart_names import chart_names
 from fer_lightning.report.charts import WRONG, confusion_chart
 from fer_lightning.report.face_charts import kernels_chart, transformer_chart
+from fer_lightning.report.image_sheet import TITLE_OF_TWO_LINES, ImageSheet
 from fer_lightning.report.page import attempted
 from fer_lightning.signature import checked
 from fer_lightning.training.classifier import EmotionClassifier
-from fer_lightning.transforms.pixels import ImageStore, as_picture
+from fer_lightning.transforms.pixels import ImageStore
 
 TRANSFORMED = 14
 """Faces of val that are shown before and after a spatial transformer."""
@@ -117,19 +118,17 @@ def prediction_chart(pixels: ImageStore, labels: Tensor, probabilities: Tensor, 
         class_names: of the C classes.
     """
     columns, names = 8, chart_names(class_names)
-    rows = -(-len(labels) // columns)
-    figure = Figure(figsize=(columns * 1.3, rows * 1.75), layout="constrained")
-    for place, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
-        axes.axis("off")
-        if place >= len(labels):
-            continue
-        axes.imshow(as_picture(pixels[place]), cmap="gray", vmin=0, vmax=255)
+    sheet = ImageSheet(columns, [TITLE_OF_TWO_LINES] * -(-len(labels) // columns), 1.3)
+    for place in range(len(labels)):
+        row, column = divmod(place, columns)
+        sheet.show(row, column, pixels[place], vmin=0, vmax=255)
         predicted, label = int(probabilities[place].argmax()), int(labels[place])
-        title = f"{names[predicted]} {probabilities[place, predicted]:.0%}"
         right = predicted == label
+        title = f"{names[predicted]} {probabilities[place, predicted]:.0%}"
         title += "" if right else f"\nis {names[label]}"
-        axes.set_title(title, fontsize=8, color="black" if right else WRONG, fontweight="normal" if right else "bold")
-    return figure
+        style = {"color": "black"} if right else {"color": WRONG, "fontweight": "bold"}
+        sheet.write(row, column, title, fontsize=8, **style)
+    return sheet.figure
 
 
 def _draw(trainer: L.Trainer, stage: str, confusion: Tensor, class_names: tuple[str, ...]) -> None:

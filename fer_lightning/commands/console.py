@@ -7,6 +7,7 @@ import hydra
 from omegaconf import DictConfig
 
 from fer_lightning.commands.first_checks import refuse_at_once
+from fer_lightning.commands.quick_imports import import_torchmetrics
 from fer_lightning.config.command_line import launch
 from fer_lightning.installation import CONF
 
@@ -24,6 +25,7 @@ def test() -> None:
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
 def _train(cfg: DictConfig) -> float:
     refuse_at_once(cfg)
+    import_torchmetrics()
     from fer_lightning.commands.train import train
 
     return train(cfg)
@@ -31,6 +33,7 @@ def _train(cfg: DictConfig) -> float:
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="test")
 def _test(cfg: DictConfig) -> None:
+    import_torchmetrics()
     from fer_lightning.commands.test import test
 
     test(cfg)

@@ -8,13 +8,13 @@ from typing import Any
 import lightning as L
 from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch.callbacks import ProgressBar
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 import fer_lightning.config.resolvers  # noqa: F401 (which conf/ refers to)
 from fer_lightning.callbacks.checkpoints import WholeCheckpoints
 from fer_lightning.callbacks.thread_count import ThreadCount
 from fer_lightning.config.check import check, refuse_scores_of_other_weights
-from fer_lightning.config.data_paths import set_places
+from fer_lightning.config.data_paths import forget_form, set_places
 from fer_lightning.config.devices import EndTogether, refuse_what_devices_cannot_share
 from fer_lightning.config.logging_setup import quieten
 from fer_lightning.config.model import model_config
@@ -27,6 +27,7 @@ from fer_lightning.config.trainer_options import check_batches, without_options_
 from fer_lightning.config.trial import refuse_unrebuildable
 from fer_lightning.data import DataError, FERDataModule
 from fer_lightning.data.faces import SPLITS
+from fer_lightning.data.other_sets import MeasuredRun
 from fer_lightning.errors import ConfigError
 from fer_lightning.nets.registry import is_built_in
 from fer_lightning.nets.torchvision import colour_size, input_size_error
@@ -127,23 +128,20 @@ def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experimen
         data_state = checkpoint_content(checkpoint).data
     except ValueError as error:
         raise ConfigError(str(error)) from error
+    measured_run = None
     if not changes.data.path:  # wherever this is called from, and whatever $FER2013 is now
         set_places(run, data_state.source, data_state.votes)
     else:
-        if run.data.get("votes"):  # other faces have other votes, and of several sets each says its own
-            run.data.votes.path = None
-            if isinstance(changes.data.path, ListConfig) and len(changes.data.path) > 1:
-                run.data.votes = None
-        run.data.numbering = None  # other faces have other numbers, and other columns
-        run.data.labels_from = run.data.angles = None
-        for key in run.data.get("columns") or {}:
-            run.data.columns[key] = None
+        forget_form(run, changes.data.path)
+        if changes.data.get("test_fraction") is None:
+            splits = OmegaConf.to_container(changes.data.splits)
+            measured_run = MeasuredRun(data_state.source, {key: one for key, one in splits.items() if one is not None})
     trainer = trainer_to_test(run, changes)
     try:
         model = load_model(checkpoint, made_loss(run.loss))
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    return with_test_faces(run, model, trainer, dict(data_state))
+    return with_test_faces(run, model, trainer, dict(data_state), measured_run)
 
 
 def trainer_to_test(run: DictConfig, changes: DictConfig) -> L.Trainer:
@@ -158,17 +156,22 @@ def trainer_to_test(run: DictConfig, changes: DictConfig) -> L.Trainer:
 
 
 def with_test_faces(
-    run: DictConfig, model: EmotionClassifier, trainer: L.Trainer, data_state: dict[str, Any]
+    run: DictConfig,
+    model: EmotionClassifier,
+    trainer: L.Trainer,
+    data_state: dict[str, Any],
+    measured_run: MeasuredRun | None = None,
 ) -> Experiment:
     """Reads the faces that a network is to be tested on, as it takes them; their classes are matched with its own.
 
     Args:
         run: what `trainer_to_test` has checked.
         data_state: as `FERDataModule.state_dict` returns it.
+        measured_run: the run, where other sets are given than its own.
     """
     datamodule = made("data", run.data)
     datamodule.load_state_dict(data_state)
-    datamodule.known_classes = model.class_names
+    datamodule.known_classes, datamodule.measured_run = model.class_names, measured_run
     _read(datamodule, "test")
     check_batches(trainer, {"test": len(datamodule.test_dataloader())})
     return Experiment(datamodule, model, trainer)

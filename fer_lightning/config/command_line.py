@@ -11,6 +11,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 import fer_lightning.config.resolvers  # noqa: F401 (which conf/ refers to)
+from fer_lightning.config.closed_output import STATUS, print_nowhere
 from fer_lightning.config.home import with_home
 from fer_lightning.config.messages import message
 from fer_lightning.config.storage_url import hide_passwords
@@ -34,6 +35,10 @@ def launch(main: Callable[[], Any]) -> None:
     try:
         sys.argv[1:] = for_hydra(sys.argv[0], hide_passwords(sys.argv[1:]))
         main()
+        sys.stdout.flush()
+    except BrokenPipeError:  # behind | head, where it has nothing to do but to print
+        print_nowhere()
+        sys.exit(STATUS)
     except (HydraException, OmegaConfBaseException, ConfigError) as error:
         if FULL_ERROR:
             raise

@@ -96,6 +96,22 @@ def set_places(run: DictConfig, sources: str | Sequence[str], votes: str | Seque
             OmegaConf.update(entry, "votes.path", of_votes, force_add=True)
 
 
+def forget_form(run: DictConfig, given: Any) -> None:
+    """Removes from the config of a run what is of its own faces alone: others have other votes, numbers and columns.
+
+    Args:
+        run: the config, which is changed.
+        given: data.path of the others, of which each of several says its votes itself.
+    """
+    if run.data.get("votes"):
+        run.data.votes.path = None
+        if isinstance(given, ListConfig) and len(given) > 1:
+            run.data.votes = None
+    run.data.numbering = run.data.labels_from = run.data.angles = None
+    for key in run.data.get("columns") or {}:
+        run.data.columns[key] = None
+
+
 def moved(node: Any, given: Any) -> Any:
     """Returns data.path of a run for the same sets elsewhere: entries that are given as paths keep their other keys.
 

@@ -73,6 +73,10 @@ def as_text(copies: Copies, sets: dict[str, Faces]) -> str:
         f"{len(near):,} pairs of different images are near copies, {int(near['mirrored'].sum()):,} of them mirrored; "
         f"{int((near['label_1'] != near['label_2']).sum()):,} have two labels.",
     ]
+    if copies.flat:
+        lines.append(
+            f"{copies.flat:,} faces are without structure, as of one shade: near copies are not looked for among them."
+        )
     if not len(copies.counts):
         return "\n".join(lines)
     counts = copies.counts.rename(

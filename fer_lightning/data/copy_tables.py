@@ -13,7 +13,7 @@ from fer_lightning.data.digests import digests
 from fer_lightning.data.emotions import canonical
 from fer_lightning.data.faces import Faces
 from fer_lightning.data.near_pairs import NEAR, Pairs, Recut, near_pairs
-from fer_lightning.data.perceptual_hash import perceptual_hashes, recut_hashes
+from fer_lightning.data.perceptual_hash import perceptual_hashes, recut_hashes, without_structure
 
 FIELDS = ("set", "part", "row", "file", "label")
 """What is said of each face of a pair."""
@@ -33,12 +33,14 @@ class Copies:
             another label.
         redundant: faces that are exact copies of one before them.
         of_two_labels: groups of exact copies that have more than one label.
+        flat: faces without structure, as of one shade, whose near copies are not looked for.
     """
 
     pairs: pd.DataFrame
     counts: pd.DataFrame
     redundant: int
     of_two_labels: int
+    flat: int = 0
 
 
 def copies_in(sets: Mapping[str, Faces], within: int = NEAR, shown: bool = False) -> Copies:
@@ -62,6 +64,7 @@ def copies_in(sets: Mapping[str, Faces], within: int = NEAR, shown: bool = False
         counts=_counts(faces, images, near),
         redundant=len(faces) - len(firsts),
         of_two_labels=int((faces["label"].groupby(images).nunique() > 1).sum()),
+        flat=int(without_structure(hashes).sum()),
     )
 
 

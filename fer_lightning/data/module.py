@@ -14,6 +14,7 @@ from fer_lightning.data.cuts import Folds
 from fer_lightning.data.faces import Faces
 from fer_lightning.data.joined_sets import joined, log_classes, refuse_empty_sets, refuse_sets_apart
 from fer_lightning.data.loaders import FaceLoaders
+from fer_lightning.data.other_sets import MeasuredRun, sets_to_test
 from fer_lightning.data.perceptual_hash import perceptual_hashes
 from fer_lightning.data.readers.ferplus import VotesOptions
 from fer_lightning.data.readers.image_choice import Angle, ImageChoice, LabelsFrom
@@ -114,6 +115,7 @@ class FERDataModule(FaceLoaders):
         self.normalize = normalize
         self.mean, self.std = per_channel("mean", mean, channels), per_channel("std", std, channels)
         self.known_classes: tuple[str, ...] = ()  # of a network that is only measured: the data is matched with them
+        self.measured_run: MeasuredRun | None = None  # that is measured on other sets than its config names
         self.size = SIDE  # that the faces are kept in
         self.image_size: int | Literal["auto"] = image_size
         self.progressive_sizes, self.batch_size, self.seed = tuple(progressive_sizes), batch_size, seed
@@ -139,7 +141,10 @@ class FERDataModule(FaceLoaders):
         faces = self.source_faces()
         self.size = faces.images.shape[-1]
         if stage == "test":
-            split = faces_to_test(faces, splitting_of(self.sets, faces), self.trained_on, self.chosen_on)
+            sets = self.sets
+            if self.measured_run is not None:
+                sets = sets_to_test(sets, self.sources, faces, self.measured_run, self.trained_on)
+            split = faces_to_test(faces, splitting_of(sets, faces), self.trained_on, self.chosen_on)
         else:
             split = split_faces(faces, splitting_of(self.sets, faces), self.drop_copies)
             if self.normalize == "dataset":

@@ -6,6 +6,7 @@ and the pair is a near copy if one of these comes much closer. Either face may b
 """
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from fer_lightning.data.perceptual_hash import BATCH, BITS, perceptual_hashes, recut_hashes
+from fer_lightning.data.perceptual_hash import BATCH, BITS, perceptual_hashes, recut_hashes, without_structure
 from fer_lightning.errors import DataError
 from fer_lightning.transforms.pixels import ImageStore
 
@@ -55,7 +56,8 @@ class Pairs(NamedTuple):
 def near_pairs(hashes: Tensor, recut: Recut, within: int = NEAR, shown: bool = False) -> Pairs:
     """Returns all pairs of rows i < j that are near copies, by i and then j.
 
-    Compares all with all, on threads; memory grows with the number of faces and that of near copies.
+    Compares all with all, on threads; memory grows with the number of faces and that of near copies. Images without
+    structure are left out.
 
     Args:
         hashes: int64 (N, WORDS).
@@ -66,14 +68,15 @@ def near_pairs(hashes: Tensor, recut: Recut, within: int = NEAR, shown: bool = F
     Raises:
         DataError: more than MOST_PAIRS.
     """
-    count, blocks, found = len(hashes), [_NONE], 0
-    by_word = np.asfortranarray(hashes.numpy())
-    starts = range(0, count, BATCH)
+    blocks, found = [_NONE], 0
+    kept = (~without_structure(hashes)).nonzero()[:, 0].numpy()
+    by_word = np.asfortranarray(hashes.numpy()[kept])
+    starts = range(0, len(kept), BATCH)
 
     def compared(start: int) -> Pairs:
-        rows = np.arange(start, min(start + BATCH, count))
-        pairs = _near(rows, by_word[start : start + BATCH], by_word[start:], recut, within)
-        second = pairs.second + start
+        rows = kept[start : start + BATCH]
+        pairs = _near(rows, by_word[start : start + BATCH], by_word[start:], recut, within, MOST_PAIRS + BATCH**2)
+        second = kept[pairs.second + start]
         columns: list[Any] = [column[pairs.first < second] for column in pairs._replace(second=second)]
         return Pairs(*columns)
 
@@ -84,10 +87,7 @@ def near_pairs(hashes: Tensor, recut: Recut, within: int = NEAR, shown: bool = F
             found += len(block.first)
             if found > MOST_PAIRS:
                 pool.shutdown(cancel_futures=True)
-                raise DataError(
-                    f"more than {MOST_PAIRS:,} pairs of faces differ in {within} of {BITS} bits or fewer, as frames of "
-                    "a film do: allow fewer bits."
-                )
+                raise _too_many(within)
     columns: list[Any] = [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
     return Pairs(*columns)
 
@@ -97,10 +97,11 @@ def nearest(images: ImageStore, known: Tensor, within: int = NEAR) -> NDArray[np
 
     Args:
         images: uint8 (N, C, S, S).
-        known: hashes, int64 (M, WORDS).
+        known: hashes, int64 (M, WORDS); those of images without structure are near nothing.
         within: bits that may differ.
     """
-    hashes, known_hashes = perceptual_hashes(images).numpy(), np.asfortranarray(np.unique(known.numpy(), axis=0))
+    hashes = perceptual_hashes(images).numpy()
+    known_hashes = np.asfortranarray(np.unique(known[~without_structure(known)].numpy(), axis=0))
     bits = np.full(len(hashes), FAR, np.uint8)
 
     def compared(start: int) -> None:
@@ -126,13 +127,24 @@ def _differing_bits_of_words(ones: NDArray[np.int64], others: NDArray[np.int64])
 
 
 def _near(
-    rows: NDArray[np.int64], ones: NDArray[np.int64], others: NDArray[np.int64], recut: Recut, within: int
+    rows: NDArray[np.int64],
+    ones: NDArray[np.int64],
+    others: NDArray[np.int64],
+    recut: Recut,
+    within: int,
+    most: int = sys.maxsize,
 ) -> Pairs:
-    """Returns the near copies among others, (M, WORDS), of some rows, (n,), whose hashes are (n, WORDS)."""
+    """Returns the near copies among others, (M, WORDS), of some rows, (n,), whose hashes are (n, WORDS).
+
+    Raises:
+        DataError: more than `most`, before their faces are cut out otherwise, which takes minutes.
+    """
     first, second = _candidates(ones, others, max(within, CANDIDATE))
     if not len(first):
         return _NONE
     bits, mirrored = differing_bits(ones[first], others[second])
+    if np.count_nonzero(bits <= within) > most:
+        raise _too_many(within)
     cut, place = np.unique(first, return_inverse=True)
     recuts = recut(torch.from_numpy(rows[cut])).numpy()
     for part in np.array_split(np.arange(len(first)), -(-len(first) // 4096)):
@@ -143,6 +155,13 @@ def _near(
         bits[part] = np.minimum(better, bits[part])
     near = bits <= within
     return Pairs(rows[first[near]], second[near], bits[near], mirrored[near])
+
+
+def _too_many(within: int) -> DataError:
+    return DataError(
+        f"more than {MOST_PAIRS:,} pairs of faces differ in {within} of {BITS} bits or fewer, as frames of a film do: "
+        "allow fewer bits."
+    )
 
 
 def _candidates(

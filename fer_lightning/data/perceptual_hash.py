@@ -53,6 +53,14 @@ def perceptual_hashes(images: ImageStore, rows: Tensor | None = None) -> Tensor:
         return torch.cat([*pool.map(lambda batch: hashes_of_pixels(images[batch]), rows.split(BATCH))])
 
 
+def without_structure(hashes: Tensor) -> Tensor:
+    """Returns which hashes, int64 (n, WORDS), are of images without any frequency, as of one shade: bool (n,).
+
+    All of these have the same hash, whatever their shade, and so are no near copies.
+    """
+    return (hashes == 0).all(1)
+
+
 def hashes_of_pixels(images: Tensor) -> Tensor:
     """Returns int64 (B, WORDS) for images, uint8 (B, C, S, S)."""
     waves = _waves(images.shape[-1])

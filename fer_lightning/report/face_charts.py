@@ -10,10 +10,10 @@ from fer_lightning.data import FERDataModule
 from fer_lightning.data.split_table import rows_by_set
 from fer_lightning.report.chart_names import chart_names
 from fer_lightning.report.charts import WRONG
+from fer_lightning.report.image_sheet import TITLE, TITLE_OF_TWO_LINES, ImageSheet
 from fer_lightning.report.page import Chart, Sample, face_address
 from fer_lightning.report.palette import VERMILION
 from fer_lightning.report.predictions import Predictions
-from fer_lightning.transforms.pixels import as_picture
 from fer_lightning.transforms.preprocessing import scaled
 
 FED = 12
@@ -37,22 +37,19 @@ def transformer_chart(images: Tensor, warped: Tensor, boxes: Tensor, names: Sequ
     """
     images, warped, boxes = (part.detach().float().cpu() for part in (images, warped, boxes))
     columns, size = min(len(images), WARPED_IN_A_ROW), images.shape[-1]
-    bands = -(-len(images) // columns)
-    figure = Figure(figsize=(0.86 * columns, 2.1 * bands), layout="constrained")
-    panels = figure.subplots(2 * bands, columns, squeeze=False)
-    for axes in panels.flat:
-        axes.axis("off")
+    sheet = ImageSheet(columns, [TITLE, 0] * -(-len(images) // columns), 0.86)
     for place, name in enumerate(names):
         band, column = divmod(place, columns)
-        above, below = panels[2 * band : 2 * band + 2, column]
         darkest, lightest = float(images[place].min()), float(images[place].max())
-        for axes, image in ((above, images[place]), (below, warped[place])):
-            shade = ((image - darkest) / max(lightest - darkest, 1e-6)).clamp(0, 1)
-            axes.imshow(as_picture(shade), cmap="gray", vmin=0, vmax=1)
-        above.plot(boxes[place, :, 0], boxes[place, :, 1], color=VERMILION, linewidth=1.5)
-        above.set(xlim=(-size * 0.15, size * 1.15), ylim=(size * 1.15, -size * 0.15))
-        above.set_title(name, fontsize=9)
-    return figure
+        shades = [
+            ((one - darkest) / max(lightest - darkest, 1e-6)).clamp(0, 1) for one in (images[place], warped[place])
+        ]
+        left, top, side = sheet.show(2 * band, column, shades[0], 1 / 1.3, vmin=0, vmax=1)  # the box may be outside
+        sheet.show(2 * band + 1, column, shades[1], vmin=0, vmax=1)
+        x, y = ((boxes[place] + 0.5) / size * side).T
+        sheet.draw_line(2 * band, column, left + x, top + y, color=VERMILION, linewidth=1.5)
+        sheet.write(2 * band, column, name)
+    return sheet.figure
 
 
 def kernels_chart(kernels: Tensor, shown: int = 64) -> Figure:
@@ -60,14 +57,11 @@ def kernels_chart(kernels: Tensor, shown: int = 64) -> Figure:
     kernels = kernels[:shown]
     kernels = kernels if kernels.shape[1] == 3 else kernels.mean(1, keepdim=True)
     columns = min(16, len(kernels))
-    rows = -(-len(kernels) // columns)
-    figure = Figure(figsize=(0.55 * columns, 0.55 * rows), layout="constrained")
-    for place, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
-        axes.axis("off")
-        if place < len(kernels):
-            least, most = kernels[place].min(), kernels[place].max()
-            axes.imshow(as_picture((kernels[place] - least) / (most - least).clamp(min=1e-12)), cmap="gray")
-    return figure
+    sheet = ImageSheet(columns, [0.0] * -(-len(kernels) // columns), 0.55)
+    for place, kernel in enumerate(kernels):
+        least, most = kernel.min(), kernel.max()
+        sheet.show(*divmod(place, columns), (kernel - least) / (most - least).clamp(min=1e-12))
+    return sheet.figure
 
 
 def class_samples(data: FERDataModule) -> list[tuple[str, list[tuple[str, list[Sample]]]]]:
@@ -114,16 +108,14 @@ def _fed_chart(data: FERDataModule) -> Figure:
     for _ in range(3):
         augmented = data.augmentation(images, generator)
         batches.append(data.augmentation.mix(augmented, targets, len(data.class_names), generator)[0])
-    figure = Figure(figsize=(0.95 * len(rows), 0.98 * len(batches) + 0.2), layout="constrained")
-    panels = figure.subplots(len(batches), len(rows), squeeze=False)
-    for line, shown in zip(panels, batches, strict=True):
-        for axes, image in zip(line, shown, strict=True):
-            axes.axis("off")
-            axes.imshow(as_picture(image), cmap="gray", vmin=0, vmax=1)
+    sheet = ImageSheet(len(rows), [TITLE, *[0] * (len(batches) - 1)], 0.95)
+    for line, shown in enumerate(batches):
+        for column, image in enumerate(shown):
+            sheet.show(line, column, image, vmin=0, vmax=1)
     names = chart_names(data.class_names)
-    for axes, row in zip(panels[0], rows.tolist(), strict=True):
-        axes.set_title(names[int(data.faces.labels[row])], fontsize=9)
-    return figure
+    for column, label in enumerate(targets.tolist()):
+        sheet.write(0, column, names[label])
+    return sheet.figure
 
 
 def grad_cam_chart(predictions: Predictions, rows: Sequence[int], maps: Tensor) -> Figure:
@@ -131,18 +123,15 @@ def grad_cam_chart(predictions: Predictions, rows: Sequence[int], maps: Tensor) 
     names = chart_names(predictions.class_names)
     columns = min(len(names), CLASSES_IN_A_ROW)
     bands = -(-len(names) // columns)
-    figure = Figure(figsize=(1.5 * columns, 6.6 * bands), layout="constrained")
-    panels = figure.subplots(4 * bands, columns, squeeze=False)
-    for axes in panels.flat:
-        axes.axis("off")
+    sheet = ImageSheet(columns, [TITLE, 0, TITLE_OF_TWO_LINES, 0] * bands, 1.5)
     for row, heat in zip(rows, maps, strict=True):
         label, predicted = int(predictions.labels[row]), int(predictions.predicted[row])
         right = label == predicted
         band, column = divmod(label, columns)
-        above, below = panels[4 * band + (0 if right else 2) :, column][:2]
-        for axes in (above, below):
-            axes.imshow(as_picture(predictions.images[row]), cmap="gray", vmin=0, vmax=255, extent=(0, 1, 1, 0))
-        below.imshow(heat.numpy(), cmap="inferno", alpha=0.55, vmin=0, vmax=1, extent=(0, 1, 1, 0))
+        above = 4 * band + (0 if right else 2)
+        for line in (above, above + 1):
+            sheet.show(line, column, predictions.images[row], vmin=0, vmax=255)
+        sheet.show(above + 1, column, heat.numpy(), cmap="inferno", alpha=0.55, vmin=0, vmax=1)
         title = names[predicted] if right else f"{names[predicted]},\nlabelled {names[label]}"
-        above.set_title(title, fontsize=9, color="black" if right else WRONG)
-    return figure
+        sheet.write(above, column, title, color="black" if right else WRONG)
+    return sheet.figure

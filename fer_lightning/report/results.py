@@ -18,7 +18,7 @@ from fer_lightning.report.calibrated import Calibrated
 from fer_lightning.report.chart_names import isolated
 from fer_lightning.report.intervals import wilson_interval as wilson_interval
 from fer_lightning.report.metrics_json import METRICS_FORMAT, as_json
-from fer_lightning.report.person_intervals import METHOD, Numbers, person_intervals
+from fer_lightning.report.person_intervals import METHOD, Numbers, few_persons, person_intervals
 from fer_lightning.report.predictions import Predictions
 from fer_lightning.report.set_results import per_set, set_lines
 from fer_lightning.report.train_copies import TrainCopies
@@ -80,7 +80,7 @@ class Results:
             predictions,
             faces_of=datamodule.origins["test"],
             copies=int(copies.exact.sum()) if knows_train else None,
-            notes=(*datamodule.notes, *copies.notes()),
+            notes=(*datamodule.notes, *few_persons(predictions.persons), *copies.notes()),
             calibrated=calibrated,
             near_copies=None if copies.near is None else int(copies.near.sum()),
             train_copies=copies,

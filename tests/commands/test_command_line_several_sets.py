@@ -80,7 +80,9 @@ def test_a_run_on_several_sets_is_tested_again(trained: Trained, run_in: Command
     tested = pd.read_csv(elsewhere / "other" / "predictions.csv")
     assert set(tested.set) == {"ck", "raf"}
     assert "the network leaves out the faces of contempt (18)" in other.stdout + other.stderr
+    assert len(tested[tested.set == "ck"]) == 7 * 18 - 18  # all of them, as none was trained on
     raf = tested[tested.set == "raf"]
+    assert {truths["raf", file].part for file in raf.file} == {"test"}
     assert raf.label.tolist() == [truths["raf", file].emotion for file in raf.file]
     compare([str(run), str(elsewhere / "again"), "--out", str(folder / "compared")])
     assert (folder / "compared" / "index.html").is_file()

@@ -138,6 +138,21 @@ def test_counts_are_those_of_a_loop_over_all_faces(seed: int) -> None:
     assert copies.of_two_labels == sum(len({one[2] for one in faces if one[3] == image}) > 1 for image in distinct)
 
 
+def test_equal_and_flat_faces_are_listed_once_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    count, flat = 300, 40
+    face = images(1)[0]
+    pictures = {f"train/happy/{place:03}.png": face for place in range(count)}
+    pictures |= {f"test/sad/{shade:03}.png": np.full((48, 48), shade, np.uint8) for shade in range(flat)}
+    main([str(written(tmp_path / "faces", pictures)), "--out", str(tmp_path / "out")])
+    listed = rows(tmp_path / "out" / "copies.csv")
+    assert len(listed) == count - 1
+    assert {(row["copy"], row["file_1"]) for row in listed} == {("exact", "train/happy/000.png")}
+    printed = capsys.readouterr().out
+    assert f"{count - 1} of {count + flat} faces are exact copies" in printed
+    assert "0 pairs of different images are near copies" in printed
+    assert f"{flat} faces are without structure, as of one shade: near copies are not looked for" in printed
+
+
 def test_numbers_for_classes_are_named_for_each_set(planted: Path, tmp_path: Path) -> None:
     numbered = written(tmp_path / "numbered", {"1/a.png": images(1)[0], "7/b.png": images(2, 9)[1]})
     named, own = [str(planted), str(numbered)], ["--numbering", "own"]

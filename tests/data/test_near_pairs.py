@@ -6,10 +6,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from torch import Tensor
 
 from fer_lightning.data import near_pairs as module
-from fer_lightning.data.near_pairs import CANDIDATE, FAR, NEAR, near_pairs, nearest
-from fer_lightning.data.perceptual_hash import perceptual_hashes, recut_hashes
+from fer_lightning.data.near_pairs import CANDIDATE, FAR, MOST_PAIRS, NEAR, near_pairs, nearest
+from fer_lightning.data.perceptual_hash import BATCH, perceptual_hashes, recut_hashes
 from fer_lightning.errors import DataError
 from tests.data.test_perceptual_hash import faces
 
@@ -82,6 +83,25 @@ def test_the_nearest_known_face_is_that_of_a_plain_loop(seed: int, monkeypatch: 
 
 def test_too_many_pairs_are_refused_before_memory_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_PAIRS", 1000)
-    same = torch.zeros(500, 2, dtype=torch.int64)
+    same = torch.ones(100, 2, dtype=torch.int64)
     with pytest.raises(DataError, match="more than 1,000 pairs of faces differ in 18 of 128 bits or fewer"):
         near_pairs(same, lambda some: same[some][:, None])
+
+
+def test_too_many_near_copies_are_refused_before_they_are_cut() -> None:
+    frames = torch.ones(BATCH, 2, dtype=torch.int64).repeat(-(-MOST_PAIRS // BATCH**2) + 8, 1)
+
+    def never(rows: Tensor) -> Tensor:
+        raise AssertionError(rows)
+
+    with pytest.raises(DataError, match=r"more than 1,000,000 pairs of faces differ in 18 of 128 bits or fewer"):
+        near_pairs(frames, never)
+
+
+def test_images_of_one_shade_are_near_nothing() -> None:
+    flat = torch.arange(200, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 48, 48)
+    pictures = torch.cat([flat, faces(3, 0)])
+    known = perceptual_hashes(pictures)
+    pairs = near_pairs(known, lambda some: recut_hashes(pictures[some]))
+    assert not len(pairs.first)
+    assert nearest(pictures, known).tolist() == [FAR] * 200 + [0] * 3

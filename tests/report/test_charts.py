@@ -30,7 +30,7 @@ from fer_lightning.report.run_page import _faces
 from fer_lightning.training.calibrate import ValLogits
 from fer_lightning.training.calibration import Calibration
 from fer_lightning.training.risk_coverage import RiskCoverage
-from tests.report.drawn import points
+from tests.report.drawn import cells, points
 
 CLASSES = ("angry", "happy", "sad")
 CONFUSION = torch.tensor([[6, 3, 1], [0, 2, 0], [1, 1, 2]])
@@ -154,34 +154,38 @@ def test_precision_recall_curves_go_over_recall() -> None:
 
 def test_a_face_is_titled_by_what_the_network_says() -> None:
     faces = predictions([0, 2], [[0.7, 0.2, 0.1], [0.3, 0.6, 0.1]])
-    right, wrong = prediction_chart(faces.images, faces.labels, faces.probabilities, CLASSES).axes[:2]
-    assert (right.get_title(), wrong.get_title()) == ("angry 70%", "happy 60%\nis sad")
-    assert [int(pixels(axes)[0, 0]) for axes in (right, wrong)] == [0, 1]
-    assert right.title.get_color() == "black" != wrong.title.get_color()
+    right, wrong = cells(prediction_chart(faces.images, faces.labels, faces.probabilities, CLASSES))
+    assert (right.title, wrong.title) == ("angry 70%", "happy 60%\nis sad")
+    assert [int(cell.images[0][0, 0]) for cell in (right, wrong)] == [0, 1]
+    assert right.colour == "black" != wrong.colour
 
 
 def test_grad_cam_has_right_faces_above_wrong_ones() -> None:
     faces = predictions([1, 1], [[0.7, 0.2, 0.1], [0.2, 0.7, 0.1]])
-    panels = np.array(grad_cam_chart(faces, [0, 1], torch.stack([torch.zeros(48, 48), torch.ones(48, 48)])).axes)
-    column = panels.reshape(4, 3)[:, 1]
-    assert [int(pixels(axes)[0, 0]) for axes in column] == [1, 1, 0, 0]
-    assert [float(axes.images[1].get_array()[0, 0]) for axes in column[1::2]] == [1, 0]
-    assert [axes.get_title() for axes in column] == ["happy", "", "angry,\nlabelled happy", ""]
+    drawn = cells(grad_cam_chart(faces, [0, 1], torch.stack([torch.zeros(48, 48), torch.ones(48, 48)])))
+    column = sorted(drawn, key=lambda cell: cell.place[1])
+    assert {round(cell.place[0], 6) for cell in column} == {1.5 * 1.04}  # of the second class
+    assert [int(cell.images[0][0, 0]) for cell in column] == [1, 1, 0, 0]
+    assert [[float(image[0, 0]) for image in cell.images[1:]] for cell in column] == [[], [1], [], [0]]
+    assert [cell.title for cell in column] == ["happy", "", "angry,\nlabelled happy", ""]
 
 
 def test_a_transformers_face_is_above_with_its_box() -> None:
     images, warped = torch.zeros(1, 1, 4, 4), torch.ones(1, 1, 4, 4)
     box = torch.tensor([[[0.0, 0], [3, 0], [3, 3], [0, 3], [0, 0]]])
-    above, below = transformer_chart(images, warped, box, ["sad"]).axes
-    assert (float(pixels(above)[0, 0]), float(pixels(below)[0, 0])) == (0, 1)
-    assert points(above.get_lines()[0]).tolist() == box[0].tolist()
-    assert not below.get_lines()
-    assert (above.get_title(), below.get_title()) == ("sad", "")
+    figure = transformer_chart(images, warped, box, ["sad"])
+    above, below = cells(figure)
+    assert (float(above.images[0][0, 0]), float(below.images[0][0, 0])) == (0, 1)
+    (line,) = figure.axes[0].get_lines()
+    left, top, side = above.place
+    np.testing.assert_allclose((points(line) - (left, top)) / side * 4 - 0.5, box[0], atol=1e-5)
+    assert (above.title, below.title) == ("sad", "")
+    assert below.place[1] > top + side
 
 
 def test_kernels_are_the_means_over_their_input() -> None:
     kernels = torch.arange(3 * 2 * 2 * 2.0).reshape(3, 2, 2, 2)
-    shown = [pixels(axes) for axes in kernels_chart(kernels).axes]
+    shown = [cell.images[0] for cell in cells(kernels_chart(kernels))]
     means = [(one[0] + one[1]) / 2 for one in kernels]
     for found, mean in zip(shown, means, strict=True):
         np.testing.assert_allclose(found, (mean - mean.min()) / (mean.max() - mean.min()), atol=1e-6)
@@ -189,7 +193,7 @@ def test_kernels_are_the_means_over_their_input() -> None:
 
 def test_kernels_over_three_colours_are_shown_in_colour() -> None:
     kernels = torch.rand(2, 3, 5, 5)
-    assert [np.asarray(axes.images[0].get_array()).shape for axes in kernels_chart(kernels).axes] == [(5, 5, 3)] * 2
+    assert [cell.images[0].shape for cell in cells(kernels_chart(kernels))] == [(5, 5, 3)] * 2
 
 
 def test_faces_are_sorted_as_their_headings_say() -> None:

@@ -10,7 +10,7 @@ import torch
 from scipy import stats
 
 from fer_lightning.report.page import Section, write_page
-from fer_lightning.report.person_intervals import METHOD, RESAMPLES, person_intervals
+from fer_lightning.report.person_intervals import METHOD, RESAMPLES, few_persons, person_intervals
 from fer_lightning.report.predictions import Predictions
 from fer_lightning.report.results import Results, wilson_interval
 from fer_lightning.report.results_table import results_table
@@ -161,3 +161,10 @@ def test_the_table_of_the_classes_fits_on_the_page(tmp_path: Path) -> None:
     found, console = in_browser(tmp_path / "index.html", 1000)
     assert "CONSOLE" not in console
     assert (found["cut"], found["wide"], found["tooWide"]) == (0, 0, False)
+
+
+@pytest.mark.parametrize(("count", "said"), [(1, False), (2, True), (9, True), (10, False)])
+def test_intervals_over_few_persons_are_called_narrow(count: int, said: bool) -> None:
+    notes = few_persons(torch.arange(20) % count)
+    assert [f"are of {count} persons: intervals over so few are too narrow" in note for note in notes] == [True] * said
+    assert few_persons(None) == ()

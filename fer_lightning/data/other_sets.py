@@ -1,0 +1,91 @@
+"""Sets that a finished run is measured on, and was not trained on: all of their faces, or the test part they have."""
+
+import logging
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fer_lightning.data.digests import digests
+from fer_lightning.data.faces import Faces
+from fer_lightning.data.joined_sets import one_set
+from fer_lightning.data.set_options import SetOptions
+from fer_lightning.data.splits import CONVENTION, part_counts
+
+log = logging.getLogger(__name__)
+
+OWN = 1 / 4
+"""Share of a set's faces that the run was trained on from which on the set is its own, wherever it lies: copies of a
+few faces are in other sets too."""
+
+
+@dataclass(frozen=True)
+class MeasuredRun:
+    """A finished run that is measured on sets which are given for that.
+
+    Args:
+        sources: where the sets are that it was trained on.
+        splits: what was given as data.splits together with these sets, without what the run's own config has.
+    """
+
+    sources: str | Sequence[str]
+    splits: Mapping[str, Any]
+
+
+def sets_to_test(
+    sets: Sequence[SetOptions], sources: Sequence[Path], faces: Faces, run: MeasuredRun, trained_on: Tensor
+) -> tuple[SetOptions, ...]:
+    """Returns the sets that are given, those that the run was not trained on with all of their faces as test.
+
+    But parts that are given for test stay, and so does a test part that such a set has. What the run was trained on is
+    split as the run has split it.
+
+    Args:
+        sets: as they are given, together with what the run's config says.
+        sources: where each of them is.
+        faces: of all of them.
+        run: the run.
+        trained_on: digests of the faces that it was trained on.
+    """
+    own_places = {os.path.realpath(source) for source in _names(run.sources)}
+    found = []
+    for place, (one, source) in enumerate(zip(sets, sources, strict=True)):
+        of_set = faces if faces.sets is None else one_set(faces, place)
+        is_own = os.path.realpath(source) in own_places or _is_known(of_set, trained_on)
+        found.append(one if is_own or {"splits", "test_fraction"} & one.given else _to_test(one, source, of_set, run))
+    return tuple(found)
+
+
+def _to_test(one: SetOptions, source: Path, faces: Faces, run: MeasuredRun) -> SetOptions:
+    parts, inherited = part_counts(faces), one.splits.splits.get("test", "auto")
+    if run.splits:
+        return replace(one, splits=replace(one.splits, splits=run.splits))
+    if {*_names(inherited)} <= {*parts}:
+        return replace(one, splits=replace(one.splits, splits={"test": inherited}))
+    if {*CONVENTION["test"]} & {*parts}:
+        return replace(one, splits=replace(one.splits, splits={}))
+    a_part = (
+        f"data.splits.test={next(iter(parts))}"
+        if len(parts) > 1
+        else f"data.path=[{{path: {source}, test_fraction: 0.1}}]"
+    )
+    counts = ", ".join(f"{name} ({count:,})" for name, count in parts.items())
+    log.info(
+        "%s: has no test part, and the network was not trained on it: all of its %s faces are measured, %s. A part of "
+        "them is measured with '%s'",
+        *(source, f"{len(faces):,}", counts, a_part),
+    )
+    return replace(one, splits=replace(one.splits, splits={"test": [*parts]}), given=one.given | {"splits"})
+
+
+def _names(wanted: str | Iterable[str]) -> list[str]:
+    return [wanted] if isinstance(wanted, str) else [*wanted]
+
+
+def _is_known(faces: Faces, trained_on: Tensor) -> bool:
+    known = torch.isin(digests(faces.images), trained_on)
+    return int(known.sum()) >= max(1, OWN * len(faces))

@@ -1,0 +1,107 @@
+"""A finished run is measured on all faces of a set that it was not trained on, and on its own sets as it split them."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from fer_lightning.data import DataError, FERDataModule
+from fer_lightning.data.other_sets import MeasuredRun
+from tests.data.faces_files import random_images
+from tests.data.test_several_sets import faces_of, pictures
+
+NAMES = ("happy", "sad")
+
+
+def folder(root: Path, count: int, seed: int, parts: tuple[str, ...] = ("",)) -> Path:
+    """Returns a folder of images, as many in each part."""
+    images = random_images(count * len(parts), seed)
+    pictures(
+        root, images, tuple(f"{part}/{NAMES[i % 2]}/{i:03}.png".lstrip("/") for part in parts for i in range(count))
+    )
+    return root
+
+
+def trained(*path: Path, **options: Any) -> FERDataModule:
+    data = FERDataModule([*path], **options)
+    data.setup()
+    return data
+
+
+def measured(run: FERDataModule, *path: Any, given: dict[str, Any] | None = None, **options: Any) -> FERDataModule:
+    """Returns the data as test.py has it: `options` are the run's, `given` is data.splits of the command."""
+    data = FERDataModule([*path], **({"splits": given} if given else {}), **options)
+    state = run.state_dict()
+    data.load_state_dict(state)
+    data.known_classes, data.measured_run = run.class_names, MeasuredRun(state["source"], given or {})
+    data.setup("test")
+    return data
+
+
+def test_all_of_a_set_without_a_test_part_is_measured(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run, other = trained(folder(tmp_path / "own", 20, 0)), folder(tmp_path / "other", 30, 1)
+    with caplog.at_level("INFO"):
+        data = measured(run, other)
+    assert (len(data.rows["test"]), data.origins["test"]) == (30, "all")
+    assert "has no test part, and the network was not trained on it: all of its 30 faces are measured" in caplog.text
+    assert f"with 'data.path=[{{path: {other}, test_fraction: 0.1}}]'" in caplog.text
+    part = measured(run, {"path": other, "test_fraction": 0.1})
+    assert (len(part.rows["test"]), part.origins["test"]) == (4, "10% of all")
+
+
+def test_a_test_part_and_what_is_typed_stay(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = trained(folder(tmp_path / "own", 20, 0))
+    parts = folder(tmp_path / "parts", 10, 1, ("train", "val", "test"))
+    assert measured(run, parts).origins["test"] == "test"
+    assert measured(run, parts, given={"test": "val"}).origins["test"] == "val"
+    assert measured(run, parts, given={"train": "val"}).origins["test"] == "test"
+    two = folder(tmp_path / "two", 20, 2, ("train", "val"))
+    with caplog.at_level("INFO"):
+        assert measured(run, two).origins["test"] == "train + val"
+    assert "measured, train (20), val (20). A part of them is measured with 'data.splits.test=train'" in caplog.text
+    assert measured(run, two, given={"train": "val"}).origins["test"] == "10% of val"
+    with pytest.raises(DataError, match=r"data\.splits\.test names holdout"):
+        measured(run, two, given={"test": "holdout"})
+
+
+def test_parts_of_the_run_bind_no_set_without_them(tmp_path: Path) -> None:
+    own = folder(tmp_path / "own", 20, 0, ("train", "val"))
+    run = trained(own, splits={"test": "val", "train": "train"})
+    options = {"splits": {"test": "val", "train": "train"}}
+    assert measured(run, own, **options).origins["test"] == "val"
+    assert measured(run, folder(tmp_path / "other", 10, 1), **options).origins["test"] == "all"
+    assert measured(run, folder(tmp_path / "more", 10, 2, ("train", "val")), **options).origins["test"] == "val"
+
+
+def test_own_faces_are_split_as_the_run_has_split_them(tmp_path: Path) -> None:
+    """Given again by another name, moved, or as one of several."""
+    own, second = folder(tmp_path / "own", 40, 0), folder(tmp_path / "second", 40, 1)
+    run = trained(own, second)
+    cut = {place: [files[row] for row in rows[faces.sets[rows] == place].tolist()] for place in (0, 1)
+           for faces, rows in [(faces_of(run), run.rows["test"])] for files in [faces.files]}  # fmt: skip
+    (tmp_path / "link").symlink_to(own, target_is_directory=True)
+    moved = Path(shutil.copytree(own, tmp_path / "moved"))
+    for path in (own, tmp_path / "link", moved):
+        again = measured(run, path)
+        assert [faces_of(again).files[row] for row in again.rows["test"].tolist()] == cut[0]
+    both = measured(run, folder(tmp_path / "other", 10, 2), second)
+    faces, rows = faces_of(both), both.rows["test"]
+    assert faces.sets is not None
+    assert [faces.files[row] for row in rows[faces.sets[rows] == 1].tolist()] == cut[1]
+    assert int((faces.sets[rows] == 0).sum()) == 10
+
+
+def test_training_faces_in_another_set_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    own = folder(tmp_path / "own", 20, 0)
+    run, other = trained(own), folder(tmp_path / "other", 20, 1)
+    learnt = faces_of(run).files[int(run.rows["train"][0])]
+    shutil.copy(own / learnt, other / "happy" / "copy.png")
+    with caplog.at_level("INFO"):
+        data = measured(run, other)
+    assert len(data.rows["test"]) == 21
+    copied = data.rows["test"][data.also_in_train["test"]]
+    assert [faces_of(data).files[row] for row in copied.tolist()] == ["happy/copy.png"]
+    assert next(line for line in caplog.text.splitlines() if line.startswith("test ")).split()[-1] == "1"
+    assert torch.equal(data.rows["test"], torch.arange(21))
