@@ -47,8 +47,8 @@ def replaced_by_text(_: Path, cache: Path) -> None:
 
 def of_an_older_schema(_: Path, cache: Path) -> None:
     content = cache.read_bytes()
-    assert content.count(b'"schema":"8"') == 1
-    cache.write_bytes(content.replace(b'"schema":"8"', b'"schema":"0"'))
+    assert content.count(b'"schema":"9"') == 1
+    cache.write_bytes(content.replace(b'"schema":"9"', b'"schema":"0"'))
 
 
 def with_other_part_names(_: Path, cache: Path) -> None:
@@ -75,7 +75,7 @@ def flipped(place: float) -> Callable[[Path, Path], None]:
         (truncated, "damaged or unreadable"),
         (emptied, "damaged or unreadable"),
         (replaced_by_text, "damaged or unreadable"),
-        (of_an_older_schema, "of schema 0, not 8"),
+        (of_an_older_schema, "of schema 0, not 9"),
         (with_other_part_names, "damaged (its checksum differs)"),
         *((flipped(place), "") for place in (0, 0.001, 0.01, 0.02)),
         *((flipped(place), "damaged (its checksum differs)") for place in (0.1, 0.5, 0.99, 0.99999)),

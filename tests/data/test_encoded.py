@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -256,14 +257,26 @@ def test_an_encoded_cache_that_does_not_hold_is_rebuilt(
     assert "from the cache" in caplog.text
 
 
-@pytest.mark.parametrize("change", ["touched", "another size"])
-def test_a_changed_source_is_encoded_again(folder: Path, caplog: pytest.LogCaptureFixture, change: str) -> None:
+def test_a_changed_source_is_encoded_again(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     read(folder)
-    if change == "touched":
-        os.utime(folder / "train" / "angry" / "0.jpg", ns=(1, 1))
+    os.utime(folder / "train" / "angry" / "0.jpg", ns=(1, 1))
     caplog.set_level(logging.INFO)
-    read(folder, size=24 if change == "touched" else 20)
-    assert "its source has changed" in caplog.text
+    read(folder)
+    assert f"cache rebuilt: {cache_of(folder)}: its source has changed" in caplog.text
+
+
+@pytest.mark.parametrize("keep", ["encoded", "pixels"])
+@pytest.mark.parametrize("change", [{"size": 20}, {"channels": 1}, {"fit": "pad"}])
+def test_a_cache_for_other_options_names_both(
+    folder: Path, caplog: pytest.LogCaptureFixture, keep: Keep, change: dict[str, Any]
+) -> None:
+    read(folder, keep)
+    caplog.set_level(logging.INFO)
+    read(folder, keep, **change)
+    now = {"size": 24, "channels": 3, "fit": "crop"} | change
+    words = " ".join(f"data.{key}={value}" for key, value in now.items())
+    assert f"made with data.size=24 data.channels=3 data.fit=crop, not {words}" in caplog.text
+    assert "its source has changed" not in caplog.text
 
 
 def test_a_damaged_image_ends_a_run_in_one_message(folder: Path, tmp_path: Path) -> None:

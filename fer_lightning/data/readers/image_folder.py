@@ -64,12 +64,14 @@ def list_images(root: Path) -> ImageList:
     ignored = [folder.name for folder in subfolders(root) if part_names != ("all",) and not _is_part(folder.name)]
     stamps: dict[str, Stamp | None] = {image.path: None for image in images}
     for part_name, folder in folders.items():
-        for class_name, entry in _entries(_unwrapped(folder, part_name, root), root):
-            path = _below(root, entry.path)
+        part, classes_folder = part_names.index(part_name), _unwrapped(folder, part_name, root)
+        start = "" if classes_folder == root else f"{_below(root, classes_folder)}/"
+        for class_name, below, entry in _entries(classes_folder, root):
+            path = start + below
             if class_name is None:
                 ignored.append(path)
             else:
-                images.append(ListedImage(part_names.index(part_name), class_name, path))
+                images.append(ListedImage(part, class_name, path))
                 stamps[path] = None if leads_nowhere(entry) else stamp(entry.stat())
             if len(images) + len(ignored) > MOST_IMAGES:
                 raise too_many_files(root)
@@ -111,7 +113,8 @@ def part_folders(root: Path) -> tuple[tuple[str, ...], dict[str, Path]]:
 
 
 def is_image(entry: os.DirEntry[str]) -> bool:
-    return entry.name.lower().endswith(IMAGE_SUFFIXES) and (leads_nowhere(entry) or entry.is_file())
+    is_one = entry.name.lower().endswith(IMAGE_SUFFIXES)
+    return is_one and (entry.is_file(follow_symlinks=False) or leads_nowhere(entry) or entry.is_file())
 
 
 def _unwrapped(folder: Path, part: str, root: Path) -> Path:
@@ -134,17 +137,18 @@ def _unwrapped(folder: Path, part: str, root: Path) -> Path:
     return _unwrapped(around[0], part, root)
 
 
-def _entries(folder: Path, root: Path) -> Iterator[tuple[str | None, os.DirEntry[str]]]:
-    """Yields the images of a part with their classes, and without one what lies among them."""
+def _entries(folder: Path, root: Path) -> Iterator[tuple[str | None, str, os.DirEntry[str]]]:
+    """Yields the images of a part with their classes and their paths below its folder, without a class what lies among
+    them."""
     for entry in visible_entries(folder):
         name = folder_class(entry.name)
         if leads_nowhere(entry):
-            yield name if _is_class(entry.name) else None, entry
+            yield name if _is_class(entry.name) else None, entry.name, entry
         elif not is_folder(entry) or not (_is_class(entry.name) or _may_be_class(Path(entry.path), root)):
-            yield None, entry
+            yield None, entry.name, entry
         else:
-            below = entries_below(Path(entry.path), root)
-            yield from ((name if is_image(found) else None, found) for _, found in below)
+            for path, found in entries_below(Path(entry.path), root):
+                yield name if is_image(found) else None, f"{entry.name}/{path}", found
 
 
 def _may_be_class(folder: Path, root: Path) -> bool:
@@ -178,8 +182,5 @@ def _plain(folder_name: str) -> str:
     return re.sub(r"[\W_]", "", folder_name.lower())
 
 
-def _below(root: Path, path: str | Path) -> str:
-    start, text = os.path.join(root, ""), os.fspath(path)
-    if os.sep == "/" and text.startswith(start):  # ten times as fast, for a hundred thousand images
-        return text.removeprefix(start)
-    return Path(path).relative_to(root).as_posix()
+def _below(root: Path, path: Path) -> str:
+    return path.relative_to(root).as_posix()
