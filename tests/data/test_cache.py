@@ -146,6 +146,18 @@ def test_another_content_is_noticed_without_a_time_of_change(tmp_path: Path, mon
     assert len(identities) == 3
 
 
+def test_each_number_of_each_image_decides_what_a_folder_is(tmp_path: Path) -> None:
+    stamps: dict[str, identity.Stamp | None] = {"a\udcff.png": (1, -5, 3, (1 << 63) - 1, 0o100644), "b.png": None}
+    found = {identity.images_identity(tmp_path, stamps), identity.images_identity(tmp_path, stamps, b"labels")}
+    for place in range(5):
+        for name in stamps:
+            numbers = list(stamps[name] or identity.NO_FILE)
+            numbers[place] += 1
+            found.add(identity.images_identity(tmp_path, stamps | {name: tuple(numbers)}))
+    found.add(identity.images_identity(tmp_path, {"a.png": stamps["b.png"], "b.png": None}))
+    assert len(found) == 13
+
+
 @pytest.mark.parametrize("change", ["added", "removed", "touched", "renamed"])
 def test_a_changed_image_folder_is_read_again(tmp_path: Path, caplog: pytest.LogCaptureFixture, change: str) -> None:
     for number, image in enumerate(IMAGES[:3]):

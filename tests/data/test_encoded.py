@@ -16,7 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fer_lightning.data import FERDataModule
+from fer_lightning.data import FERDataModule, split_faces
 from fer_lightning.data import encoded_cache as cache_module
 from fer_lightning.data.digests import digests
 from fer_lightning.data.encoded import EncodedImages
@@ -144,6 +144,18 @@ def test_a_start_from_the_cache_decodes_nothing(folder: Path, monkeypatch: pytes
     data = FERDataModule(folder, size=24, channels=3, keep="encoded", drop_copies=True)
     data.setup()
     assert len(data.rows["train"]) + len(data.rows["val"]) + len(data.rows["test"]) == 60
+
+
+def test_a_start_leaves_digests_with_labels_for_later(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("digests with labels are made")
+
+    data = FERDataModule(folder, size=24, channels=3, keep="encoded")
+    with monkeypatch.context() as patched:
+        patched.setattr(split_faces, "labelled_digests", never)
+        data.setup()
+    assert {split: len(known) for split, known in data.labelled.items()} == {"train": 45, "val": 5, "test": 10}
+    assert data.state_dict()["labelled"] is data.labelled
 
 
 def trained(folder: Path, keep: Keep, seed: int = 0) -> tuple[dict[str, torch.Tensor], FERDataModule]:

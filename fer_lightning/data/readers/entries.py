@@ -58,11 +58,12 @@ def entries_below(folder: Path, root: Path) -> Iterator[tuple[str, os.DirEntry[s
     """
     inside, real = Inside(root), Path(os.path.realpath(folder))
     around = tuple(str(outer) for outer in (*reversed(real.parents), real) if inside.has(outer))
-    for number, (path, entry, is_file) in enumerate(_below(folder, "", around or (str(real),), inside)):
-        if number >= MOST_IMAGES:
+    count = 0
+    for files in _below(folder, "", around or (str(real),), inside):
+        count += max(len(files), 1)
+        if count > MOST_IMAGES:
             raise too_many_files(folder)
-        if is_file:
-            yield path, entry
+        yield from files
 
 
 class Inside:
@@ -89,8 +90,8 @@ class Inside:
 
 def _below(
     folder: Path, path: str, around: tuple[str, ...], inside: Inside
-) -> Iterator[tuple[str, os.DirEntry[str], bool]]:
-    """Yields files and folders, and if each is a file.
+) -> Iterator[list[tuple[str, os.DirEntry[str]]]]:
+    """Yields the files, as many at a time as there are up to the next folder.
 
     Args:
         folder: is listed.
@@ -98,14 +99,17 @@ def _below(
         around: the real paths of the folder and of those that it was found in.
         inside: of the outermost folder.
     """
+    files: list[tuple[str, os.DirEntry[str]]] = []
     for entry in visible_entries(folder):
-        is_file = entry.is_file(follow_symlinks=False) or not is_folder(entry)
-        yield path + entry.name, entry, is_file
-        if is_file:
+        if entry.is_file(follow_symlinks=False) or not is_folder(entry):
+            files.append((path + entry.name, entry))
             continue
+        yield files
+        files = []
         if entry.is_symlink() and not inside.has(entry.path):
             log.warning("%s is a link out of %s, which is not followed", entry.path, inside.root)
             continue
         real = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(around[-1], entry.name)
         if real not in around and len(around) <= DEEPEST:
             yield from _below(Path(entry.path), f"{path}{entry.name}/", (*around, real), inside)
+    yield files
