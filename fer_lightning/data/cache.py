@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from fer_lightning.files import written_whole
 
 log = logging.getLogger(__name__)
 
-SCHEMA = "8"
+SCHEMA = "9"
 """To be raised whenever a reader would make other faces of the same source, or the file's layout changes."""
 
 TENSORS = ("images", "labels", "parts", "numbers")
@@ -44,9 +44,15 @@ def cache_dir() -> Path:
     return platformdirs.user_cache_path("fer_lightning", appauthor=False)
 
 
-def cached_reading(source: Path, identity: str) -> Reading | None:
-    """Returns what is cached of `source` with this identity, memory-mapped; None if nothing usable is."""
-    return first_usable(places(source, "safetensors"), lambda file: _load(file, identity))
+def cached_reading(source: Path, identity: str, options: str = "") -> Reading | None:
+    """Returns what is cached of `source` with this identity, memory-mapped; None if nothing usable is.
+
+    Args:
+        source: the file or folder.
+        identity: of its content.
+        options: what was made of it, in words.
+    """
+    return first_usable(places(source, "safetensors"), lambda file: _load(file, identity, options))
 
 
 def first_usable(files: Iterable[Path], load: Callable[[Path], Reading]) -> Reading | None:
@@ -65,7 +71,7 @@ def first_usable(files: Iterable[Path], load: Callable[[Path], Reading]) -> Read
     return None
 
 
-def save_reading(reading: Reading, source: Path, identity: str, mode: int = 0o666) -> None:
+def save_reading(reading: Reading, source: Path, identity: str, mode: int = 0o666, options: str = "") -> None:
     """Writes the cache file beside the source or, failing that, into the user's cache directory; otherwise warns.
 
     Whoever may read the source may read the first, unless `mode`, that of the images in it, or the umask forbids it.
@@ -73,12 +79,12 @@ def save_reading(reading: Reading, source: Path, identity: str, mode: int = 0o66
     """
     beside, in_cache_dir = places(source, "safetensors")
     try:
-        _save(beside, reading, identity, mode_beside(source, mode))
+        _save(beside, reading, identity, options, mode_beside(source, mode))
         return
     except (OSError, SafetensorError) as error:
         log.warning("cannot save a cache at %s (%s); saving it at %s", beside, error, in_cache_dir)
     try:
-        _save(in_cache_dir, reading, identity, 0o600)
+        _save(in_cache_dir, reading, identity, options, 0o600)
     except (OSError, SafetensorError) as error:
         log.warning("cannot save a cache at %s either (%s); %s is parsed on every run", in_cache_dir, error, source)
 
@@ -96,25 +102,27 @@ def places(source: Path, suffix: str) -> tuple[Path, Path]:
     return folder / ".fer_lightning" / f"{name}.{suffix}", cache_dir() / f"{name}-{where}.{suffix}"
 
 
-def _load(file: Path, identity: str) -> Reading:
+def _load(file: Path, identity: str, options: str) -> Reading:
     with safe_open(file, framework="pt") as opened:
         metadata = opened.metadata() or {}
-        refuse_another(metadata, identity)
+        refuse_another(metadata, identity, options)
         tensors = {name: opened.get_tensor(name) for name in (*TENSORS, *({*OPTIONAL} & set(opened.keys())))}
     if metadata.pop("checksum", None) != _checksum(tensors, metadata):
         raise UnusableError("damaged (its checksum differs)")
-    return reading_of(tensors, metadata)
+    return reading_of(tensors, metadata, json.loads(metadata["files"]))
 
 
-def refuse_another(metadata: Mapping[str, str], identity: str) -> None:
-    """Raises UnusableError for a cache of another schema or source."""
+def refuse_another(metadata: Mapping[str, str], identity: str, options: str) -> None:
+    """Raises UnusableError for a cache of another schema, of another source, or made with other options."""
     if metadata.get("schema") != SCHEMA:
         raise UnusableError(f"of schema {metadata.get('schema')}, not {SCHEMA}")
     if metadata.get("identity") != identity:
         raise UnusableError("its source has changed")
+    if metadata.get("options") != options:
+        raise UnusableError(f"made with {metadata.get('options')}, not {options}")
 
 
-def reading_of(tensors: Mapping[str, Any], metadata: Mapping[str, str]) -> Reading:
+def reading_of(tensors: Mapping[str, Any], metadata: Mapping[str, str], files: Sequence[str]) -> Reading:
     """Returns the reading that a cache holds; the images among its tensors may be any store.
 
     Raises:
@@ -124,7 +132,7 @@ def reading_of(tensors: Mapping[str, Any], metadata: Mapping[str, str]) -> Readi
         **tensors,
         part_names=tuple(json.loads(metadata["part_names"])),
         class_names=tuple(json.loads(metadata["class_names"])),
-        files=tuple(json.loads(metadata["files"])),
+        files=tuple(files),
         several_of_each=json.loads(metadata["several_of_each"]) is True,
     )
     if not _are_faces(faces):  # somebody else wrote it: a checksum keeps nobody from that
@@ -139,13 +147,13 @@ def reading_of(tensors: Mapping[str, Any], metadata: Mapping[str, str]) -> Readi
     )
 
 
-def _save(file: Path, reading: Reading, identity: str, mode: int) -> None:
-    tensors, metadata = content_of(reading, identity)
+def _save(file: Path, reading: Reading, identity: str, options: str, mode: int) -> None:
+    tensors, metadata = content_of(reading, identity, options)
     with written_whole(file, mode) as unfinished:
         save_file(tensors, unfinished, metadata | {"checksum": _checksum(tensors, metadata)})
 
 
-def content_of(reading: Reading, identity: str) -> tuple[dict[str, Any], dict[str, str]]:
+def content_of(reading: Reading, identity: str, options: str) -> tuple[dict[str, Any], dict[str, str]]:
     """Returns what a cache file holds of a reading: its tensors, images included, and its metadata."""
     faces = reading.faces
     tensors = {name: getattr(faces, name) for name in TENSORS}
@@ -153,6 +161,7 @@ def content_of(reading: Reading, identity: str) -> tuple[dict[str, Any], dict[st
     metadata = {
         "schema": SCHEMA,
         "identity": identity,
+        "options": options,
         "form": reading.form,
         "member": reading.member,
         "numbering": reading.numbering,
@@ -178,7 +187,7 @@ def _are_faces(faces: Faces) -> bool:
     if faces.persons is not None:
         expected.append((faces.persons, torch.int64, (count,)))
     return (
-        all(isinstance(name, str) for name in (*faces.part_names, *faces.class_names, *faces.files))
+        {*map(type, (*faces.part_names, *faces.class_names, *faces.files))} <= {str}
         and len(faces.files) in (0, count)
         and (not isinstance(faces.images, Tensor) or faces.images.dtype == torch.uint8)
         and len(faces.images.shape) == 4

@@ -58,13 +58,19 @@ ABANDONED = 3600
 """Seconds without a change after which an unfinished file is that of a killed process: a living one always writes."""
 
 
-def cached_encoding(source: Path, identity: str, to_pixels: PixelFormat) -> Reading | None:
-    """Returns what is cached of a folder of images with this identity; None if nothing usable is."""
-    return first_usable(places(source, SUFFIX), lambda file: _load(PiecesFile(file), identity, to_pixels))
+def cached_encoding(source: Path, identity: str, to_pixels: PixelFormat, options: str = "") -> Reading | None:
+    """Returns what is cached of a folder of images, as `cached_reading`; None if nothing usable is."""
+    return first_usable(places(source, SUFFIX), lambda file: _load(PiecesFile(file), identity, to_pixels, options))
 
 
 def save_encoding(
-    read: Callable[[EncodedWriter], Reading], count: int, to_pixels: PixelFormat, source: Path, identity: str, mode: int
+    read: Callable[[EncodedWriter], Reading],
+    count: int,
+    to_pixels: PixelFormat,
+    source: Path,
+    identity: str,
+    mode: int,
+    options: str = "",
 ) -> Reading:
     """Reads images into a cache file beside their source or, failing that, in the user's cache directory.
 
@@ -75,17 +81,18 @@ def save_encoding(
         source: the folder of the images.
         identity: of the source.
         mode: the permissions that all images give.
+        options: what is made of the images, in words.
 
     Raises:
         DataError: from `read`, or neither place takes the file.
     """
     beside, in_cache_dir = places(source, SUFFIX)
     try:
-        return _save(beside, read, count, to_pixels, identity, mode_beside(source, mode))
+        return _save(beside, read, count, to_pixels, identity, options, mode_beside(source, mode))
     except OSError as error:
         log.warning("cannot save a cache at %s (%s); saving it at %s", beside, error, in_cache_dir)
     try:
-        return _save(in_cache_dir, read, count, to_pixels, identity, 0o600)
+        return _save(in_cache_dir, read, count, to_pixels, identity, options, 0o600)
     except OSError as error:
         raise DataError(
             f"{source}: its images cannot be kept encoded, neither at {beside} nor at {in_cache_dir} ({error}). Make "
@@ -100,6 +107,7 @@ def _save(
     count: int,
     to_pixels: PixelFormat,
     identity: str,
+    options: str,
     mode: int,
 ) -> Reading:
     _remove_abandoned(file)
@@ -108,14 +116,14 @@ def _save(
         reading = read(writer)
         images = reading.faces.images
         assert isinstance(images, EncodedImages)
-        tensors, metadata = content_of(reading, identity)
+        tensors, metadata = content_of(reading, identity, options)
         del tensors["images"], metadata["files"]
         names = np.frombuffer(bytearray(json.dumps(reading.faces.files).encode()), np.uint8)
         tensors |= images.columns | {"files": torch.from_numpy(names)}
         table = save(tensors, metadata | {"decoders": _decoders()})
         stream.write(table + FOOTER.pack(writer.size, len(table), zlib.crc32(table), MAGIC))
     try:
-        return _load(PiecesFile(file), identity, to_pixels)
+        return _load(PiecesFile(file), identity, to_pixels, options)
     except UnusableError as why:
         raise DataError(f"{file}: another process has written it meanwhile ({why}). Start again.") from why
 
@@ -128,22 +136,21 @@ def _remove_abandoned(file: Path) -> None:
                 unfinished.unlink()
 
 
-def _load(file: PiecesFile, identity: str, to_pixels: PixelFormat) -> Reading:
+def _load(file: PiecesFile, identity: str, to_pixels: PixelFormat, options: str) -> Reading:
     table, end = _table(file)
     tensors = load(table)
     length = int.from_bytes(table[:8], "little")  # of safetensors' header, whose metadata `load` leaves out
     metadata = dict(json.loads(table[8 : 8 + length]).get("__metadata__", {}))
-    refuse_another(metadata, identity)
+    refuse_another(metadata, identity, options)
     if metadata.get("decoders") != _decoders():
         raise UnusableError(f"made with {metadata.get('decoders')}, not {_decoders()}")
-    metadata["files"] = tensors["files"].numpy().tobytes().decode()
-    names = json.loads(metadata["files"])
+    names = tuple(json.loads(tensors["files"].numpy().tobytes()))
     columns = {name: tensors[name] for name in COLUMNS}
     if not _are_images(columns, len(names), to_pixels, end):
         raise UnusableError("its table does not fit its images")
     images = EncodedImages(file, to_pixels, columns, names)
     kept = {name: tensors[name] for name in (*TENSORS, *OPTIONAL) if name in tensors and name != "images"}
-    return reading_of(kept | {"images": images}, metadata)
+    return reading_of(kept | {"images": images}, metadata, names)
 
 
 def _table(file: PiecesFile) -> tuple[bytes, int]:

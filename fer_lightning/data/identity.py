@@ -5,9 +5,15 @@ import os
 import stat
 from collections.abc import Iterable, Mapping
 from io import FileIO
+from itertools import chain
 from pathlib import Path
 
+import numpy as np
+
 Stamp = tuple[int, ...]
+
+NO_FILE: Stamp = (0,) * 5
+"""In place of the stamp of an image that is not there."""
 
 PIECES = 16
 """Samples of a file, or of the files of a folder, spread evenly: some file systems keep no time of change."""
@@ -21,7 +27,7 @@ def stamp(found: os.stat_result) -> Stamp:
 
     Tools set the time of writing, which a copy keeps; nothing sets that of change.
     """
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_mode
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino % (1 << 63), found.st_mode
 
 
 def mode_for_all(stamps: Iterable[Stamp | None]) -> int:
@@ -44,10 +50,15 @@ def file_identity(file: Path) -> str:
 
 def images_identity(root: Path, stamps: Mapping[str, Stamp | None], labels: bytes = b"") -> str:
     """Returns the same of images, by their paths below root, and of the table of their labels."""
-    paths = sorted(path for path, found in stamps.items() if found and stat.S_ISREG(found[-1]))
-    sample = [_start(root / path) for path in paths[:: max(len(paths) // PIECES, 1)]]
-    content = repr((sorted(stamps.items()), sample)).encode()
-    return hashlib.blake2b(labels + content, digest_size=16).hexdigest()
+    paths = sorted(stamps)
+    known = [stamps[path] or NO_FILE for path in paths]
+    files = [path for path, found in zip(paths, known, strict=True) if stat.S_ISREG(found[-1])]
+    sample = [_start(root / path) for path in files[:: max(len(files) // PIECES, 1)]]
+    names = "\0".join(paths).encode("utf-8", "surrogatepass")
+    digest = hashlib.blake2b(repr((labels, sample, len(names))).encode(), digest_size=16)
+    digest.update(names)
+    digest.update(np.fromiter(chain.from_iterable(known), np.int64))
+    return digest.hexdigest()
 
 
 def _piece(stream: FileIO, start: int) -> bytes:

@@ -95,14 +95,14 @@ class FaceLoaders(L.LightningDataModule):
         Targets are labels, int64 (B,), or the share of each class, float (B, C), where faces are mixed.
         """
         pixels, targets = batch
-        images = scaled(pixels)
         if not (self.trainer and self.trainer.training):
-            return self.preprocessing.normalized(images), targets
+            return self.preprocessing.of_pixels(pixels), targets
         preprocessing = self.preprocessing
         if self.progressive_sizes:
             preprocessing = replace(preprocessing, image_size=size_of_epoch(self.progressive_sizes, self.trainer))
         if self.augmentation is None:
-            return preprocessing.normalized(images), targets
+            return preprocessing.of_pixels(pixels), targets
+        images = scaled(pixels)
         if preprocessing.image_size < images.shape[-1]:  # to augment fewer pixels
             images = resized(images, preprocessing.image_size)
         generator = Generator().manual_seed(seeds_of_step(self.seed, self.trainer)[0])

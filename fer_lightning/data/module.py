@@ -24,7 +24,7 @@ from fer_lightning.data.readers.source import find_fer2013, read_faces
 from fer_lightning.data.readers.table_columns import given_columns
 from fer_lightning.data.set_options import OnBadRows, SetOptions, SetPath, set_names, set_options
 from fer_lightning.data.set_splits import splitting_of
-from fer_lightning.data.split_faces import faces_to_test, split_faces
+from fer_lightning.data.split_faces import SplitFaces, faces_to_test, split_faces
 from fer_lightning.data.splits import SplitOptions
 from fer_lightning.signature import Fraction, checked
 from fer_lightning.transforms.augment import Augmentation
@@ -123,7 +123,7 @@ class FERDataModule(FaceLoaders):
         self.source = ""  # the same in words
         self.trained_on = self.chosen_on = torch.empty(0, dtype=torch.int64)  # digests of train's faces, and of val's
         self._train_hashes: Tensor | None = None
-        self.labelled: dict[str, Tensor] = {}  # of each split: digests of its faces together with their labels
+        self._split: SplitFaces | None = None
         self.origins: dict[str, str] = {}  # of each split: the part of the source that it is, in words
         self.faces: Faces | None = None
         self.rows: dict[str, Tensor] = {}
@@ -150,8 +150,13 @@ class FERDataModule(FaceLoaders):
             if self.normalize == "dataset":
                 self.mean, self.std = mean_and_std(faces.images, split.rows["train"])
         self.faces, self.rows, self.origins, self.also_in_train = faces, split.rows, split.origins, split.also_in_train
-        self.trained_on, self.chosen_on, self.labelled = split.trained_on, split.chosen_on, split.labelled
-        self.notes = split.notes
+        self.trained_on, self.chosen_on, self.notes = split.trained_on, split.chosen_on, split.notes
+        self._split = split
+
+    @property
+    def labelled(self) -> dict[str, Tensor]:
+        """Returns, of each split, digests of its faces together with their labels."""
+        return {} if self._split is None else self._split.labelled
 
     @property
     def train_hashes(self) -> Tensor | None:

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -27,7 +28,7 @@ class SplitFaces:
         also_in_train: of val and test, which faces have a byte-identical one among those trained on, bool.
         trained_on: digests of train's faces, int64.
         chosen_on: digests of val's faces, int64.
-        labelled: of each split, digests of its faces together with their labels.
+        known: digests of all faces, int64.
         notes: sentences on persons that the network knows before it is measured on them.
     """
 
@@ -37,8 +38,18 @@ class SplitFaces:
     also_in_train: dict[str, Tensor]
     trained_on: Tensor
     chosen_on: Tensor
-    labelled: dict[str, Tensor]
+    known: Tensor
     notes: tuple[str, ...]
+
+    @cached_property
+    def labelled(self) -> dict[str, Tensor]:
+        """Returns, of each split, digests of its faces together with their labels; of none where test is alone.
+
+        They are made when they are first asked for: not every start waits for them.
+        """
+        if "train" not in self.rows:
+            return {}
+        return {split: labelled_digests(self.faces, self.known, rows) for split, rows in self.rows.items()}
 
 
 def split_faces(faces: Faces, options: Splitting, drop_copies: bool) -> SplitFaces:
@@ -68,8 +79,7 @@ def split_faces(faces: Faces, options: Splitting, drop_copies: bool) -> SplitFac
     warn_of_absent_classes(faces.labels, rows, faces.class_names)
     warn_of_known(known[rows["test"]], trained_on, chosen_on)
     notes = _warned_of(person_notes(faces, {split: rows[split] for split in ("val", "test")}, rows["train"]))
-    labelled = {split: labelled_digests(faces, known, r) for split, r in rows.items()}
-    return SplitFaces(faces, rows, origins, copies, trained_on, chosen_on, labelled, notes)
+    return SplitFaces(faces, rows, origins, copies, trained_on, chosen_on, known, notes)
 
 
 def faces_to_test(faces: Faces, options: Splitting, trained_on: Tensor, chosen_on: Tensor) -> SplitFaces:
@@ -92,7 +102,7 @@ def faces_to_test(faces: Faces, options: Splitting, trained_on: Tensor, chosen_o
     warn_of_absent_classes(faces.labels, rows, faces.class_names)
     warn_of_known(known[rows["test"]], trained_on, chosen_on)
     notes = _warned_of(person_notes(faces, rows, torch.isin(known, trained_on).nonzero().flatten()))
-    return SplitFaces(faces, rows, origins, copies, trained_on, chosen_on, labelled={}, notes=notes)
+    return SplitFaces(faces, rows, origins, copies, trained_on, chosen_on, known, notes)
 
 
 def _warned_of(notes: tuple[str, ...]) -> tuple[str, ...]:

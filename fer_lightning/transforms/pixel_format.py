@@ -65,6 +65,11 @@ class PixelFormat:
         pixels = np.asarray(picture)
         return pixels[None] if self.channels == 1 else pixels.transpose(2, 0, 1)
 
+    @property
+    def in_words(self) -> str:
+        """Returns the keys of conf/data that give this format."""
+        return f"data.size={self.size} data.channels={self.channels} data.fit={self.fit}"
+
     def _resized(self, picture: Image.Image) -> Image.Image:
         shape, how = (self.size, self.size), Image.Resampling.BILINEAR
         if self.fit == "stretch" or picture.width == picture.height:

@@ -12,6 +12,13 @@ from torch import Tensor
 from fer_lightning.signature import refuse_out_of_range
 from fer_lightning.transforms.pixel_format import SIDE, Channels, Fit, Picture, PixelFormat, Side
 from fer_lightning.transforms.pixels import resized
+from fer_lightning.transforms.reused_memory import KEPT_BY_C_LIBRARY, ReusedMemory
+
+PIECE = 1 << 15
+"""Pixels of a channel that are computed together: they fit in a core's cache. Of more, torch gives each of its threads
+a share and waits for all of them, thousands of times."""
+
+_MEMORY = ReusedMemory()
 
 Mean = Annotated[float, Field(allow_inf_nan=False)]
 Deviation = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -56,7 +63,25 @@ class Preprocessing:
         if not pictures:
             raise ValueError("no picture is given")
         to_pixels = PixelFormat(self.size, self.channels, self.fit)
-        return self.normalized(scaled(torch.from_numpy(np.stack([to_pixels(picture) for picture in pictures]))))
+        return self.of_pixels(torch.from_numpy(np.stack([to_pixels(picture) for picture in pictures])))
+
+    def of_pixels(self, faces: Tensor) -> Tensor:
+        """Returns what the network takes of faces, uint8 (B, C, H, W): float (B, C, S, S).
+
+        A CPU computes large batches piece by piece, in its cache: the same numbers, three times as fast.
+        """
+        is_large = faces.device.type == "cpu" and faces.numel() * 4 > KEPT_BY_C_LIBRARY
+        if not is_large or {*faces.shape[2:]} != {self.image_size}:
+            return self.normalized(scaled(faces))
+        images = _MEMORY.empty(faces.shape)
+        planes, into = faces.flatten(2), images.flatten(2)
+        pixels = planes.shape[-1]
+        for channel, (mean, std) in enumerate(zip(self.mean, self.std, strict=True)):
+            for rows in map(slice, *_bounds(len(faces), max(PIECE // pixels, 1))):
+                for part in map(slice, *_bounds(pixels, PIECE)):
+                    piece = into[rows, channel, part].copy_(planes[rows, channel, part])
+                    piece.div_(255).sub_(mean).div_(std)
+        return images
 
     def normalized(self, images: Tensor) -> Tensor:
         """Returns images, float (B, C, H, W) in 0…1, resized and normalised: in place, where they have that size."""
@@ -96,6 +121,12 @@ def per_channel(name: str, values: float | Sequence[float], channels: int) -> tu
     if len(numbers) != channels:
         raise ValueError(f"{name} is {list(numbers)}: give one number, or one for each of {channels} channels")
     return tuple(map(float, numbers))
+
+
+def _bounds(count: int, step: int) -> tuple[range, list[int]]:
+    """Returns where pieces of so many begin, and where they end."""
+    starts = range(0, count, step)
+    return starts, [start + step for start in starts]
 
 
 def _column(values: Sequence[float]) -> Tensor:

@@ -47,8 +47,8 @@ def replaced_by_text(_: Path, cache: Path) -> None:
 
 def of_an_older_schema(_: Path, cache: Path) -> None:
     content = cache.read_bytes()
-    assert content.count(b'"schema":"8"') == 1
-    cache.write_bytes(content.replace(b'"schema":"8"', b'"schema":"0"'))
+    assert content.count(b'"schema":"9"') == 1
+    cache.write_bytes(content.replace(b'"schema":"9"', b'"schema":"0"'))
 
 
 def with_other_part_names(_: Path, cache: Path) -> None:
@@ -75,7 +75,7 @@ def flipped(place: float) -> Callable[[Path, Path], None]:
         (truncated, "damaged or unreadable"),
         (emptied, "damaged or unreadable"),
         (replaced_by_text, "damaged or unreadable"),
-        (of_an_older_schema, "of schema 0, not 8"),
+        (of_an_older_schema, "of schema 0, not 9"),
         (with_other_part_names, "damaged (its checksum differs)"),
         *((flipped(place), "") for place in (0, 0.001, 0.01, 0.02)),
         *((flipped(place), "damaged (its checksum differs)") for place in (0.1, 0.5, 0.99, 0.99999)),
@@ -144,6 +144,18 @@ def test_another_content_is_noticed_without_a_time_of_change(tmp_path: Path, mon
         changed_behind_its_time(path, content, "written over")
         identities.add(file_identity(path))
     assert len(identities) == 3
+
+
+def test_each_number_of_each_image_decides_what_a_folder_is(tmp_path: Path) -> None:
+    stamps: dict[str, identity.Stamp | None] = {"a\udcff.png": (1, -5, 3, (1 << 63) - 1, 0o100644), "b.png": None}
+    found = {identity.images_identity(tmp_path, stamps), identity.images_identity(tmp_path, stamps, b"labels")}
+    for place in range(5):
+        for name in stamps:
+            numbers = list(stamps[name] or identity.NO_FILE)
+            numbers[place] += 1
+            found.add(identity.images_identity(tmp_path, stamps | {name: tuple(numbers)}))
+    found.add(identity.images_identity(tmp_path, {"a.png": stamps["b.png"], "b.png": None}))
+    assert len(found) == 13
 
 
 @pytest.mark.parametrize("change", ["added", "removed", "touched", "renamed"])

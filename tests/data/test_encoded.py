@@ -9,13 +9,14 @@ import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from fer_lightning.data import FERDataModule
+from fer_lightning.data import FERDataModule, split_faces
 from fer_lightning.data import encoded_cache as cache_module
 from fer_lightning.data.digests import digests
 from fer_lightning.data.encoded import EncodedImages
@@ -145,6 +146,18 @@ def test_a_start_from_the_cache_decodes_nothing(folder: Path, monkeypatch: pytes
     assert len(data.rows["train"]) + len(data.rows["val"]) + len(data.rows["test"]) == 60
 
 
+def test_a_start_leaves_digests_with_labels_for_later(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("digests with labels are made")
+
+    data = FERDataModule(folder, size=24, channels=3, keep="encoded")
+    with monkeypatch.context() as patched:
+        patched.setattr(split_faces, "labelled_digests", never)
+        data.setup()
+    assert {split: len(known) for split, known in data.labelled.items()} == {"train": 45, "val": 5, "test": 10}
+    assert data.state_dict()["labelled"] is data.labelled
+
+
 def trained(folder: Path, keep: Keep, seed: int = 0) -> tuple[dict[str, torch.Tensor], FERDataModule]:
     torch.manual_seed(0)
     data = FERDataModule(
@@ -256,14 +269,26 @@ def test_an_encoded_cache_that_does_not_hold_is_rebuilt(
     assert "from the cache" in caplog.text
 
 
-@pytest.mark.parametrize("change", ["touched", "another size"])
-def test_a_changed_source_is_encoded_again(folder: Path, caplog: pytest.LogCaptureFixture, change: str) -> None:
+def test_a_changed_source_is_encoded_again(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     read(folder)
-    if change == "touched":
-        os.utime(folder / "train" / "angry" / "0.jpg", ns=(1, 1))
+    os.utime(folder / "train" / "angry" / "0.jpg", ns=(1, 1))
     caplog.set_level(logging.INFO)
-    read(folder, size=24 if change == "touched" else 20)
-    assert "its source has changed" in caplog.text
+    read(folder)
+    assert f"cache rebuilt: {cache_of(folder)}: its source has changed" in caplog.text
+
+
+@pytest.mark.parametrize("keep", ["encoded", "pixels"])
+@pytest.mark.parametrize("change", [{"size": 20}, {"channels": 1}, {"fit": "pad"}])
+def test_a_cache_for_other_options_names_both(
+    folder: Path, caplog: pytest.LogCaptureFixture, keep: Keep, change: dict[str, Any]
+) -> None:
+    read(folder, keep)
+    caplog.set_level(logging.INFO)
+    read(folder, keep, **change)
+    now = {"size": 24, "channels": 3, "fit": "crop"} | change
+    words = " ".join(f"data.{key}={value}" for key, value in now.items())
+    assert f"made with data.size=24 data.channels=3 data.fit=crop, not {words}" in caplog.text
+    assert "its source has changed" not in caplog.text
 
 
 def test_a_damaged_image_ends_a_run_in_one_message(folder: Path, tmp_path: Path) -> None:

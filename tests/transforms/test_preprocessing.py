@@ -11,8 +11,9 @@ from PIL import Image
 from fer_lightning.data import FERDataModule
 from fer_lightning.data.readers.pixel_options import PixelOptions
 from fer_lightning.data.readers.source import read_faces
+from fer_lightning.transforms import preprocessing
 from fer_lightning.transforms.pixel_format import Channels, Fit, PixelFormat
-from fer_lightning.transforms.preprocessing import Preprocessing
+from fer_lightning.transforms.preprocessing import Preprocessing, scaled
 from tests.data.faces_files import all_images, written_pictures
 
 MEAN, STD = (0.5,), (0.25,)
@@ -116,3 +117,17 @@ def test_what_is_not_square_is_cut_padded_or_stretched() -> None:
     assert (padded[:2].max(), padded[6:].max(), padded[4, 7]) == (0, 0, 200)
     stretched = PixelFormat(4, 1, "stretch")(wide)[0]
     assert (stretched[0, 0] < 5, stretched[0, 3] > 150) == (True, True)
+
+
+@pytest.mark.parametrize(("channels", "height"), [(3, 300), (1, 200), (3, 20)])
+def test_a_large_batch_gets_the_numbers_of_a_small_one(
+    channels: int, height: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape = (37, channels, height, height)
+    faces = torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    given = Preprocessing(height, (0.5, 0.45, 0.4)[:channels], (0.25, 0.26, 0.27)[:channels], height)
+    expected = given.normalized(scaled(faces))
+    monkeypatch.setattr(preprocessing, "KEPT_BY_C_LIBRARY", 0)
+    for _ in range(2):
+        assert torch.equal(given.of_pixels(faces), expected)
+    assert torch.equal(given.of_pixels(faces[::2]), expected[::2])

@@ -108,7 +108,7 @@ def table_with_fitting_header(
 
 def is_visible(name: str) -> bool:
     """Checks that no part of a path is hidden (.DS_Store, macOS's ._copies) or called __MACOSX."""
-    return not any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+    return not any((part.startswith(".") and part != ".") or part == "__MACOSX" for part in name.split("/"))
 
 
 def _in_zip(file: BinaryIO, path: Path) -> Iterator[tuple[BinaryIO, str]]:

@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Iterator
 from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 
 from fer_lightning.data.readers.archive import is_visible
@@ -20,10 +21,11 @@ DEEPEST = 32
 
 def visible_entries(folder: Path) -> list[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
-        found = list(islice((entry for entry in entries if is_visible(entry.name)), MOST_IMAGES + 1))
+        found = [entry for entry in islice(entries, 2 * MOST_IMAGES) if is_visible(entry.name)]
     if len(found) > MOST_IMAGES:
         raise too_many_files(folder)
-    return sorted(found, key=lambda entry: entry.name)
+    found.sort(key=attrgetter("name"))
+    return found
 
 
 def subfolders(folder: Path) -> list[Path]:
@@ -56,11 +58,12 @@ def entries_below(folder: Path, root: Path) -> Iterator[tuple[str, os.DirEntry[s
     """
     inside, real = Inside(root), Path(os.path.realpath(folder))
     around = tuple(str(outer) for outer in (*reversed(real.parents), real) if inside.has(outer))
-    for number, (path, entry) in enumerate(_below(folder, "", around or (str(real),), inside)):
-        if number >= MOST_IMAGES:
+    count = 0
+    for files in _below(folder, "", around or (str(real),), inside):
+        count += max(len(files), 1)
+        if count > MOST_IMAGES:
             raise too_many_files(folder)
-        if not is_folder(entry):
-            yield path, entry
+        yield from files
 
 
 class Inside:
@@ -85,15 +88,28 @@ class Inside:
         return os.path.join(real, "").startswith(os.path.join(self.root, ""))
 
 
-def _below(folder: Path, path: str, around: tuple[str, ...], inside: Inside) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Yields files and folders; around: the real paths of the folder and of those that it was found in."""
+def _below(
+    folder: Path, path: str, around: tuple[str, ...], inside: Inside
+) -> Iterator[list[tuple[str, os.DirEntry[str]]]]:
+    """Yields the files, as many at a time as there are up to the next folder.
+
+    Args:
+        folder: is listed.
+        path: goes before the names in it.
+        around: the real paths of the folder and of those that it was found in.
+        inside: of the outermost folder.
+    """
+    files: list[tuple[str, os.DirEntry[str]]] = []
     for entry in visible_entries(folder):
-        yield path + entry.name, entry
-        if not is_folder(entry):
+        if entry.is_file(follow_symlinks=False) or not is_folder(entry):
+            files.append((path + entry.name, entry))
             continue
+        yield files
+        files = []
         if entry.is_symlink() and not inside.has(entry.path):
             log.warning("%s is a link out of %s, which is not followed", entry.path, inside.root)
             continue
         real = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(around[-1], entry.name)
         if real not in around and len(around) <= DEEPEST:
             yield from _below(Path(entry.path), f"{path}{entry.name}/", (*around, real), inside)
+    yield files

@@ -72,7 +72,7 @@ class ImageChoice:
             images=tuple(found.images[place] for place in places),
             angles=tuple(found.angles[place] for place in places),
             opinions={name: tuple(names[place] for place in places) for name, names in found.opinions.items()},
-            digest=f"{found.digest}, angles {wanted}",
+            options=(*found.options, f"data.angles=[{','.join(wanted)}]"),
         )
 
     def _one_opinion(self, found: ImageList) -> ImageList:
@@ -108,7 +108,8 @@ class ImageChoice:
             image._replace(class_name=class_name or image.class_name)
             for image, class_name in zip(found.images, chosen, strict=True)
         )
-        return replace(found, images=images, bad=bad, digest=f"{found.digest}, labels_from {self.labels_from}")
+        labels_from = "null" if self.labels_from is None else self.labels_from
+        return replace(found, images=images, bad=bad, options=(*found.options, f"data.labels_from={labels_from}"))
 
 
 def _disagreement(found: ImageList, rows: Sequence[tuple[str, ...]], differing: Sequence[int]) -> str:

@@ -5,6 +5,7 @@ Parts and classes are recognised by the folders' names, never by their place in 
 
 import os
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -56,35 +57,34 @@ def list_images(root: Path) -> ImageList:
     Raises DataError for two folders for one part, classes in several places of one, no image, or far too many files.
     """
     part_names, folders = part_folders(root)
-    images = [
-        ListedImage(0, "", entry.name)
-        for entry in visible_entries(root)
-        if _is_part(entry.name) and leads_nowhere(entry)
-    ]
+    lost = [entry.name for entry in visible_entries(root) if _is_part(entry.name) and leads_nowhere(entry)]
     ignored = [folder.name for folder in subfolders(root) if part_names != ("all",) and not _is_part(folder.name)]
-    stamps: dict[str, Stamp | None] = {image.path: None for image in images}
+    paths: defaultdict[tuple[int, str], list[str]] = defaultdict(list)  # of the images of each part and class
+    stamps: dict[str, Stamp | None] = dict.fromkeys(lost)
     for part_name, folder in folders.items():
-        for class_name, entry in _entries(_unwrapped(folder, part_name, root), root):
-            path = _below(root, entry.path)
-            if class_name is None:
-                ignored.append(path)
-            else:
-                images.append(ListedImage(part_names.index(part_name), class_name, path))
-                stamps[path] = None if leads_nowhere(entry) else stamp(entry.stat())
-            if len(images) + len(ignored) > MOST_IMAGES:
+        part, classes_folder = part_names.index(part_name), _unwrapped(folder, part_name, root)
+        start = "" if classes_folder == root else f"{_below(root, classes_folder)}/"
+        for class_name, entries in _entries(classes_folder, root):
+            found = [start + path for path, _ in entries]
+            if len(stamps) + len(ignored) + len(found) > MOST_IMAGES:
                 raise too_many_files(root)
+            if class_name is None:
+                ignored += found
+            else:
+                paths[part, class_name] += found
+                stamps.update(zip(found, [_stamp(entry) for _, entry in entries], strict=True))
     if not any(stamps.values()):
         raise DataError(
             f"{root}: no image ({', '.join(IMAGE_SUFFIXES)}) in its class folders: found {some(ignored) or 'none'}, "
             "expected a folder for each class, as in train/happy/1.jpg. Give another data.path."
         )
-    class_names = in_order(image.class_name for image in images if image.class_name)
-    places = {name: place for place, name in enumerate(class_names)}
-    images = [image if image.class_name else image._replace(class_name=class_names[0]) for image in images]
+    class_names = in_order(class_name for _, class_name in paths)
+    paths[0, class_names[0]] += lost
+    in_their_order = sorted(paths, key=lambda key: (key[0], class_names.index(key[1])))
     return ImageList(
         root=root,
         part_names=part_names,
-        images=tuple(sorted(images, key=lambda image: (image.part, places[image.class_name], image.path))),
+        images=tuple(ListedImage(*key, path) for key in in_their_order for path in sorted(paths[key])),
         ignored=tuple(ignored),
         digest=images_identity(root, stamps),
         mode=mode_for_all(stamps.values()),
@@ -111,7 +111,8 @@ def part_folders(root: Path) -> tuple[tuple[str, ...], dict[str, Path]]:
 
 
 def is_image(entry: os.DirEntry[str]) -> bool:
-    return entry.name.lower().endswith(IMAGE_SUFFIXES) and (leads_nowhere(entry) or entry.is_file())
+    is_one = entry.name.lower().endswith(IMAGE_SUFFIXES)
+    return is_one and (entry.is_file(follow_symlinks=False) or leads_nowhere(entry) or entry.is_file())
 
 
 def _unwrapped(folder: Path, part: str, root: Path) -> Path:
@@ -134,17 +135,25 @@ def _unwrapped(folder: Path, part: str, root: Path) -> Path:
     return _unwrapped(around[0], part, root)
 
 
-def _entries(folder: Path, root: Path) -> Iterator[tuple[str | None, os.DirEntry[str]]]:
-    """Yields the images of a part with their classes, and without one what lies among them."""
+def _stamp(entry: os.DirEntry[str]) -> Stamp | None:
+    return None if leads_nowhere(entry) else stamp(entry.stat())
+
+
+def _entries(folder: Path, root: Path) -> Iterator[tuple[str | None, list[tuple[str, os.DirEntry[str]]]]]:
+    """Yields each class of a part with its images, as their paths below its folder; and without one what lies among
+    them."""
     for entry in visible_entries(folder):
         name = folder_class(entry.name)
         if leads_nowhere(entry):
-            yield name if _is_class(entry.name) else None, entry
+            yield name if _is_class(entry.name) else None, [(entry.name, entry)]
         elif not is_folder(entry) or not (_is_class(entry.name) or _may_be_class(Path(entry.path), root)):
-            yield None, entry
+            yield None, [(entry.name, entry)]
         else:
-            below = entries_below(Path(entry.path), root)
-            yield from ((name if is_image(found) else None, found) for _, found in below)
+            below = [(f"{entry.name}/{path}", found) for path, found in entries_below(Path(entry.path), root)]
+            images = [(path, found) for path, found in below if is_image(found)]
+            yield name, images
+            if len(images) < len(below):
+                yield None, [(path, found) for path, found in below if not is_image(found)]
 
 
 def _may_be_class(folder: Path, root: Path) -> bool:
@@ -178,8 +187,5 @@ def _plain(folder_name: str) -> str:
     return re.sub(r"[\W_]", "", folder_name.lower())
 
 
-def _below(root: Path, path: str | Path) -> str:
-    start, text = os.path.join(root, ""), os.fspath(path)
-    if os.sep == "/" and text.startswith(start):  # ten times as fast, for a hundred thousand images
-        return text.removeprefix(start)
-    return Path(path).relative_to(root).as_posix()
+def _below(root: Path, path: Path) -> str:
+    return path.relative_to(root).as_posix()

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,6 +57,7 @@ class ImageList:
     images: tuple[ListedImage, ...]
     ignored: tuple[str, ...]  # paths of what lies among them and is not read
     digest: str  # of every image's path below root, size and times, and of what else decides the faces
+    options: tuple[str, ...] = ()  # keys and values of conf/data that decide the faces, too
     mode: int = 0o777  # the permissions that all the images give
     form: str = "image folder"
     wanted: str = "images in a class folder"  # what the ignored ones are not
@@ -72,9 +75,11 @@ class ImageList:
     def classes(self) -> tuple[str, ...]:
         return self.class_names or in_order(self.class_counts)
 
-    @property
+    @cached_property
     def class_counts(self) -> Counter[str]:
-        return Counter(image.class_name for place, image in enumerate(self.images) if place not in self.bad)
+        counts = Counter(map(attrgetter("class_name"), self.images))
+        counts.subtract(self.images[place].class_name for place in self.bad)
+        return +counts
 
 
 def own_size(found: ImageList) -> int:

@@ -131,9 +131,12 @@ def _image_reading(
 ) -> tuple[Reading, str]:
     """Returns the images, as pixels or encoded, and where they came from."""
     source, count, to_pixels = found.source, len(images.images), pixels.pixel_format(found.own_size)
-    identity = f"{images.digest}, {to_pixels}"
+    identity, options = images.digest, " ".join((to_pixels.in_words, *images.options))
     encoded = pixels.are_encoded(count, to_pixels)
-    cached = cached_encoding(source, identity, to_pixels) if encoded else cached_reading(source, identity)
+    if encoded:
+        cached = cached_encoding(source, identity, to_pixels, options)
+    else:
+        cached = cached_reading(source, identity, options)
     if cached is not None and _may_be_used(cached, source, on_bad_rows):
         return cached, "from the cache"
 
@@ -143,9 +146,9 @@ def _image_reading(
         return reading
 
     if encoded:
-        return save_encoding(read, count, to_pixels, source, identity, images.mode), "read"
+        return save_encoding(read, count, to_pixels, source, identity, images.mode, options), "read"
     reading = read()
-    save_reading(reading, source, identity, images.mode)
+    save_reading(reading, source, identity, images.mode, options)
     return reading, "parsed"
 
 
