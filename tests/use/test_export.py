@@ -230,7 +230,7 @@ def test_a_pt2_file_is_loaded_by_torch_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["none"], "error: none is not a checkpoint of this program"),
+        (["none"], "error: none: there is no such folder or file of a run"),
         (["."], "error: . has no model.safetensors, which a finished run has"),
         (["run", "--out", "no/such.onnx"], "error: no/such.onnx is no name for a file"),
         (["run", "--format", "pt2", "--weights", "int8"], "error: weights is int8, which only an ONNX file can"),
