@@ -6,7 +6,7 @@ import sys
 from tests.scripts import REPOSITORY
 
 
-def test_lightning_comes_without_scipy_signal_and_leaves_it_whole() -> None:
+def test_lightning_comes_without_scipy_signal_but_leaves_it() -> None:
     script = (
         "import sys; from fer_lightning.commands.quick_imports import import_torchmetrics; import_torchmetrics();"
         "import lightning; from torchmetrics.classification import MulticlassAccuracy;"
