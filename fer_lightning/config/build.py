@@ -134,7 +134,7 @@ def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experimen
     else:
         forget_form(run, changes.data.path)
         if changes.data.get("test_fraction") is None:
-            splits = OmegaConf.to_container(changes.data.splits)
+            splits: Any = OmegaConf.to_container(changes.data.splits)
             measured_run = MeasuredRun(data_state.source, {key: one for key, one in splits.items() if one is not None})
     trainer = trainer_to_test(run, changes)
     try:

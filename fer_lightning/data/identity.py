@@ -57,7 +57,7 @@ def images_identity(root: Path, stamps: Mapping[str, Stamp | None], labels: byte
     names = "\0".join(paths).encode("utf-8", "surrogatepass")
     digest = hashlib.blake2b(repr((labels, sample, len(names))).encode(), digest_size=16)
     digest.update(names)
-    digest.update(np.fromiter(chain.from_iterable(known), np.int64))
+    digest.update(np.fromiter(chain.from_iterable(known), np.int64).tobytes())
     return digest.hexdigest()
 
 

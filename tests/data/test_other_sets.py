@@ -32,7 +32,7 @@ def trained(*path: Path, **options: Any) -> FERDataModule:
 
 def measured(run: FERDataModule, *path: Any, given: dict[str, Any] | None = None, **options: Any) -> FERDataModule:
     """Returns the data as test.py has it: `options` are the run's, `given` is data.splits of the command."""
-    data = FERDataModule([*path], **({"splits": given} if given else {}), **options)
+    data = FERDataModule([*path], **{**options, **({"splits": given} if given else {})})
     state = run.state_dict()
     data.load_state_dict(state)
     data.known_classes, data.measured_run = run.class_names, MeasuredRun(state["source"], given or {})
@@ -75,22 +75,28 @@ def test_parts_of_the_run_bind_no_set_without_them(tmp_path: Path) -> None:
     assert measured(run, folder(tmp_path / "more", 10, 2, ("train", "val")), **options).origins["test"] == "val"
 
 
+def files_to_test(data: FERDataModule, place: int | None = None) -> list[str]:
+    """Returns the files of the test faces, of one of several sets."""
+    faces, rows = faces_of(data), data.rows["test"]
+    if place is not None:
+        assert faces.sets is not None
+        rows = rows[faces.sets[rows] == place]
+    return [faces.files[row] for row in rows.tolist()]
+
+
 def test_own_faces_are_split_as_the_run_has_split_them(tmp_path: Path) -> None:
     """Given again by another name, moved, or as one of several."""
     own, second = folder(tmp_path / "own", 40, 0), folder(tmp_path / "second", 40, 1)
     run = trained(own, second)
-    cut = {place: [files[row] for row in rows[faces.sets[rows] == place].tolist()] for place in (0, 1)
-           for faces, rows in [(faces_of(run), run.rows["test"])] for files in [faces.files]}  # fmt: skip
+    cut = [files_to_test(run, place) for place in (0, 1)]
     (tmp_path / "link").symlink_to(own, target_is_directory=True)
     moved = Path(shutil.copytree(own, tmp_path / "moved"))
     for path in (own, tmp_path / "link", moved):
         again = measured(run, path)
-        assert [faces_of(again).files[row] for row in again.rows["test"].tolist()] == cut[0]
+        assert files_to_test(again) == cut[0]
     both = measured(run, folder(tmp_path / "other", 10, 2), second)
-    faces, rows = faces_of(both), both.rows["test"]
-    assert faces.sets is not None
-    assert [faces.files[row] for row in rows[faces.sets[rows] == 1].tolist()] == cut[1]
-    assert int((faces.sets[rows] == 0).sum()) == 10
+    assert files_to_test(both, 1) == cut[1]
+    assert len(files_to_test(both, 0)) == 10
 
 
 def test_training_faces_in_another_set_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
