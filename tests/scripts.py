@@ -117,7 +117,7 @@ def _run(
 
 
 def _draw_nothing() -> None:
-    """Makes every chart that matplotlib would draw in this process a picture of one pixel, of which nothing is drawn."""
+    """Makes every chart that matplotlib would draw in this process a picture of one pixel, with no axes."""
     import pandas as pd
     from matplotlib.figure import Figure
     from PIL import Image
