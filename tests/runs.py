@@ -6,6 +6,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 SHORT = (
     "model=deep_emotion",
     "trainer.max_epochs=2",
@@ -14,6 +16,11 @@ SHORT = (
     "data.batch_size=64",
     "trainer.log_every_n_steps=1",
 )
+
+
+def nightly(*cases: Any) -> list[Any]:
+    """Returns cases of a parametrised test, as it has them, that only `make nightly` runs."""
+    return [pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.nightly) for case in cases]
 
 
 def run_of(result: subprocess.CompletedProcess[str], folder: Path) -> Path:

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import lightning as L
@@ -19,6 +20,7 @@ from fer_lightning.nets.deep_emotion import DeepEmotion
 from fer_lightning.signature import argument_error
 from fer_lightning.training.hardware import fast_precision
 from tests.conftest import Compose
+from tests.runs import nightly
 from tests.scripts import REPOSITORY
 
 NEEDS_A_PACKAGE_OF_ITS_OWN = {("logger", "wandb"), ("logger", "mlflow")}
@@ -46,8 +48,15 @@ AT_ONCE = {"plateau": ["scheduler.patience=0", "+scheduler.threshold=10"], "step
 """What makes these two lower the learning rate within three epochs."""
 
 
-@pytest.mark.parametrize("scheduler", ["none", "onecycle", "cosine", "plateau", "step"])
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop", "muon"])
+OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop", "muon")
+SCHEDULERS = ("none", "onecycle", "cosine", "plateau", "step")
+PAIRS = [*zip(OPTIMIZERS, SCHEDULERS, strict=True), ("muon", "plateau")]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "scheduler"),
+    [*PAIRS, *nightly(*(pair for pair in product(OPTIMIZERS, SCHEDULERS) if pair not in PAIRS))],
+)
 def test_every_optimizer_trains_with_every_scheduler(
     optimizer: str, scheduler: str, composed: Compose, few_faces: Path
 ) -> None:

@@ -1,9 +1,11 @@
 """What tests of trained networks at work share: small runs, and networks that need no training."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from fer_lightning.use.card import Card
@@ -24,10 +26,33 @@ SHORT_RUN = (
 
 
 @pytest.fixture(scope="session")
-def short_run(few_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run on 240 drawn faces, of a network that sees 64×64."""
-    folder = tmp_path_factory.mktemp("short run")
-    return run_of(run_in(folder, "train.py", f"data.path={few_faces}", "data.image_size=64", *SHORT_RUN), folder)
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of this session have."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
+def short_run(few_faces: Path, shared: Path) -> Path:
+    """The folder of a run on 240 drawn faces, of a network that sees 64×64. No test changes it."""
+    with FileLock(shared / "short_run.lock"):
+        if not (shared / "short_run").exists():
+            (shared / "short run").mkdir()
+            options = (f"data.path={few_faces}", "data.image_size=64", *SHORT_RUN)
+            run = run_of(run_in(shared / "short run", "train.py", *options), shared / "short run")
+            (shared / "short_run").write_text(str(run))
+    return Path((shared / "short_run").read_text())
+
+
+@pytest.fixture(scope="session")
+def exported(short_run: Path, shared: Path) -> Path:
+    """The ONNX file of that run. No test changes it."""
+    from fer_lightning.use.export import export
+
+    with FileLock(shared / "exported.lock"):
+        if not (shared / "short.onnx").exists():
+            export(short_run, out=shared / "short.onnx")
+    return shared / "short.onnx"
 
 
 class Darkness:

@@ -31,11 +31,6 @@ from tests.use.brightness_network import write_network
 FACES = np.random.default_rng(0).integers(0, 256, (70, 1, 48, 48), np.uint8)
 
 
-@pytest.fixture(scope="module")
-def exported(short_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return export(short_run, out=tmp_path_factory.mktemp("exported") / "short.onnx").file
-
-
 def tempered(probabilities: Any, temperature: float) -> Any:
     """Returns what a temperature makes of probabilities, (N, K)."""
     logits = np.log(probabilities) / temperature
