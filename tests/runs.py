@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from tests.scripts import REPOSITORY
 
 SHORT = (
     "model=deep_emotion",
@@ -37,3 +40,11 @@ def table_of(output: str) -> str:
 def metrics(run: Path) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((run / "report" / "metrics.json").read_text())
     return content
+
+
+def changes(**data: object) -> DictConfig:
+    """conf/test.yaml with these values below data."""
+    cfg = OmegaConf.load(REPOSITORY / "conf" / "test.yaml")
+    assert isinstance(cfg, DictConfig)
+    cfg.data.merge_with(data)
+    return cfg

@@ -1,7 +1,9 @@
 """What tests of trained networks at work share: small runs, and networks that need no training."""
 
 import os
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from numpy.typing import NDArray
 from fer_lightning.use.card import Card
 from tests.runs import run_of
 from tests.scripts import run_in
+from tests.use.brightness_network import write_network
+from tests.use.predicting import PHOTOGRAPH, Predict, words
 
 SHORT_RUN = (
     "data=fer2013",
@@ -53,6 +57,27 @@ def exported(short_run: Path, shared: Path) -> Path:
         if not (shared / "short.onnx").exists():
             export(short_run, out=shared / "short.onnx")
     return shared / "short.onnx"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """With a network, n.onnx, and a photograph, photo.jpg."""
+    write_network(tmp_path / "n.onnx")
+    (tmp_path / "photo.jpg").write_bytes(PHOTOGRAPH.read_bytes())
+    return tmp_path
+
+
+@pytest.fixture
+def predict(folder: Path) -> Predict:
+    """Runs predict.py there: with options of subprocess.run afresh, otherwise forked, which starts at once."""
+
+    def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        if not options:
+            return run_in(folder, "predict.py", *words(*arguments)[2:], drawn=True)
+        command = words(*arguments)
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False, **options)
+
+    return run
 
 
 class Darkness:
