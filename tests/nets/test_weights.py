@@ -17,6 +17,7 @@ from fer_lightning.nets.torchvision import torchvision_net
 from fer_lightning.nets.weight_files import with_names_of
 from fer_lightning.nets.weights import InitialWeights, head_of, load_initial_weights, load_weights
 from fer_lightning.training.classifier import EmotionClassifier
+from tests.runs import nightly
 
 MEAN, STD = 0.5, 0.25
 
@@ -36,7 +37,7 @@ def first_features(net: nn.Module, images: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    "arch", ["resnet18", "vgg11_bn", "mobilenet_v3_small", "vit_b_32", "googlenet", "inception_v3"]
+    "arch", ["resnet18", "mobilenet_v3_small", "googlenet", *nightly("vgg11_bn", "vit_b_32", "inception_v3")]
 )
 def test_colour_weights_take_grey_as_three_equal_channels(arch: str, tmp_path: Path) -> None:
     torch.manual_seed(0)

@@ -93,6 +93,7 @@ def test_faces_are_drawn_by_their_class() -> None:
     np.testing.assert_array_equal(again.images, first.images)
 
 
+@pytest.mark.nightly  # the network itself is above, and what may be lost below
 def test_the_command_writes_it_and_says_if_it_is_faster(
     short_run: Path, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
