@@ -129,7 +129,7 @@ def _draw_nothing() -> None:
         panels.fill(undrawn)
         return panels.squeeze() if squeeze else panels
 
-    pd.Series.plot = undrawn  # type: ignore[assignment]
+    pd.Series.plot = undrawn  # type: ignore[method-assign]
     Figure.subplots = subplots  # type: ignore[method-assign, assignment]
     Figure.add_subplot = Figure.colorbar = lambda *_, **__: undrawn  # type: ignore[method-assign, assignment]
     Figure.savefig = lambda _, file, **__: Image.new("1", (1, 1)).save(file, "png")  # type: ignore[method-assign]

@@ -10,6 +10,7 @@ import pytest
 from fer_lightning.callbacks.checkpoints import newest_whole
 from fer_lightning.callbacks.metrics_csv import MetricsCsv
 from tests.conftest import Compose
+from tests.runs import nightly
 from tests.stopped_runs import (
     BASE,
     EVERYTHING,
@@ -36,13 +37,18 @@ def test_run_killed_before_its_first_checkpoint_starts_again(
     assert "of_the_killed_run" not in text
 
 
+KILLS = [("fsync", 2), ("replace", 5)]
+OTHER_KILLS = [("fsync", 5), ("replace", 2)]
+
+
+@pytest.mark.parametrize("kills", [KILLS, *nightly(OTHER_KILLS)], ids=["two", "two others"])
 def test_a_kill_while_a_checkpoint_is_written_changes_nothing(
-    composed: Compose, tmp_path: Path, few_faces: Path, monkeypatch: pytest.MonkeyPatch
+    kills: list[tuple[str, int]], composed: Compose, tmp_path: Path, few_faces: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = (*BASE, *EVERYTHING, f"data.path={few_faces}", "trainer.max_epochs=2")
     fitted(run_folder(composed, tmp_path, "whole", *options))
     expected = left_behind(tmp_path / "whole")
-    for call, number in (("fsync", 2), ("replace", 5)):
+    for call, number in kills:
         name = f"{call}{number}"
         cfg = run_folder(composed, tmp_path, name, *options)
         with monkeypatch.context() as patch:
