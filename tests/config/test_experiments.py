@@ -20,6 +20,12 @@ FIVE = {"image_model", "deep_emotion_50", "transfer_learning", "resnet_60", "one
 PRETRAINED = {"image_model", "transfer_learning", "one_cycle_resnet18"}
 
 
+@pytest.fixture(autouse=True)
+def drawn_once(few_faces: Path, own_cache_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cache has the drawn faces already."""
+    monkeypatch.setenv("FER_LIGHTNING_CACHE", str(few_faces.parent.parent))
+
+
 @pytest.fixture
 def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:
     """A stand-in for the ImageNet weights of ResNet18, where torchvision looks for them."""
