@@ -21,6 +21,8 @@ train: install ## train ResNet18 on the drawn demo faces, then test it (ARGS="mo
 # One more than there are cores: many tests wait for a command that they have started.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(8, (os.cpu_count() or 1) + 1))')
 
+# Workers and the commands that they start would otherwise compile the same files again and again.
+test: export PYTHONDONTWRITEBYTECODE =
 test: install ## run the tests (ARGS="tests/nets" a part of them)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist=loadfile --no-loadscope-reorder $(ARGS)
 
@@ -46,7 +48,7 @@ docs: install ## the documentation, into site/index.html; a broken link is an er
 
 wheel: install ## build the package into dist/, and test it in an environment of its own
 	$(BIN)/uv build --quiet --wheel --out-dir dist
-	$(BIN)/python -m pytest tests/test_wheel.py tests/test_installation.py $(ARGS)
+	$(BIN)/python -m pytest tests/test_wheel.py tests/test_installation.py -m "" $(ARGS)
 
 # Old releases run here beside today's releases of what they need themselves, and warn of what is deprecated in those.
 oldest: install ## run the tests with everything that pyproject.toml names at its lower bound, in .venv-oldest (6 GB on Linux)

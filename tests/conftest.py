@@ -31,7 +31,12 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files whose tests start train.py come first: they take longest, and no worker should get one as the last."""
-    starting = {item.path for item in items if "run_in" in getattr(item, "fixturenames", ())}
+    starting = {
+        item.path
+        for item in items
+        if {"run_in", "short_run"} & {*getattr(item, "fixturenames", ())}
+        or hasattr(getattr(item, "module", None), "run_in")
+    }
     items.sort(key=lambda item: item.path not in starting)
 
 

@@ -6,6 +6,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from tests.scripts import REPOSITORY
+
 SHORT = (
     "model=deep_emotion",
     "trainer.max_epochs=2",
@@ -14,6 +19,11 @@ SHORT = (
     "data.batch_size=64",
     "trainer.log_every_n_steps=1",
 )
+
+
+def nightly(*cases: Any) -> list[Any]:
+    """Returns cases of a parametrised test, as it has them, that only `make nightly` runs."""
+    return [pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.nightly) for case in cases]
 
 
 def run_of(result: subprocess.CompletedProcess[str], folder: Path) -> Path:
@@ -30,3 +40,11 @@ def table_of(output: str) -> str:
 def metrics(run: Path) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((run / "report" / "metrics.json").read_text())
     return content
+
+
+def changes(**data: object) -> DictConfig:
+    """conf/test.yaml with these values below data."""
+    cfg = OmegaConf.load(REPOSITORY / "conf" / "test.yaml")
+    assert isinstance(cfg, DictConfig)
+    cfg.data.merge_with(data)
+    return cfg

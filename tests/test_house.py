@@ -53,6 +53,9 @@ INTERNAL_ATTRIBUTES = {
 LONGEST_MODULE = 250
 """Lines."""
 
+LONGEST_TEST_FILE = 300
+"""Lines: a file of tests is one idea too."""
+
 LONGEST_TEST_NAME = 60
 """Characters: a promise is read at a glance."""
 
@@ -155,6 +158,11 @@ def test_an_import_by_the_rules_is_not(file: str, source: str) -> None:
 
 def test_no_module_is_too_long() -> None:
     assert [file for file in FILES if len((PACKAGE / file).read_text("utf-8").splitlines()) > LONGEST_MODULE] == []
+
+
+def test_no_file_of_tests_is_too_long() -> None:
+    files = sorted((REPOSITORY / "tests").rglob("*.py"))
+    assert [file.name for file in files if len(file.read_text("utf-8").splitlines()) > LONGEST_TEST_FILE] == []
 
 
 def long_test_names(source: str) -> list[str]:

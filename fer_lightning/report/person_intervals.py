@@ -9,7 +9,7 @@ RESAMPLES, SEED = 2000, 0
 METHOD = "bootstrap over persons"
 """As metrics.json calls it."""
 
-FEW = 10
+FEW_PERSONS = 10
 """Persons below which an interval is too narrow rather than too wide."""
 
 Numbers = NDArray[np.float64]
@@ -50,7 +50,7 @@ def person_intervals(labels: Tensor, predicted: Tensor, persons: Tensor, classes
 def few_persons(persons: Tensor | None) -> tuple[str, ...]:
     """Returns a sentence where there are so few that their intervals say too little; persons: int64 (N,)."""
     count = 0 if persons is None else len(persons.unique())
-    if not 1 < count < FEW:
+    if not 1 < count < FEW_PERSONS:
         return ()
     return (f"the faces of test are of {count} persons: intervals over so few are too narrow rather than too wide",)
 

@@ -1,12 +1,8 @@
 """A run that is stopped, anywhere and by anything, ends as one that was never stopped."""
 
-import itertools
-import os
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
@@ -40,9 +36,12 @@ STOPPED_EARLY = (
     "trainer.max_epochs=9",
 )
 
+
 PARTS = ("Training", "PublicTest", "PrivateTest")
 
+
 VALIDATED_TWICE = ("+trainer.val_check_interval=0.5", "scheduler=plateau")
+
 
 BY_EPOCH = ("scheduler=plateau", "scheduler.patience=0", "trainer.accumulate_grad_batches=2")
 
@@ -82,12 +81,13 @@ STOPS = {
 @pytest.mark.parametrize(
     ("options", "stops"),
     [
-        (EVERYTHING, list(STOPS)[:6]),
-        (BY_EPOCH, list(STOPS)[1:4]),
-        (STOPPED_EARLY, list(STOPS)[4:6]),
-        (VALIDATED_TWICE, list(STOPS)[6:]),
+        pytest.param(EVERYTHING, list(STOPS)[1:4:2], id="everything"),
+        pytest.param(EVERYTHING, [*STOPS][:6], id="everything, anywhere", marks=pytest.mark.nightly),
+        pytest.param(BY_EPOCH, list(STOPS)[2:3], id="by epoch"),
+        pytest.param(BY_EPOCH, list(STOPS)[1:4], id="by epoch, anywhere", marks=pytest.mark.nightly),
+        pytest.param(STOPPED_EARLY, list(STOPS)[4:6], id="stopped early"),
+        pytest.param(VALIDATED_TWICE, list(STOPS)[6:], id="validated twice"),
     ],
-    ids=["everything", "by epoch", "stopped early", "validated twice"],
 )
 def test_resumed_run_ends_with_all_of_an_uninterrupted_one(
     options: tuple[str, ...], stops: list[str], composed: Compose, tmp_path: Path, few_faces: Path
@@ -101,49 +101,6 @@ def test_resumed_run_ends_with_all_of_an_uninterrupted_one(
             fitted(cfg, KilledAt(*STOPS[name]))
         fitted(resuming(cfg, tmp_path / name))
         assert_same(left_behind(tmp_path / name), expected, name)
-
-
-def test_run_killed_before_its_first_checkpoint_starts_again(
-    composed: Compose, tmp_path: Path, few_faces: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    cfg = run_folder(composed, tmp_path, "run", *BASE, f"data.path={few_faces}", "trainer.max_epochs=1")
-    curves = tmp_path / "run/metrics.csv"
-    curves.write_text("of_the_killed_run,step\n1.0,0\n")
-    with caplog.at_level("INFO"):
-        fitted(resuming(cfg, tmp_path / "run"))
-    assert "it starts again from the beginning" in caplog.text
-    assert newest_whole(tmp_path / "run/checkpoints")
-    assert "train/loss" in (text := curves.read_text())
-    assert "of_the_killed_run" not in text
-
-
-def test_a_kill_while_a_checkpoint_is_written_changes_nothing(
-    composed: Compose, tmp_path: Path, few_faces: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    options = (*BASE, *EVERYTHING, f"data.path={few_faces}", "trainer.max_epochs=2")
-    fitted(run_folder(composed, tmp_path, "whole", *options))
-    expected = left_behind(tmp_path / "whole")
-    for call, number in itertools.product(("fsync", "replace"), (2, 5)):
-        name = f"{call}{number}"
-        cfg = run_folder(composed, tmp_path, name, *options)
-        with monkeypatch.context() as patch:
-            patch.setattr(os, call, killing_at(number, getattr(os, call)))
-            with pytest.raises(Killed):
-                fitted(cfg)
-        fitted(resuming(cfg, tmp_path / name))
-        assert_same(left_behind(tmp_path / name), expected, name)
-
-
-def killing_at(number: int, call: Callable[..., None]) -> Callable[..., None]:
-    """Returns a function that does what `call` does, until the n-th time."""
-    begun = iter(range(1, 100))
-
-    def killed(*arguments: Any) -> None:
-        if next(begun) == number:
-            raise Killed
-        call(*arguments)
-
-    return killed
 
 
 def test_run_whose_folder_was_moved_keeps_its_best_checkpoint(
@@ -170,22 +127,6 @@ def test_line_of_the_curves_that_was_cut_short_is_left_out(finished: Path, compo
         MetricsCsv(finished, "", "").keep_before(10**6)
         assert path.read_text() == whole[: whole.rindex(last)]
         path.write_text(whole)
-
-
-def test_a_kill_while_the_curves_get_a_new_column_loses_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def killed(*arguments: object) -> None:
-        raise Killed
-
-    logger = MetricsCsv(tmp_path, "", "")
-    logger.log_metrics({"loss": 2.0}, 0)
-    logger.save()
-    before = (tmp_path / "metrics.csv").read_text()
-    logger.log_metrics({"loss": 1.0, "accuracy": 0.5}, 1)
-    with monkeypatch.context() as patch:
-        patch.setattr("csv.DictWriter.writerows", killed)
-        with pytest.raises(Killed):
-            logger.save()
-    assert (tmp_path / "metrics.csv").read_text() == before
 
 
 def test_raised_max_epochs_go_on_along_the_longer_schedule(composed: Compose, tmp_path: Path, few_faces: Path) -> None:

@@ -16,7 +16,6 @@ from tests.scripts import REPOSITORY
     [
         (["-m", "seed=0,1"], "trains nothing that a sweep could compare"),
         (["finetune=head"], "needs finetune=full"),
-        (["model.transformer_lr_scale=0.1"], "needs finetune.head_lr_scale=1"),
         (["optimizer=muon"], "optimizer=muon has two"),
     ],
 )
@@ -54,10 +53,7 @@ def test_the_rate_finder_refuses_what_it_would_get_wrong(
             ["Could not load 'callbacks/early_stoping'", "Did you mean early_stopping?", "averaged_weights"],
         ),
         ("test.py", ["run_dir=x", "data=ferplus"], ["Could not override 'data'", "as in data.path=…"]),
-        ("train.py", ["optimizer.lr=abc"], ["optimizer.lr is 'abc'", "valid number"]),
-        ("train.py", ["data=fer2013"], ["data.path", "fer2013.csv", "image", "data=demo"]),
         ("train.py", ["data=fer2013", "data.path=gone.csv"], ["data.path is gone.csv: there is no such file"]),
-        ("train.py", ["loss=distillation"], ["loss.teacher is missing: give loss.teacher=…, the folder of a fin"]),
         ("train.py", ["-m", "--cfg", "job", "seed=0,1"], ["Only one of --run, --multirun, --cfg"]),
         ("train.py", ["debug=lr_find", "action.steps=20"], ["action.steps is 20; it must be at least 60"]),
         ("test.py", [], ["run_dir is missing"]),
@@ -84,7 +80,6 @@ def test_a_mistake_ends_in_one_message_and_status_1(
     [
         (["data=fer2013"], "No FER2013 in data/"),
         (["data=image_folder"], "data.path is missing: give data.path=…, a file or a folder of faces"),
-        (["data.path="], "data.path is missing: give data.path=…, a file or a folder of faces"),
         (["optimizer.lr=abc"], "optimizer.lr is 'abc': it should be a valid number"),
         (["loss=distillation"], "loss.teacher is missing"),
     ],

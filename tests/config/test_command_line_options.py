@@ -20,7 +20,7 @@ def test_the_learning_rate_finder_draws_and_suggests_a_rate(
 ) -> None:
     result = run_command(
         "train.py", "debug=lr_find", "model=deep_emotion", "data=fer2013", f"data.path={few_faces}",
-        "trainer.accelerator=cpu", "action.steps=60", drawn=True,
+        "trainer.accelerator=cpu", "data.batch_size=16", "action.steps=60", drawn=True,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     suggestion = re.search(r"optimizer\.lr=(\S+)$", result.stdout, re.MULTILINE)

@@ -1,5 +1,6 @@
 """Each named experiment is what it says, and runs."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,18 @@ from fer_lightning.config.build import Experiment, build
 from fer_lightning.errors import ConfigError
 from fer_lightning.nets.deep_emotion import DeepEmotion
 from tests.conftest import Compose
-from tests.runs import metrics
+from tests.runs import metrics, nightly
 from tests.scripts import REPOSITORY, run_in
 
 NAMES = sorted(file.stem for file in (REPOSITORY / "conf" / "experiment").glob("*.yaml"))
 FIVE = {"image_model", "deep_emotion_50", "transfer_learning", "resnet_60", "one_cycle_resnet18"}
 PRETRAINED = {"image_model", "transfer_learning", "one_cycle_resnet18"}
+
+
+@pytest.fixture(autouse=True)
+def drawn_once(few_faces: Path, own_cache_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cache has the drawn faces already."""
+    monkeypatch.setenv("FER_LIGHTNING_CACHE", str(few_faces.parent.parent))
 
 
 @pytest.fixture
@@ -52,17 +59,35 @@ def test_the_five_systems_are_there() -> None:
     assert set(NAMES) >= FIVE
 
 
+@pytest.fixture
+def started(composed: Compose, weights: dict[str, torch.Tensor], tmp_path: Path) -> Callable[[str], Experiment]:
+    """Builds an experiment by its name, with what it needs."""
+
+    def start(name: str) -> Experiment:
+        needs = ["debug=one_batch", a_teacher(composed, tmp_path)] if name == "deep_emotion_best" else []
+        return built(composed, name, *needs)
+
+    return start
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_an_experiment_starts_as_it_says_trains_and_tests(
-    name: str, composed: Compose, weights: dict[str, torch.Tensor], tmp_path: Path
+def test_an_experiment_starts_as_it_says(
+    name: str, started: Callable[[str], Experiment], weights: dict[str, torch.Tensor]
 ) -> None:
-    needs = ["debug=one_batch", a_teacher(composed, tmp_path)] if name == "deep_emotion_best" else []
-    experiment = built(composed, name, *needs)
+    experiment = started(name)
     assert experiment.datamodule.image_size == (224 if name in PRETRAINED else 48)
     if name in PRETRAINED:
         start = experiment.model.net.state_dict()
         assert torch.equal(start["layer4.1.conv2.weight"], weights["layer4.1.conv2.weight"])
         assert start["fc.weight"].shape == (7, 512)
+
+
+EVERY_TIME = ("image_model", "quick")
+
+
+@pytest.mark.parametrize("name", [*EVERY_TIME, *nightly(*(name for name in NAMES if name not in EVERY_TIME))])
+def test_an_experiment_trains_and_tests(name: str, started: Callable[[str], Experiment]) -> None:
+    experiment = started(name)
     experiment.trainer.fit(experiment.model, experiment.datamodule)
     experiment.trainer.test(experiment.model, experiment.datamodule, verbose=False)
     assert torch.isfinite(experiment.trainer.callback_metrics["test/loss"])

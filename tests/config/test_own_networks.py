@@ -15,8 +15,8 @@ from fer_lightning.nets.registry import network_maker, register
 from fer_lightning.nets.trusted import VARIABLE
 from fer_lightning.nets.weights import InitialWeights, load_initial_weights
 from fer_lightning.training.models import load_model
-from tests.config.test_build import changes
 from tests.conftest import Compose
+from tests.runs import changes
 from tests.stopped_runs import BASE, fitted, run_folder
 
 ONE_EPOCH = (*BASE, "trainer.max_epochs=1")

@@ -17,9 +17,8 @@ from fer_lightning.config.run_config import run_config
 from fer_lightning.errors import ConfigError
 from fer_lightning.nets.trusted import VARIABLE
 from fer_lightning.training.models import load_model
-from tests.config.test_build import changes
 from tests.conftest import Command, Compose
-from tests.runs import SHORT, run_of
+from tests.runs import SHORT, changes, run_of
 from tests.scripts import REPOSITORY, SERVER
 from tests.stopped_runs import BASE, fitted, resuming, run_folder
 

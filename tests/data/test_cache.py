@@ -1,26 +1,20 @@
 """A source is parsed once; what is kept of it is used only while it holds."""
 
-import errno
 import os
 import re
-import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 
-from fer_lightning.data import identity
 from fer_lightning.data.cache import cache_dir, save_reading
 from fer_lightning.data.faces import Reading
 from fer_lightning.data.identity import file_identity
 from fer_lightning.data.readers.source import read_faces
-from fer_lightning.files import written_whole
-from tests.data.faces_files import BAD, CSV, FLAT, IMAGES, assert_are_the_faces, csv_bytes, messages, write_image
+from tests.data.faces_files import BAD, CSV, FLAT, IMAGES, assert_are_the_faces, csv_bytes, messages
 from tests.fuzz import CASES
 from tests.scripts import run_in
 
@@ -99,86 +93,6 @@ def test_a_cache_that_does_not_hold_is_rebuilt(
     assert "from the cache" in log
 
 
-def changed_behind_its_time(path: Path, content: bytes, how: str) -> None:
-    """Another content of the same size, with the time of the one before."""
-    before = path.stat()
-    assert len(content) == before.st_size
-    if how == "replaced":
-        path.with_name("new").write_bytes(content)
-        os.replace(path.with_name("new"), path)
-    else:
-        path.write_bytes(content)
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert path.stat().st_mtime_ns == before.st_mtime_ns
-
-
-@pytest.mark.parametrize("how", ["replaced", "written over"])
-def test_another_content_of_the_same_size_and_time_is_noticed(tmp_path: Path, how: str) -> None:
-    path = tmp_path / "fer2013.csv"
-    path.write_bytes(CSV)
-    read_faces(path)
-    changed_behind_its_time(path, CSV.replace(b"\n3,", b"\n4,", 1), how)
-    assert read_faces(path).labels[0] == 4
-
-
-@pytest.mark.parametrize("how", ["replaced", "written over"])
-@pytest.mark.parametrize("listed", [True, False])
-def test_another_image_of_the_same_size_and_time_is_noticed(tmp_path: Path, how: str, listed: bool) -> None:
-    images = [np.full((48, 48), grey, np.uint8) for grey in (10, 20)]
-    for name, image in (("happy", images[0]), ("sad", images[1])):
-        write_image(tmp_path / name / "1.bmp", image)
-    if listed:
-        lines = ["file,part,emotion,label,row", "happy/1.bmp,all,happy,3,1", "sad/1.bmp,all,sad,4,2"]
-        (tmp_path / "labels.csv").write_text("\n".join(lines))
-    read_faces(tmp_path)
-    changed_behind_its_time(tmp_path / "happy" / "1.bmp", (tmp_path / "sad" / "1.bmp").read_bytes(), how)
-    assert np.array_equal(read_faces(tmp_path).images[:, 0].numpy(), [images[1], images[1]])
-
-
-def test_another_content_is_noticed_without_a_time_of_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "fer2013.csv"
-    path.write_bytes(CSV)
-    identities = set()
-    monkeypatch.setattr(identity, "stamp", lambda found: (found.st_size, found.st_mtime_ns))
-    for content in (CSV, CSV.replace(b"\n3,", b"\n4,", 1), CSV[:-9] + b"Trainings"):
-        changed_behind_its_time(path, content, "written over")
-        identities.add(file_identity(path))
-    assert len(identities) == 3
-
-
-def test_each_number_of_each_image_decides_what_a_folder_is(tmp_path: Path) -> None:
-    stamps: dict[str, identity.Stamp | None] = {"a\udcff.png": (1, -5, 3, (1 << 63) - 2, 0o100644), "b.png": None}
-    found = {identity.images_identity(tmp_path, stamps), identity.images_identity(tmp_path, stamps, b"labels")}
-    for place in range(5):
-        for name in stamps:
-            numbers = list(stamps[name] or identity.NO_FILE)
-            numbers[place] += 1
-            found.add(identity.images_identity(tmp_path, stamps | {name: tuple(numbers)}))
-    found.add(identity.images_identity(tmp_path, {"a.png": stamps["b.png"], "b.png": None}))
-    assert len(found) == 13
-
-
-@pytest.mark.parametrize("change", ["added", "removed", "touched", "renamed"])
-def test_a_changed_image_folder_is_read_again(tmp_path: Path, caplog: pytest.LogCaptureFixture, change: str) -> None:
-    for number, image in enumerate(IMAGES[:3]):
-        write_image(tmp_path / "happy" / f"{number}.png", image)
-    read_faces(tmp_path)
-    assert "from the cache" in messages(caplog, tmp_path)[1]
-    if change == "added":
-        write_image(tmp_path / "sad" / "4.png", IMAGES[4])
-    elif change == "removed":
-        (tmp_path / "happy" / "0.png").unlink()
-    elif change == "touched":
-        os.utime(tmp_path / "happy" / "0.png", ns=(1, 1))
-    else:
-        (tmp_path / "happy").rename(tmp_path / "sad")
-    faces, log = messages(caplog, tmp_path)
-    assert "its source has changed" in log
-    names = [faces.class_names[label] for label in faces.labels]
-    expected = {"added": ["happy"] * 3 + ["sad"], "removed": ["happy"] * 2, "renamed": ["sad"] * 3}
-    assert names == expected.get(change, ["happy"] * 3)
-
-
 def test_a_moved_folder_keeps_its_cache(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / "fer2013.csv").write_bytes(CSV)
@@ -220,90 +134,9 @@ def test_without_a_place_for_a_cache_the_faces_are_used(
         )
 
 
-def test_a_cache_that_is_not_finished_leaves_no_temporary_file(tmp_path: Path) -> None:
-    (tmp_path / "fer2013.csv").write_bytes(CSV)
-    blocking = tmp_path / ".fer_lightning" / "fer2013.csv.safetensors"
-    blocking.mkdir(parents=True)  # a file cannot take the place of a folder
-    assert_are_the_faces(read_faces(tmp_path))
-    assert os.listdir(tmp_path / ".fer_lightning") == ["fer2013.csv.safetensors"]
-
-
-@contextmanager
-def umask(mask: int) -> Iterator[None]:
-    before = os.umask(mask)
-    try:
-        yield
-    finally:
-        os.umask(before)
-
-
-def mode(path: Path) -> int:
-    return path.stat().st_mode & 0o777
-
-
-def test_who_may_read_the_source_may_read_the_cache(tmp_path: Path) -> None:
-    for mask, source, cache in ((0o022, 0o444, 0o644), (0, 0o640, 0o640), (0o077, 0o644, 0o600), (0, 0o600, 0o600)):
-        folder = tmp_path / f"{mask}-{source}"
-        folder.mkdir()
-        (folder / "fer2013.csv").write_bytes(CSV)
-        (folder / "fer2013.csv").chmod(source)
-        with umask(mask):
-            read_faces(folder)
-        assert mode(folder / ".fer_lightning" / "fer2013.csv.safetensors") == cache
-
-
-def test_a_cache_of_images_is_for_those_who_may_read_all_of_them(tmp_path: Path) -> None:
-    for number, image in enumerate(IMAGES[:3]):
-        write_image(tmp_path / "happy" / f"{number}.png", image)
-    (tmp_path / "happy" / "1.png").chmod(0o600)
-    with umask(0o022):
-        read_faces(tmp_path)
-    assert mode(tmp_path / ".fer_lightning" / f"{tmp_path.name}.safetensors") == 0o600
-
-
-def test_a_cache_in_the_user_s_cache_directory_is_theirs_alone(tmp_path: Path, own_cache_dir: Path) -> None:
-    (tmp_path / "fer2013.csv").write_bytes(CSV)
-    (tmp_path / ".fer_lightning").write_text("a file, so no folder of this name can be made")
-    with umask(0o022):
-        read_faces(tmp_path)
-    assert [mode(file) for file in own_cache_dir.iterdir()] == [0o600]
-
-
-@pytest.mark.parametrize("mask", [0o022, 0o027, 0o077, 0o002])
-def test_a_file_written_whole_has_the_umask_s_permissions(mask: int, tmp_path: Path) -> None:
-    with umask(mask):
-        with written_whole(tmp_path / "text") as unfinished:
-            unfinished.write_text("written")
-        with written_whole(tmp_path / "model.safetensors") as unfinished:
-            save_file({"weight": torch.zeros(1)}, unfinished)
-        with written_whole(tmp_path / "model.pth") as unfinished:
-            torch.save({"weight": torch.zeros(1)}, unfinished)
-    assert {mode(file) for file in tmp_path.iterdir()} == {0o666 & ~mask}
-    assert len(os.listdir(tmp_path)) == 3
-
-
-def test_only_what_is_open_for_writing_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fcntl = pytest.importorskip("fcntl")
-    synced: list[int] = []
-
-    def fsync_of_windows(handle: int) -> None:
-        if stat.S_ISDIR(os.fstat(handle).st_mode):
-            return  # which are not synced there
-        if fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        synced.append(handle)
-
-    monkeypatch.setattr(os, "fsync", fsync_of_windows)
-    with written_whole(tmp_path / "a.txt") as unfinished:
-        unfinished.write_text("whole")
-    assert (tmp_path / "a.txt").read_text() == "whole"
-    (tmp_path / "fer2013.csv").write_bytes(CSV)
-    read_faces(tmp_path)
-    assert os.listdir(tmp_path / ".fer_lightning") == ["fer2013.csv.safetensors"]
-    assert len(synced) == 2
-
-
 ROUNDS = max(3, CASES // 300)
+
+
 AT_ONCE = """
 import os, shutil, sys
 from pathlib import Path

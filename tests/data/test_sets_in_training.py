@@ -16,7 +16,7 @@ from fer_lightning.training.classifier import EmotionClassifier
 from tests.conftest import Command, trainer
 from tests.data.drawn_forms import FORMS
 from tests.data.drawn_sets import SETS
-from tests.runs import SHORT, run_of
+from tests.runs import SHORT, nightly, run_of
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -73,7 +73,7 @@ def test_a_damaged_image_of_any_form_is_bad_by_its_name(form: str, damage: str, 
     assert sorted(kept) == sorted(one.file for one in drawn.truths if one != truth)
 
 
-@pytest.mark.parametrize("form", ["RAF-DB", "CK+48"])
+@pytest.mark.parametrize("form", ["RAF-DB", *nightly("CK+48")])
 def test_a_training_has_the_true_label_of_each_face(form: str, tmp_path: Path, run_command: Command) -> None:
     truths = {truth.file: truth for truth in SETS[form](tmp_path / "faces")}
     options = [option for option in SHORT if "max_epochs" not in option]

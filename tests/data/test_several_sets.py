@@ -13,7 +13,7 @@ from fer_lightning.data.faces import EMOTIONS, Faces
 from fer_lightning.data.readers import several as several_module
 from fer_lightning.data.readers.ferplus import VotesOptions
 from fer_lightning.data.set_options import set_names
-from tests.data.drawn_sets import SETS, Truth, ck48, csv_text, draw, jaffe, rafdb, write
+from tests.data.drawn_sets import SETS, Truth, ck48, draw, rafdb
 from tests.data.faces_files import csv_bytes, fer2013_csv, pixel_text, random_images, write_image
 
 
@@ -141,84 +141,6 @@ def test_parts_named_for_all_are_taken_where_they_are(tmp_path: Path) -> None:
         ready(paths[0], {"path": paths[1], "splits": {"test": "PublicTest"}})
 
 
-def test_persons_of_different_sets_are_different(tmp_path: Path) -> None:
-    truths = {
-        (name, truth.file): truth.person
-        for name, drawn in (("ck", ck48), ("ja", jaffe))
-        for truth in drawn(tmp_path / name)
-    }
-    data = ready(tmp_path / "ck", tmp_path / "ja", val_fraction=0.3, test_fraction=0.3)
-    faces = faces_of(data)
-    assert faces.persons is not None
-    rows = zip((set_of(data, row) for row in range(len(faces))), faces.files, faces.persons.tolist(), strict=True)
-    numbers = {(name, truths[name, file]): number for name, file, number in rows}
-    assert len(numbers) == len(set(numbers.values())) == 9
-    whose = {split: set(faces.persons[rows].tolist()) for split, rows in data.rows.items()}
-    assert sum(map(len, whose.values())) == len(set.union(*whose.values())) == 9
-    assert all({set_of(data, row) for row in rows} == {"ck", "ja"} for rows in data.rows.values())
-
-
-def test_each_person_of_all_sets_is_left_out_once(tmp_path: Path) -> None:
-    ck48(tmp_path / "ck"), jaffe(tmp_path / "ja"), rafdb(tmp_path / "raf")
-    left_out = []
-    sets = [{"path": tmp_path / name, "test_fraction": 0} for name in ("ck", "ja")]  # raf has a test part
-    for fold in range(9):
-        data = ready(sets[0], tmp_path / "raf", sets[1], folds="persons", fold=fold)
-        persons = faces_of(data).persons
-        assert persons is not None
-        (person,) = persons[data.rows["val"]].unique().tolist()
-        left_out.append(person)
-        assert person not in persons[data.rows["train"]].tolist()
-        assert "raf" in {set_of(data, row) for row in data.rows["train"]}
-    assert sorted(left_out) == list(range(9))
-    with pytest.raises(DataError, match=r"data\.fold is 9, but the faces to train on are of 9 persons"):
-        ready(sets[0], tmp_path / "raf", sets[1], folds="persons", fold=9)
-
-
-def test_folds_are_by_person_in_each_set(tmp_path: Path) -> None:
-    ck48(tmp_path / "ck"), jaffe(tmp_path / "ja")
-    folds = [ready(tmp_path / "ck", tmp_path / "ja", folds=2, fold=fold) for fold in range(2)]
-    persons = faces_of(folds[0]).persons
-    assert persons is not None
-    whose = [set(persons[data.rows["val"]].tolist()) for data in folds]
-    assert sorted(map(len, whose)) == [3, 4]  # of 5 and 2, one of each set being tested on
-    assert not whose[0] & whose[1]
-    for data, own in zip(folds, whose, strict=True):
-        assert not own & set(persons[data.rows["train"]].tolist())
-        assert {set_of(data, row) for row in data.rows["val"]} == {"ck", "ja"}
-    with pytest.raises(DataError, match=r"^ja: data\.folds is 4, but the faces to train on are of 2 persons"):
-        ready(tmp_path / "ck", tmp_path / "ja", folds=4, fold=0)
-
-
-def test_faces_of_unknown_persons_are_each_their_own(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    ck48(tmp_path / "ck"), rafdb(tmp_path / "raf")
-    with caplog.at_level("INFO"):
-        data = ready(tmp_path / "raf", tmp_path / "ck", val_fraction=0.3, test_fraction=0.3)
-    faces = faces_of(data)
-    assert faces.persons is not None
-    assert len(faces.persons[:35].unique()) == 35
-    assert (faces.persons[:35] < 0).all()
-    assert faces.persons[35:].unique().tolist() == list(range(6))
-    line = next(line for line in caplog.text.splitlines() if line.startswith("train: ck"))
-    assert line.split()[-1] == "2"
-    assert data.notes == ()
-
-
-def test_notes_on_persons_say_of_which_set(tmp_path: Path) -> None:
-    for person, part in (("a", "train"), ("b", "train"), ("a", "test")):
-        for emotion in ("happy", "sad"):
-            draw(tmp_path / "own" / "images" / f"{person}{part}{emotion}.png")
-    rows = [
-        [f"images/{person}{part}{emotion}.png", emotion, part, person]
-        for person, part in (("a", "train"), ("b", "train"), ("a", "test"))
-        for emotion in ("happy", "sad")
-    ]
-    write(tmp_path / "own" / "faces.csv", csv_text([["image", "label", "split", "person"], *rows]))
-    rafdb(tmp_path / "raf")
-    data = ready(tmp_path / "raf", tmp_path / "own", val_fraction=0.5)
-    assert [note.partition(" persons")[0] for note in data.notes] == ["own: test shares 1 of its 1"]
-
-
 def pictures(root: Path, images: NDArray[np.uint8], names: tuple[str, ...]) -> None:
     """Writes images as files of these names, as in train/happy/0.png."""
     for image, name in zip(images, names, strict=True):
@@ -333,51 +255,6 @@ def test_choices_for_all_sets_are_made_where_they_are(tmp_path: Path) -> None:
         ready(tmp_path / "raf", tmp_path / "folders", angles=["HL"])
     with pytest.raises(DataError, match=r"raf: data\.angles is for KDEF"):
         ready(tmp_path / "kdef", {"path": tmp_path / "raf", "angles": ["HL"]})
-
-
-@pytest.mark.parametrize(
-    ("path", "message"),
-    [
-        ([], "path is an empty list: name at least one"),
-        (["raf", {"numbering": "rafdb"}], r"path\[1\] has no path: say where the set is"),
-        (["raf", 3], r"path\[1\] is 3: it should be a path or a mapping"),
-        (["raf", {"path": "ck", "numberin": "rafdb"}], r"path\[1\]: numberin is not a key of a set; did you mean numb"),
-        (["raf", {"path": "ck", "numbering": "raf"}], r"path\[1\]: numbering is 'raf'"),
-        (["raf", {"path": "ck", "votes": {"rul": "majority"}}], r"path\[1\]: votes\.rul is not an argument of Votes"),
-        (["raf", {"path": "ck", "val_fraction": 1.5}], r"path\[1\]: val_fraction is 1\.5"),
-        (["raf", {"path": "ck", "columns": {"lable": "x"}}], r"path\[1\]: columns names lable"),
-        (["raf", {"path": "ck", "angles": []}], r"path\[1\]: angles is empty"),
-        (["raf", "./raf"], r"path\[1\] is \./raf, as path\[0\] is: name each set once"),
-        ({"path": "raf"}, r"it should be a path, or a list of paths or mappings"),
-    ],
-)
-def test_a_list_that_cannot_be_used_is_refused(path: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        FERDataModule(path)
-
-
-@pytest.mark.parametrize("given", [{"votes": VotesOptions()}, {"columns": {"label": "x"}}])
-def test_what_is_for_one_set_is_refused_for_several(given: Any) -> None:
-    (name,) = given
-    with pytest.raises(ValueError, match=rf"{name} is given for 2 sets, but belongs to one: give it in the entry"):
-        FERDataModule(["a", "b"], **given)
-
-
-def test_sets_without_a_common_class_are_refused(tmp_path: Path) -> None:
-    for name, classes in (("a", ("happy", "sad")), ("b", ("joyful", "blue"))):
-        for number, label in enumerate(classes * 6):
-            draw(tmp_path / name / label / f"{name}{number}.png")
-    with pytest.raises(DataError, match=r"^a has the classes happy, sad, and .* have blue, joyful: none in common"):
-        ready(tmp_path / "a", tmp_path / "b")
-    same = {"happy": ["happy", "joyful"], "sad": ["sad", "blue"]}
-    data = ready(tmp_path / "a", tmp_path / "b", classes=same)
-    assert torch.bincount(faces_of(data).labels).tolist() == [12, 12]
-
-
-def test_a_folder_and_the_file_in_it_are_the_same_set(tmp_path: Path) -> None:
-    (tmp_path / "fer2013.csv").write_bytes(fer2013_csv())
-    with pytest.raises(DataError, match=r"data\.path: .* and fer2013\.csv are the same, .*: name each set once"):
-        ready(tmp_path, tmp_path / "fer2013.csv")
 
 
 def test_names_of_sets_are_as_short_as_they_can_be() -> None:

@@ -1,6 +1,8 @@
 """What the pictures of attention show is what the network does."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -38,15 +40,17 @@ def test_grad_cam_is_high_where_the_evidence_is() -> None:
 @pytest.mark.parametrize(
     ("net", "size", "layer"),
     [
-        (ResNet18(), 48, "layer2"),
-        (ResNet18(stem="pooled", width=8), 48, "layer3"),
-        (DeepEmotion(), 48, "features"),
-        (torchvision_net("resnet50", 7), 96, "layer3"),
-        (torchvision_net("vgg11", 7), 48, "features.13"),  # its adaptive pool blows 1×1 up to 7×7
+        (partial(ResNet18, width=8), 48, "layer2"),
+        (partial(ResNet18, stem="pooled", width=8), 48, "layer3"),
+        (DeepEmotion, 48, "features"),
+        (partial(torchvision_net, "resnet18", 7), 96, "layer3"),
+        (partial(torchvision_net, "vgg11", 7), 48, "features.13"),  # its adaptive pool blows 1×1 up to 7×7
     ],
 )
-def test_grad_cam_asks_the_last_layer_that_can_tell_places_apart(net: nn.Module, size: int, layer: str) -> None:
-    maps, asked = grad_cam(net.eval(), torch.rand(3, 1, size, size), torch.tensor([0, 1, 2]))
+def test_grad_cam_asks_the_last_layer_that_can_tell_places_apart(
+    net: Callable[[], nn.Module], size: int, layer: str
+) -> None:
+    maps, asked = grad_cam(net().eval(), torch.rand(3, 1, size, size), torch.tensor([0, 1, 2]))
     assert asked == layer
     assert maps.shape == (3, size, size)
     assert 0 <= float(maps.min()) <= float(maps.max()) <= 1

@@ -60,6 +60,7 @@ def kill_in_second_job(command: tuple[str, ...], folder: Path, sweep: Path) -> N
     process.join()
 
 
+@pytest.mark.nightly  # the next one is killed too
 def test_a_killed_sweep_over_seeds_goes_on_and_ends_with_means(
     few_faces: Path, run_command: Command, tmp_path: Path
 ) -> None:

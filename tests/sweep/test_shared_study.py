@@ -49,6 +49,7 @@ def wait_for(there: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.nightly  # test_search.py has the takeover itself
 def test_what_a_killed_machine_was_at_another_takes_over(
     server: str, few_faces: Path, run_in: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

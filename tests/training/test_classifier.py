@@ -17,11 +17,12 @@ from fer_lightning.training.losses import CrossEntropy
 from fer_lightning.transforms.augment import Augmentation
 from tests import without_batch_norm  # noqa: F401 (which registers it)
 from tests.conftest import trainer
+from tests.runs import nightly
 
 
 @pytest.mark.parametrize(
     ("network", "arguments", "lr", "epochs"),
-    [("resnet18", {"width": 16}, 2e-3, 20), ("deep_emotion", {}, 2e-3, 80)],
+    [("resnet18", {"width": 16}, 2e-3, 20), *nightly(("deep_emotion", {}, 2e-3, 80))],
 )
 def test_64_faces_can_be_learnt_by_heart(
     network: str, arguments: dict[str, Any], lr: float, epochs: int, few_faces: Path, tmp_path: Path

@@ -15,8 +15,8 @@ from fer_lightning.data import FERDataModule
 from fer_lightning.errors import ConfigError
 from fer_lightning.training.plain_loss import PlainLoss
 from fer_lightning.transforms.augment import Augmentation
-from tests.config.test_build import changes
 from tests.conftest import Compose
+from tests.runs import changes
 
 SHORT = ("model=deep_emotion", "trainer.max_epochs=1", "trainer.accelerator=cpu", "logger=csv", "callbacks=checkpoint")
 

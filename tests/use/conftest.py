@@ -1,14 +1,20 @@
 """What tests of trained networks at work share: small runs, and networks that need no training."""
 
+import os
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from fer_lightning.use.card import Card
 from tests.runs import run_of
 from tests.scripts import run_in
+from tests.use.brightness_network import write_network
+from tests.use.predicting import PHOTOGRAPH, Predict, words
 
 SHORT_RUN = (
     "data=fer2013",
@@ -24,10 +30,54 @@ SHORT_RUN = (
 
 
 @pytest.fixture(scope="session")
-def short_run(few_faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run on 240 drawn faces, of a network that sees 64×64."""
-    folder = tmp_path_factory.mktemp("short run")
-    return run_of(run_in(folder, "train.py", f"data.path={few_faces}", "data.image_size=64", *SHORT_RUN), folder)
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of this session have."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
+def short_run(few_faces: Path, shared: Path) -> Path:
+    """The folder of a run on 240 drawn faces, of a network that sees 64×64. No test changes it."""
+    with FileLock(shared / "short_run.lock"):
+        if not (shared / "short_run").exists():
+            (shared / "short run").mkdir()
+            options = (f"data.path={few_faces}", "data.image_size=64", *SHORT_RUN)
+            run = run_of(run_in(shared / "short run", "train.py", *options), shared / "short run")
+            (shared / "short_run").write_text(str(run))
+    return Path((shared / "short_run").read_text())
+
+
+@pytest.fixture(scope="session")
+def exported(short_run: Path, shared: Path) -> Path:
+    """The ONNX file of that run. No test changes it."""
+    from fer_lightning.use.exporting import export
+
+    with FileLock(shared / "exported.lock"):
+        if not (shared / "short.onnx").exists():
+            export(short_run, out=shared / "short.onnx")
+    return shared / "short.onnx"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """With a network, n.onnx, and a photograph, photo.jpg."""
+    write_network(tmp_path / "n.onnx")
+    (tmp_path / "photo.jpg").write_bytes(PHOTOGRAPH.read_bytes())
+    return tmp_path
+
+
+@pytest.fixture
+def predict(folder: Path) -> Predict:
+    """Runs predict.py there: with options of subprocess.run afresh, otherwise forked, which starts at once."""
+
+    def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        if not options:
+            return run_in(folder, "predict.py", *words(*arguments)[2:], drawn=True)
+        command = words(*arguments)
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False, **options)
+
+    return run
 
 
 class Darkness:

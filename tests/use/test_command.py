@@ -3,77 +3,28 @@
 import json
 import os
 import re
-import resource
 import shlex
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
 import av
-import matplotlib
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
 from tests.browser import in_browser, needs_browser
 from tests.scripts import REPOSITORY
-from tests.use.brightness_network import write_network
-from tests.use.sound_videos import frame_times, packets, pictures, same_packets, walking
-
-PHOTOGRAPH = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+from tests.use.predicting import PHOTOGRAPH, Predict, names, rows, walking_video
+from tests.use.sound_videos import frame_times, packets, pictures, same_packets
 
 UNLINKED = {"index.html", "faces.csv", "faces.jsonl", "videos/clip-–-ä-1.timeline.png"}
 
-Predict = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """With a network, n.onnx, and a photograph, photo.jpg."""
-    write_network(tmp_path / "n.onnx")
-    (tmp_path / "photo.jpg").write_bytes(PHOTOGRAPH.read_bytes())
-    return tmp_path
-
-
-@pytest.fixture
-def predict(folder: Path) -> Predict:
-    """Runs predict.py there."""
-
-    def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        command = words(*arguments)
-        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False, **options)
-
-    return run
-
-
-def words(*arguments: str) -> list[str]:
-    has_network = {"--network", "--run", "--model", "--help"} & {*arguments}
-    network = [] if has_network else ["--model", "n.onnx"]
-    return [sys.executable, str(REPOSITORY / "predict.py"), *arguments, *network]
-
-
-def rows(folder: Path) -> pd.DataFrame:
-    return pd.read_csv(folder / "faces.csv", dtype=str, keep_default_na=False)
-
-
-def walking_video(file: Path, frames: int, rate: int = 25, size: tuple[int, int] = (400, 300)) -> Path:
-    """Writes a video in which the photograph's face walks through the picture, with a tone."""
-    return walking(file, PHOTOGRAPH, frames, rate, size)
-
-
-def names(folder: Path) -> set[str]:
-    return {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
-
 
 def test_a_photograph_becomes_a_table_a_picture_and_a_page(folder: Path, predict: Predict) -> None:
-    done = predict("photo.jpg")
+    done = predict("photo.jpg", env={**os.environ})
     assert done.returncode == 0, done.stderr
     header, line = done.stdout.splitlines()
     assert header.split() == ["source", "faces", "label", "confidence"]
@@ -108,8 +59,7 @@ def test_a_video_has_a_row_a_time_and_a_track_for_each_frame(folder: Path, predi
 
 
 @needs_browser
-@pytest.mark.parametrize("width", [1200, 390])
-def test_the_page_shows_all_of_it_in_a_browser(folder: Path, predict: Predict, width: int) -> None:
+def test_the_page_shows_all_of_it_in_a_browser(folder: Path, predict: Predict) -> None:
     photos = folder / "photos"
     photos.mkdir()
     (folder / "photo.jpg").rename(photos / "photo.jpg")
@@ -118,69 +68,18 @@ def test_the_page_shows_all_of_it_in_a_browser(folder: Path, predict: Predict, w
     Image.new("RGB", (300, 200)).save(photos / "a photograph 100% with <odd> letters & a name that is long.png")
     done = predict("photos", "--out", "found")
     assert done.returncode == 0, done.stderr
-    found, console = in_browser(folder / "found" / "index.html", width)
-    assert "CONSOLE" not in console
-    assert len(found["pictures"]) == 3  # two pictures, and a timeline
-    assert all(complete and natural for complete, natural, _ in found["pictures"])
-    assert not found["tooWide"]
-    assert found["wide"] == 0
+    for width in (1200, 390):
+        found, console = in_browser(folder / "found" / "index.html", width)
+        assert "CONSOLE" not in console
+        assert len(found["pictures"]) == 3  # two pictures, and a timeline
+        assert all(complete and natural for complete, natural, _ in found["pictures"])
+        assert not found["tooWide"]
+        assert found["wide"] == 0
     page = (folder / "found" / "index.html").read_text("utf-8")
     links = [unquote(link) for link in re.findall(r'(?:src|href)="((?:pictures|videos)/.*?)"', page)]
     assert sorted(links) == sorted(names(folder / "found") - {"probed.html", "frame.html"} - UNLINKED)
     assert "broken.jpg" in page
     assert "http" not in page
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_command_leaves_whole_files(folder: Path, number: signal.Signals) -> None:
-    clip = walking_video(folder / "clip.mp4", 1500)
-    process = subprocess.Popen(words("clip.mp4", "--out", "found"), cwd=folder, stderr=subprocess.PIPE, text=True)
-    while not (folder / "found" / "faces.csv").exists() or len(rows(folder / "found")) < 100:
-        assert process.poll() is None
-        time.sleep(0.02)
-    process.send_signal(number)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 128 + number
-    assert "Traceback" not in said
-    assert said.startswith("stopped: this is what was found by then")
-    table = rows(folder / "found")
-    assert 100 <= len(table) < 1500
-    assert {*table["label"]} == {"sad"}
-    lines = [json.loads(line) for line in (folder / "found" / "faces.jsonl").read_text().splitlines()]
-    assert len(lines) == len(table) + 1
-    result = folder / "found" / "videos" / "clip.mp4"
-    assert frame_times(result) == pytest.approx(frame_times(clip)[: len(table)], abs=1e-6)
-    assert 0 < len(packets(result)) < len(packets(clip))
-    assert "was stopped" in (folder / "found" / "index.html").read_text()
-
-
-def test_a_second_signal_ends_it_with_its_own_status(folder: Path) -> None:
-    walking_video(folder / "clip.mp4", 600)
-    process = subprocess.Popen(words("clip.mp4", "--out", "found"), cwd=folder, stderr=subprocess.PIPE, text=True)
-    while not (folder / "found" / "faces.csv").exists() or len(rows(folder / "found")) < 100:
-        assert process.poll() is None
-        time.sleep(0.02)
-    process.send_signal(signal.SIGTERM)
-    time.sleep(0.1)  # what was found by then takes longer to write
-    process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 128 + signal.SIGTERM
-    assert "Traceback" not in said
-    assert "stopped: this is what was found by then" not in said
-
-
-def test_a_reader_that_goes_away_ends_it_without_a_word(folder: Path) -> None:
-    for number in range(300):
-        os.link(folder / "photo.jpg", folder / f"{number}.jpg")
-    command = words(".", "--json")
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert process.stdout
-    assert process.stderr
-    assert json.loads(process.stdout.readline())["format_version"] == 1
-    process.stdout.close()
-    assert process.wait(60) == 141
-    assert process.stderr.read() == b""
-    process.stderr.close()
 
 
 def test_standard_input_becomes_json_and_nothing_is_written(folder: Path, predict: Predict) -> None:
@@ -218,61 +117,6 @@ def test_only_if_nothing_could_be_read_it_fails(folder: Path, predict: Predict) 
     assert done.returncode == 1
     assert done.stdout == ""
     assert len(rows(folder / "found")) == 1
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        ([], "name a picture, a video or a folder, or --webcam 0"),
-        (["photo.jpg", "--webcam", "0"], "--webcam takes no paths"),
-        (["photo.jpg", "--unsure", "1.5"], "1.5 is not between 0 and 1"),
-        (["photo.jpg", "--min-score", "0"], "0 is not above 0"),
-        (["photo.jpg", "--min-size", "-3"], "-3 is not a whole number"),
-        (["photo.jpg", "--only", "table,sheet"], "'sheet' is none of table, pictures"),
-        (
-            ["photo.jpg", "--explain"],
-            "--explain needs the network of a run: Grad-CAM needs a torch network. Give --run",
-        ),
-        (["photo.jpg", "--explain", "--network", "small"], "Grad-CAM needs a torch network. Give --run FOLDER"),
-        (
-            ["photo.jpg", "--explain", "--run", "n.onnx"],
-            "--run: n.onnx is no run: it takes the folder of a run, or its",
-        ),
-        (["photo.jpg", "--run", "n.onnx"], "*.ckpt or *.safetensors; --model takes an exported file"),
-        (["photo.jpg", "--run", "small"], "--run: small: there is no such folder or file of a run"),
-        (["photo.jpg", "--model", "small"], "--model: small is no exported network: it takes an .onnx file"),
-        (["photo.jpg", "--model", "."], "--model: . is no exported network"),
-        (["photo.jpg", "--network", "n.onnx"], "--network: n.onnx is no network of the package"),
-        (["photo.jpg", "--boxes", "b.csv", "--min-score", "0.5"], "are for the detector"),
-        (["photo.jpg", "--boxes", "b.csv"], "there is no such file of boxes"),
-        (["photo.jpg", "--out", "."], "it has something in it, and nothing is overwritten"),
-        (["photo.jpg", "--out", "photo.jpg"], "it is a file, and nothing is overwritten"),
-        (["."], "Say where they are to lie: --out FOLDER"),
-        ([".", "--recursive"], "Say where they are to lie: --out FOLDER"),
-        ([".", "--out", "found"], "--out found: it is in ., which is looked through, and nothing is written there"),
-        (["*", "../", "--out", "a/b"], "--out a/b: it is in ../, which is looked through"),
-        (["photo.jpg", "--network", "smal"], "--network: smal is no network of the package. Did you mean small?"),
-        (["photo.jpg", "--outt", "x"], "--outt"),
-    ],
-)
-def test_a_wrong_command_is_refused_before_any_work(
-    folder: Path, predict: Predict, arguments: list[str], said: str
-) -> None:
-    done = predict(*arguments)
-    assert done.returncode == 2
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
-    assert names(folder) == {"n.onnx", "photo.jpg"}
-
-
-def test_a_full_disk_is_one_message(folder: Path, predict: Predict) -> None:
-    walking_video(folder / "clip.mp4", 60)
-    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (4000, 4000))
-    done = predict("clip.mp4", "--only", "table", "--out", "found", preexec_fn=limit)
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: the results cannot be written: ")
-    assert "Traceback" not in done.stderr
 
 
 def test_only_what_is_asked_for_is_written(folder: Path, predict: Predict) -> None:
@@ -340,32 +184,6 @@ def test_a_box_outside_its_picture_is_a_note(folder: Path, predict: Predict) -> 
     assert (first["label"], second["label"], second["note"]) == ("sad", "sad", "")
 
 
-def test_boxes_of_a_misspelt_source_are_reported(folder: Path, predict: Predict) -> None:
-    (folder / "b.csv").write_text("source,x,y,width,height\nphto.jpg,183,120,170,212\n")
-    done = predict("photo.jpg", "--boxes", "b.csv", "--out", "one")
-    assert done.returncode == 1
-    assert "boxes of phto.jpg: no such source was read" in done.stderr
-    assert "error: no source of b.csv was read" in done.stderr
-    with (folder / "b.csv").open("a") as table:
-        table.write("photo.jpg,183,120,170,212\n")
-    done = predict("photo.jpg", "--boxes", "b.csv", "--out", "two")
-    assert done.returncode == 0
-    assert "boxes of phto.jpg: no such source was read" in done.stderr
-    assert "error" not in done.stderr
-
-
-def test_a_link_into_the_sources_is_no_way_around(folder: Path, predict: Predict) -> None:
-    (folder / "photos").mkdir()
-    (folder / "photo.jpg").rename(folder / "photos" / "photo.jpg")
-    (folder / "elsewhere").symlink_to("photos", target_is_directory=True)
-    (folder / "list.txt").write_text("photos\n")
-    for arguments in (["photos"], ["phot*"], ["@list.txt"], ["photos/"]):
-        done = predict(*arguments, "--out", "elsewhere/found")
-        assert done.returncode == 2
-        assert "which is looked through, and nothing is written there" in done.stderr
-    assert names(folder / "photos") == {"photo.jpg"}
-
-
 def test_a_cut_out_face_is_taken_as_it_is(folder: Path, predict: Predict) -> None:
     Image.fromarray(np.full((48, 48), 255, np.uint8)).save(folder / "white.png")
     done = predict("white.png", "--detector", "none", "--out", "found")
@@ -415,36 +233,6 @@ def test_a_video_is_written_without_what_fails(folder: Path, predict: Predict) -
     assert len(rows(folder / "found")) == 2
     assert "the annotated video of tall.mkv could not be written" in done.stderr
     assert "index.html" in names(folder / "found")
-
-
-@pytest.mark.parametrize(("closed", "arguments", "status"), [
-    (">&-", ["--out", "found"], 0), ("2>&-", ["--out", "found"], 0), ("<&- >&- 2>&-", ["--out", "found"], 0),
-    ("2>&-", ["--json"], 0), (">&-", ["--json"], 1), ("2>&-", ["--unsure", "2"], 2),
-])  # fmt: skip
-@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
-def test_a_stream_that_is_closed_is_nowhere(folder: Path, closed: str, arguments: list[str], status: int) -> None:
-    command = f"{shlex.join(words('photo.jpg', *arguments))} {closed}"
-    done = subprocess.run(command, shell=True, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
-    assert done.returncode == status
-    assert "Traceback" not in done.stderr
-    if "--out" in arguments:
-        assert names(folder / "found") == {"faces.csv", "faces.jsonl", "index.html", "pictures/photo.jpg"}
-        assert len(rows(folder / "found")) == 1
-    elif closed == ">&-":
-        assert done.stderr == "error: the results cannot be written: --json prints, and standard output is closed\n"
-
-
-def test_a_disk_that_fills_later_is_told_too(folder: Path, predict: Predict) -> None:
-    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (4000, 4000))  # above the tables
-    done = predict("photo.jpg", "--out", "found", preexec_fn=limit)
-    assert done.returncode == 1
-    assert names(folder / "found") == {"faces.csv", "faces.jsonl"}
-    assert "annotated pictures of photo.jpg could not be written: [Errno 27] File too large" in done.stderr
-    assert "written to found: faces.csv, faces.jsonl\n" in done.stderr
-    assert done.stderr.endswith(
-        "error: the results are not complete: annotated pictures, index.html could not be written\n"
-    )
-    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, names of files are text")

@@ -24,11 +24,6 @@ from fer_lightning.use.speed import in_turns, int8_instructions
 
 
 @pytest.fixture(scope="module")
-def in_float(short_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return export(short_run, out=tmp_path_factory.mktemp("float") / "a.onnx").file
-
-
-@pytest.fixture(scope="module")
 def train(short_run: Path) -> KnownFaces:
     return known_faces(run_data(short_run), "train")
 
@@ -40,11 +35,11 @@ def layers(model: onnx.ModelProto) -> list[tuple[str, bool]]:
     return [(node.op_type, node.input[1] in restored) for node in model.graph.node if node.op_type in kinds]
 
 
-def test_layers_compute_in_int8_per_channel(in_float: Path, train: KnownFaces) -> None:
-    model = onnx.load_from_string(quantized(in_float.read_bytes(), train))
+def test_layers_compute_in_int8_per_channel(exported: Path, train: KnownFaces) -> None:
+    model = onnx.load_from_string(quantized(exported.read_bytes(), train))
     onnx.checker.check_model(model, full_check=True)
     kinds = layers(model)
-    of_float = layers(onnx.load(in_float))
+    of_float = layers(onnx.load(exported))
     assert [kind for kind, _ in kinds] == [kind for kind, _ in of_float]
     assert kinds[:2] == [("MatMul", False)] * 2  # which resize
     assert all(in_int8 for _, in_int8 in kinds[3:-1])
@@ -75,8 +70,8 @@ def test_networks_of_each_kind_can_compute_in_int8(name: str, tmp_path: Path) ->
     assert np.abs(difference).max() < 0.2
 
 
-def test_a_last_layer_stays_in_float_where_that_is_better(in_float: Path, train: KnownFaces) -> None:
-    model = onnx.load(in_float)
+def test_a_last_layer_stays_in_float_where_that_is_better(exported: Path, train: KnownFaces) -> None:
+    model = onnx.load(exported)
     (last,) = [node for node in model.graph.node if node.op_type == "Gemm"]
     (weights,) = [one for one in model.graph.initializer if one.name == last.input[1]]
     values = onnx.numpy_helper.to_array(weights).copy()
@@ -98,6 +93,7 @@ def test_faces_are_drawn_by_their_class() -> None:
     np.testing.assert_array_equal(again.images, first.images)
 
 
+@pytest.mark.nightly  # the network itself is above, and what may be lost below
 def test_the_command_writes_it_and_says_if_it_is_faster(
     short_run: Path, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

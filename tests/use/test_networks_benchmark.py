@@ -8,7 +8,6 @@ import pytest
 from benchmarks.networks import latencies, main, table
 from benchmarks.rivals import installed, opened
 from fer_lightning.errors import ConfigError
-from fer_lightning.use.exporting import export
 from fer_lightning.use.known_faces import known_faces, run_data
 from fer_lightning.use.measured import measured
 from fer_lightning.use.network import network
@@ -16,15 +15,14 @@ from fer_lightning.use.speed import int8_instructions
 from tests.use.brightness_network import write_network
 
 
-def test_run_and_export_stand_in_one_table(short_run: Path, tmp_path: Path) -> None:
-    file = export(short_run, out=tmp_path / "a.onnx").file
+def test_run_and_export_stand_in_one_table(short_run: Path, exported: Path) -> None:
     faces = known_faces(run_data(short_run), "val")
-    names = [str(short_run), str(file)]
+    names = [str(short_run), str(exported)]
     heading, _, *rows = table(names, faces, seconds=0.02).strip().splitlines()[2:]
     assert heading.count("ms a face") == 4
-    accuracy = measured(network(file), faces).accuracy_in_words()
+    accuracy = measured(network(exported), faces).accuracy_in_words()
     assert [row.split(" | ")[4] for row in rows] == [accuracy] * 2
-    assert f"{file.stat().st_size:,}" in rows[1]
+    assert f"{exported.stat().st_size:,}" in rows[1]
     times = latencies(names, batches=(2,), threads=(1,), seconds=0.02)
     assert {key[0] for key in times} == {*names}
     assert all(0 < median <= late for median, late in times.values())

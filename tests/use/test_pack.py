@@ -83,6 +83,7 @@ def test_one_that_is_too_large_is_refused(short_run: Path, tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.nightly
 def test_networks_of_other_classes_are_not_compared(short_run: Path, few_faces: Path, tmp_path: Path) -> None:
     pack(short_run, "large", into=tmp_path)
     ferplus = (*SHORT_RUN[1:], "data=ferplus", f"data.path={few_faces}", "trainer.max_epochs=1")

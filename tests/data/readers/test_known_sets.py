@@ -1,7 +1,6 @@
 import logging
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +14,8 @@ from fer_lightning.data.readers.known_sets import KNOWN_SETS, WITHOUT_NAMES, Kno
 from fer_lightning.data.readers.pixel_options import PixelOptions
 from fer_lightning.data.readers.source import read_faces
 from fer_lightning.errors import DataError
-from tests.data.drawn_sets import EMOTIONS, SETS, Truth, csv_text, draw, write
+from tests.data.drawn_sets import EMOTIONS, SETS, Truth, draw, write
 from tests.data.faces_files import messages
-
-Damage = Callable[[Path], object]
 
 
 def told(faces: Faces, truths: list[Truth]) -> list[Truth]:
@@ -152,86 +149,6 @@ def test_a_choice_that_a_set_does_not_have_is_refused(tmp_path: Path) -> None:
         read_faces(tmp_path, choice=ImageChoice(labels_from="table"))
 
 
-def contradicting(form: str, root: Path) -> list[str]:
-    """Returns the files, in order, of whose faces a set's table says something else than its folders."""
-    truths = SETS[form](root)
-    if form.startswith("RAF-DB"):
-        files = [truth.file for truth in truths if "/test/" in truth.file][::2]
-        for file in files:
-            number, name = file.split("/")[-2:]
-            written(root / "test_labels.csv", f"{name},{number}", f"{name},{int(number) % 7 + 1}")
-    else:
-        files = [truth.file for truth in truths if truth.emotion == "happy"]
-        for file in files:
-            written(root / "labels.csv", f"{file},happy", f"{file},neutral")
-    return files
-
-
-@pytest.mark.parametrize(
-    ("form", "first"),
-    [
-        (
-            "RAF-DB, numbered folders with tables",
-            "- DATASET/test/1/test_00007_aligned.jpg: folders 1 (surprise), table 2 (fear)",
-        ),
-        ("AffectNet, class folders with labels.csv", "- happy/image0000001.png: folders happy, table neutral"),
-    ],
-)
-def test_folders_and_table_that_contradict_need_a_choice(form: str, first: str, tmp_path: Path) -> None:
-    files = contradicting(form, tmp_path)
-    with pytest.raises(DataError) as caught:
-        read_faces(tmp_path)
-    lines = str(caught.value).splitlines()
-    assert f"{form}: folders and table contradict each other on {len(files)} of its " in lines[0]
-    assert lines[1] == first
-    assert len(lines) == 2 + min(len(files), 5) + (len(files) > 5)
-    assert lines[-1].endswith("whose labels are right with data.labels_from=folders or data.labels_from=table.")
-    by_folder = read_faces(tmp_path, choice=ImageChoice("folders"))
-    by_table = read_faces(tmp_path, choice=ImageChoice("table"))
-    words = [
-        {file: faces.class_names[label] for file, label in zip(faces.files, faces.labels.tolist(), strict=True)}
-        for faces in (by_folder, by_table)
-    ]
-    assert sorted(file for file in words[0] if words[0][file] != words[1][file]) == sorted(files)
-    if form.startswith("AffectNet"):
-        assert {words[1][file] for file in files} == {"neutral"}
-
-
-def test_a_name_and_a_folder_that_contradict_need_a_choice(tmp_path: Path) -> None:
-    for folder, name in (("happy", "KA.HA1.1.tiff"), ("happy", "KA.SA1.2.tiff"), ("fear", "KL.FE1.3.tiff")):
-        draw(tmp_path / folder / name)
-    with pytest.raises(DataError, match=r"- happy/KA\.SA1\.2\.tiff: names sad, folders happy"):
-        read_faces(tmp_path)
-    faces = read_faces(tmp_path, choice=ImageChoice("names"))
-    assert [faces.class_names[label] for label in faces.labels] == ["fear", "happy", "sad"]
-
-
-def test_an_image_that_the_table_leaves_out_is_bad_by_the_table(tmp_path: Path) -> None:
-    form = "RAF-DB, numbered folders with tables"
-    truths = SETS[form](tmp_path)
-    written(tmp_path / "train_labels.csv", "train_00003_aligned.jpg,4\n", "")
-    assert told(read_faces(tmp_path), truths) == truths
-    with pytest.raises(DataError, match=r"- DATASET/train/4/train_00003_aligned\.jpg: found no label in the table"):
-        read_faces(tmp_path, choice=ImageChoice("table"))
-
-
-def test_affectnet_in_numbered_folders_needs_a_numbering(tmp_path: Path) -> None:
-    for number in range(8):
-        draw(tmp_path / "train_class" / str(number) / "1.jpg")
-    with pytest.raises(DataError, match="a number does not say which emotion it is"):
-        read_faces(tmp_path)
-    faces = read_faces(tmp_path, classes=ClassOptions("affectnet"))
-    assert [faces.class_names[label] for label in faces.labels][6:] == ["angry", "contempt"]
-
-
-def test_rafdb_folders_without_tables_are_bare_numbers(tmp_path: Path) -> None:
-    SETS["RAF-DB, numbered folders with tables"](tmp_path)
-    for file in tmp_path.glob("*.csv"):
-        file.unlink()
-    with pytest.raises(DataError, match="a number does not say which emotion it is"):
-        read_faces(tmp_path)
-
-
 def test_images_without_an_emotion_are_left_out_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for form in ("AffectNet, annotations", "AffectNet, tables with face boxes"):
         SETS[form](tmp_path / form)
@@ -256,211 +173,12 @@ def test_two_sets_side_by_side_are_not_read_as_one(tmp_path: Path) -> None:
         read_faces(tmp_path)
 
 
-def gone(pattern: str) -> Damage:
-    def damage(root: Path) -> None:
-        for path in [*root.glob(pattern)]:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-    return damage
-
-
-def changed(file: str, old: str, new: str) -> Damage:
-    return lambda root: written(root / file, old, new)
-
-
-def overwritten(file: str, content: bytes) -> Damage:
-    return lambda root: (root / file).write_bytes(content)
-
-
-def other_images(root: Path) -> None:
-    gone("Image/aligned/*")(root)
-    draw(root / "Image" / "aligned" / "me.jpg")
-
-
-DAMAGES: dict[str, tuple[str, Damage, str]] = {
-    "RAF-DB without images": ("RAF-DB", gone("Image/*"), "RAF-DB: found EmoLabel/list_patition_label.txt, but no im"),
-    "RAF-DB without one image": (
-        *("RAF-DB", gone("Image/aligned/train_00002_aligned.jpg")),
-        r"- Image/aligned/train_00002_aligned\.jpg: there is no such file",
-    ),
-    "RAF-DB with other images": (
-        *("RAF-DB", other_images),
-        "RAF-DB: has labels for 35 images, and none of these is in Image/aligned/",
-    ),
-    "RAF-DB with a label 0": (
-        *("RAF-DB", changed("EmoLabel/list_patition_label.txt", "train_00001.jpg 2", "train_00001.jpg 0")),
-        r"- list_patition_label\.txt, line 1: found the label '0', expected RAF-DB's, 1 to 7",
-    ),
-    "RAF-DB with a line cut short": (
-        *("RAF-DB", changed("EmoLabel/list_patition_label.txt", "test_00014.jpg 1", "test_000")),
-        r"line 35: found 'test_000', expected a line such as train_00001\.jpg 5",
-    ),
-    "RAF-DB with a line twice": (
-        *("RAF-DB", changed("EmoLabel/list_patition_label.txt", "train_00002.jpg 3", "train_00001.jpg 3")),
-        r"line 2: names 'train_00001\.jpg' again, as list_patition_label\.txt, line 1 does",
-    ),
-    "RAF-DB with a binary list": (
-        *("RAF-DB", overwritten("EmoLabel/list_patition_label.txt", b"\x00\xff")),
-        "RAF-DB: is no text in UTF-8",
-    ),
-    "RAF-DB with an empty list": (
-        *("RAF-DB", overwritten("EmoLabel/list_patition_label.txt", b"")),
-        "RAF-DB: has no image with a label",
-    ),
-    "RAF-DB's folders without a part": (
-        *("RAF-DB, numbered folders with tables", gone("DATASET/test")),
-        r"RAF-DB: found test_labels\.csv, but no images in a folder test",
-    ),
-    "RAF-DB's tables without images": (
-        *("RAF-DB, numbered folders with tables", gone("DATASET")),
-        r"RAF-DB: found train_labels\.csv and test_labels\.csv, but no images in DATASET/train/1 to 7",
-    ),
-    "RAF-DB's folders renamed": (
-        "RAF-DB, numbered folders with tables",
-        lambda root: (root / "DATASET" / "train" / "7").rename(root / "DATASET" / "train" / "0"),
-        "RAF-DB: found the class folders 0, expected RAF-DB's 1 to 7: these were renamed",
-    ),
-    "RAF-DB's folders without one image": (
-        *("RAF-DB, numbered folders with tables", gone("DATASET/train/2/train_00001_aligned.jpg")),
-        r"- train_labels\.csv, line 2: there is no image DATASET/train/2/train_00001_aligned\.jpg",
-    ),
-    "RAF-DB's table with a label 8": (
-        *("RAF-DB, numbered folders with tables", changed("train_labels.csv", "jpg,2", "jpg,8")),
-        r"- train_labels\.csv, line 2: found the label '8', expected RAF-DB's, 1 to 7",
-    ),
-    "AffectNet without annotations of a part": (
-        *("AffectNet, annotations", gone("val_set/annotations")),
-        "AffectNet: there is no folder annotations in it",
-    ),
-    "AffectNet without an annotation": (
-        *("AffectNet, annotations", gone("train_set/annotations/3_exp.npy")),
-        r"- train_set/images/3\.jpg: no annotation: there is no 3_exp\.npy",
-    ),
-    "AffectNet with a pickled annotation": (
-        *("AffectNet, annotations", lambda root: np.save(root / "val_set/annotations/3_exp.npy", np.array([{}]))),
-        r"- val_set/images/3\.jpg: its annotation is no \.npy file with one number",
-    ),
-    "AffectNet with only other annotations": (
-        *("AffectNet, annotations", gone("*/annotations/*_exp.npy")),
-        r"AffectNet: has none of the files 0_exp\.npy",
-    ),
-    "AffectNet's tables without photographs": (
-        *("AffectNet, tables with face boxes", gone("Manually_Annotated_Images")),
-        "none of these is in Manually_Annotated_Images",
-    ),
-    "AffectNet's tables with a bad box": (
-        *(
-            "AffectNet, tables with face boxes",
-            changed("Manually_Annotated_file_lists/training.csv", ",4,2,8", ",4,2,-"),
-        ),
-        r"- training\.csv, line 2: found the face box '4,2,-,8', expected face_x,face_y",
-    ),
-    "AffectNet's table without a column": (
-        "AffectNet, tables with face boxes",
-        changed("Manually_Annotated_file_lists/training.csv", "expression", "mood"),
-        r"training\.csv: AffectNet: has no column expression",
-    ),
-    "AffectNet's folders with a line twice": (
-        *("AffectNet, class folders with labels.csv", changed("labels.csv", "image0000001", "image0000006")),
-        r"- labels\.csv, line 8: names happy/image0000006\.png again, as labels\.csv, line 3 does",
-    ),
-    "CK+48 with an image of nobody": (
-        *("CK+48", lambda root: draw(root / "happy" / "me.png")),
-        r"- happy/me\.png: found no person in the name, expected one as S005_001_00000009\.png",
-    ),
-    "CK+ without labels": ("CK+, sequences", gone("Emotion"), r"CK\+: found cohn-kanade-images/, but no labels in"),
-    "CK+ with a sequence cut short": (
-        *("CK+, sequences", gone("cohn-kanade-images/S005/001/*_0000000[1-8].png")),
-        r"S005_001_00000011_emotion\.txt: found 3 frames of its sequence, expected more than 3",
-    ),
-    "CK+ with a label of none": (
-        *("CK+, sequences", overwritten("Emotion/S005/002/S005_002_00000011_emotion.txt", b"")),
-        r"S005_002_00000011_emotion\.txt: found the label '', expected CK\+'s, 0 to 7",
-    ),
-    "ExpW without pictures": ("ExpW", gone("image"), "ExpW: has labels for 21 images, and none of these is in image/"),
-    "ExpW with a box that is none": (
-        *("ExpW", changed("label/label.lst", " 4 8 24 20 ", " 4 8 8 20 ")),
-        r"- label\.lst, line 1: found the box '4 8 8 20', expected top, left, right and bottom",
-    ),
-    "JAFFE in folders of others' emotions": (
-        *("JAFFE", lambda root: draw(root / "sad" / "KA.HA9.1.tiff")),
-        r"JAFFE: names and folders contradict each other on 1 of its 43 images:\n- sad/KA\.HA9\.1\.tiff: names happy,",
-    ),
-    "JAFFE without emotions": (
-        *("JAFFE", lambda root: [file.rename(root / f"{file.name[:2]}.tiff") for file in root.glob("*.*.tiff")]),
-        "nothing there says which class each is of",
-    ),
-    "FERG without emotions": (
-        "FERG",
-        lambda root: [
-            folder.rename(folder.with_name(str(place))) for place, folder in enumerate([*root.glob("*/*_*")])
-        ],
-        "holds several data sets",
-    ),
-    "MMAFEDB with two folders for one part": (
-        *("image folder", lambda root: draw(root / "val" / "happy" / "1.jpg")),
-        "cannot tell the parts apart: found test, train, val, valid",
-    ),
-    "MMAFEDB without images": (
-        *("image folder", gone("*/*/*.jpg")),
-        r"no image \(\.jpg, .* in its class folders: found none, expected a folder for each class",
-    ),
-    "FER+ without images": (
-        *("FER+, folders with votes", gone("FER2013Valid/*.png")),
-        r"FER2013Valid: FER\+: found label\.csv, but no images\. FERPlus's script",
-    ),
-    "FER+ without votes of a part": (
-        *("FER+, folders with votes", gone("FER2013Test/label.csv")),
-        r"FER2013Test: FER\+: there is no label\.csv in it",
-    ),
-    "FER+ with nine votes": (
-        *("FER+, folders with votes", changed("FER2013Train/label.csv", ",9,1,0", ",9,0")),
-        r"- FER2013Train/label\.csv, line 1: found .* and 10 numbers of votes",
-    ),
-}
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_set_is_told_by_its_own_form(damage: str, tmp_path: Path) -> None:
-    form, damaged, expected = DAMAGES[damage]
-    SETS[form](tmp_path)
-    damaged(tmp_path)
-    with pytest.raises(DataError, match=expected) as caught:
-        read_faces(tmp_path)
-    for misleading in ("data.numbering", "emotion,pixels", "rename the", "UTF-8 CSV"):
-        assert misleading not in str(caught.value)
-
-
 def test_compound_emotions_are_not_taken_for_basic_ones(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     SETS["RAF-DB"](tmp_path)
     written(tmp_path / "EmoLabel" / "list_patition_label.txt", "train_00001.jpg 2", "train_00001.jpg 11")
     with caplog.at_level(logging.INFO), pytest.raises(DataError, match="a number does not say which emotion it is"):
         read_faces(tmp_path)
     assert "has labels above 7, as RAF-DB's compound emotions do" in caplog.text
-
-
-MISNAMED = {
-    "KDEF": ("AM01/AM31H.JPG", "named as KDEF names them"),
-    "JAFFE": ("KA.XX1.39.tiff", "named as JAFFE names them"),
-    "FERG": ("aia/aia_thinking/1.png", "images in a folder <character>_<emotion>"),
-    "image folder": ("train/1.jpg", "images in a class folder"),
-    "RAF-DB": ("Image/aligned/new_aligned.jpg", "listed in EmoLabel/list_patition_label.txt"),
-    "ExpW": ("image/new.jpg", "named in label.lst"),
-    "FER+, folders with votes": ("FER2013Train/new.png", "listed in label.csv"),
-}
-"""An image in a set that its form has no place for, and what the log says that it is not."""
-
-
-@pytest.mark.parametrize("form", MISNAMED)
-def test_an_image_that_does_not_fit_is_left_out_and_named(
-    form: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    truths = SETS[form](tmp_path)
-    file, wanted = MISNAMED[form]
-    draw(tmp_path / file)
-    faces, text = messages(caplog, tmp_path)
-    assert told(faces, truths) == truths
-    assert f"ignoring 1 that are not {wanted}: {file}" in text
 
 
 def test_parts_of_a_set_that_somebody_cut_are_kept(tmp_path: Path) -> None:
@@ -520,27 +238,6 @@ def test_the_mere_numbers_of_kdef_are_a_remark(tmp_path: Path, caplog: pytest.Lo
     faces, text = messages(caplog, tmp_path)
     assert "the numbers are KDEF's, 140 of each emotion: if it is, each person is in several images" in text
     assert not faces.several_of_each
-
-
-def test_a_new_label_in_a_table_is_seen_behind_the_cache(tmp_path: Path) -> None:
-    truths = SETS["RAF-DB"](tmp_path)
-    assert told(read_faces(tmp_path), truths) == truths
-    written(tmp_path / "EmoLabel" / "list_patition_label.txt", "train_00001.jpg 2", "train_00001.jpg 1")
-    first = "Image/aligned/train_00001_aligned.jpg"
-    expected = [truth._replace(emotion="surprise") if truth.file == first else truth for truth in truths]
-    assert told(read_faces(tmp_path), expected) == expected
-
-
-def test_a_path_that_leads_out_of_a_set_is_bad(tmp_path: Path) -> None:
-    SETS["AffectNet, tables with face boxes"](tmp_path)
-    table = tmp_path / "Manually_Annotated_file_lists" / "validation.csv"
-    rows = [
-        ["../../secret.jpg", "4", "2", "8", "8", "", "1", "0", "0"],
-        ["/etc/x.jpg", "4", "2", "8", "8", "", "1", "0", "0"],
-    ]
-    table.write_text(table.read_text() + csv_text(rows))
-    with pytest.raises(DataError, match=r"validation\.csv, line 9: found the file '\.\./\.\./secret\.jpg'"):
-        read_faces(tmp_path)
 
 
 def test_another_numbering_than_a_sets_own_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
