@@ -149,16 +149,16 @@ class EncodedWriter:
         Raises:
             OSError: it cannot be written.
         """
-        flat = face.reshape(len(face), -1)
-        squares = np.square(flat, dtype=np.uint16).sum(1, dtype=np.int64)
         image = torch.from_numpy(np.array(face[None], order="C"))
+        pixels = image[0].flatten(1).numpy().astype(np.float64)  # sums of whole numbers are exact
+        sums = np.stack([pixels.sum(1), np.einsum("cp,cp->c", pixels, pixels)], 1).astype(np.int64)
         known: dict[str, Any] = {
             "sizes": len(content),
             "crcs": zlib.crc32(content),
             "boxes": torch.tensor((np.nan,) * 4 if box is None else box, dtype=torch.float64),
             "digests": digests(image)[0],
             "hashes": hashes_of_pixels(image)[0],
-            "sums": torch.from_numpy(np.stack([flat.sum(1, dtype=np.int64), squares], 1)),
+            "sums": torch.from_numpy(sums),
         }
         with self._lock:
             known["offsets"] = self.size

@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from fer_lightning.data.perceptual_hash import BATCH, BITS, perceptual_hashes, recut_hashes, without_structure
+from fer_lightning.data.perceptual_hash import (
+    BATCH,
+    BITS,
+    one_blas_thread,
+    perceptual_hashes,
+    recut_hashes,
+    without_structure,
+)
 from fer_lightning.errors import DataError
 from fer_lightning.transforms.pixels import ImageStore
 
@@ -80,7 +87,7 @@ def near_pairs(hashes: Tensor, recut: Recut, within: int = NEAR, shown: bool = F
         columns: list[Any] = [column[pairs.first < second] for column in pairs._replace(second=second)]
         return Pairs(*columns)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
         done = pool.map(compared, starts)
         for block in tqdm(done, "comparing", len(starts), leave=False, disable=None if shown else True):
             blocks.append(block)
@@ -109,7 +116,7 @@ def nearest(images: ImageStore, known: Tensor, within: int = NEAR) -> NDArray[np
         pairs = _near(rows, hashes[rows], known_hashes, lambda some: recut_hashes(images[some]), within)
         np.minimum.at(bits, pairs.first, pairs.bits)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
         for _ in pool.map(compared, range(0, len(hashes), BATCH)):
             pass
     return bits

@@ -13,6 +13,7 @@ from functools import cache
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from fer_lightning.transforms.pixels import ImageStore, KnownImages
@@ -49,8 +50,14 @@ def perceptual_hashes(images: ImageStore, rows: Tensor | None = None) -> Tensor:
     rows = torch.arange(len(images)) if rows is None else rows
     if isinstance(images, KnownImages):
         return images.hashes[rows]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
         return torch.cat([*pool.map(lambda batch: hashes_of_pixels(images[batch]), rows.split(BATCH))])
+
+
+def one_blas_thread() -> threadpool_limits:
+    """Returns a context in which numpy starts no threads for its products: those of several threads of ours would wait
+    for each other, twice as long as they compute."""
+    return threadpool_limits(1, user_api="blas")
 
 
 def without_structure(hashes: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from fer_lightning.data.emotions import in_order
 from fer_lightning.data.encoded import EncodedWriter
 from fer_lightning.data.face_pixels import face_in
 from fer_lightning.data.faces import SHOWN, SIDE, Faces, Reading
+from fer_lightning.data.perceptual_hash import one_blas_thread
 from fer_lightning.data.readers.entries import Inside
 from fer_lightning.data.readers.pixel_text import short, some
 from fer_lightning.transforms.face_crop import BOX_MARGIN, Box
@@ -151,7 +152,7 @@ def read_images(found: ImageList, to_pixels: PixelFormat, into: EncodedWriter | 
                 shapes.update(shape)
         return bad, shapes
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes outside the interpreter's lock
+    with one_blas_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes outside the interpreter's lock
         good = np.ones(len(found.images), np.bool_)
         first_bad: list[str] = []
         shapes: Counter[str] = Counter()
