@@ -1,13 +1,11 @@
 """The commands as a shell starts them: fer-train and fer-test, which are train.py and test.py in a checkout.
 
-Light enough for --help: torch is imported once there is something to do.
+Light enough for --help and --cfg: the rest is imported once there is something to do.
 """
 
 import hydra
 from omegaconf import DictConfig
 
-from fer_lightning.commands.first_checks import refuse_at_once
-from fer_lightning.commands.quick_imports import import_torchmetrics
 from fer_lightning.config.command_line import launch
 from fer_lightning.installation import CONF
 
@@ -24,8 +22,9 @@ def test() -> None:
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
 def _train(cfg: DictConfig) -> float:
+    from fer_lightning.commands.first_checks import refuse_at_once
+
     refuse_at_once(cfg)
-    import_torchmetrics()
     from fer_lightning.commands.train import train
 
     return train(cfg)
@@ -33,7 +32,6 @@ def _train(cfg: DictConfig) -> float:
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="test")
 def _test(cfg: DictConfig) -> None:
-    import_torchmetrics()
     from fer_lightning.commands.test import test
 
     test(cfg)
