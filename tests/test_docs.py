@@ -38,7 +38,7 @@ def commands() -> Iterator[str]:
 def typed(options: str) -> tuple[str, ...]:
     """Returns the overrides of a command, with a value where it leaves one open, and of several values the first."""
     words = [word.replace("…", "x") for word in shlex.split(options.replace("data.path=FILE", "data.path=x"))]
-    words = [re.sub(r"^data\.path=.*", "data.path=x", word) for word in words if word not in ("x", "-m", "\\")]
+    words = [word for word in words if word not in ("x", "-m", "\\")]
     return tuple(word.partition(",")[0] if "-m" in options else word for word in words)
 
 
@@ -72,8 +72,6 @@ def test_the_commands_of_the_pages_compose(composed: Compose) -> None:
     found = {typed(options): options for options in commands()}
     assert len(found) > 30
     for words, options in found.items():
-        if any({*words} < {*others} for others in found):
-            continue  # a longer command has all of it
         try:
             composed(*words)
         except Exception as error:

@@ -72,7 +72,8 @@ class BatchedLine:
 
         Those whose pictures are in it get a RunEndedError.
         """
-        if self._began_s is not None and time.monotonic() - self._began_s > seconds:
+        began_s = self._began_s  # which the thread may set meanwhile
+        if began_s is not None and time.monotonic() - began_s > seconds:
             end_runs()
 
     def close(self, seconds: float | None = None) -> None:

@@ -163,9 +163,10 @@ class Server:
             try:
                 async with asyncio.timeout(self._limits.seconds):
                     answer = await asyncio.wrap_future(job)
-            except (TimeoutError, RunEndedError):
+            except (TimeoutError, RunEndedError) as error:
                 self._line.end_run_over(self._limits.seconds)
-                await socket.send_text(json.dumps({"error": f"no answer within {self._limits.seconds:g} seconds"}))
+                reason = str(error) or f"no answer within {self._limits.seconds:g} seconds"
+                await socket.send_text(json.dumps({"error": reason}))
                 continue
             if isinstance(answer.frame, Unreadable):
                 await socket.send_text(json.dumps({"error": answer.frame.reason}))

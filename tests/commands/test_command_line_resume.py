@@ -43,7 +43,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory, few_faces: Path, run_in: C
         *MANY,
         f"data.path={few_faces}",
         "hydra.run.dir=run",
-        before=_heeding_ctrl_c,
+        before=heeding_ctrl_c,
     )
     return folder, status, printed
 
@@ -146,7 +146,7 @@ def test_folders_that_cannot_be_used_are_refused(
     assert sorted(os.listdir(tmp_path)) == ["file", "taken"]
 
 
-def _heeding_ctrl_c() -> None:
+def heeding_ctrl_c() -> None:
     """Tests may be run with nohup."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

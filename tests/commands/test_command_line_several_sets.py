@@ -1,7 +1,9 @@
 """One network on several sets, as a user trains, tests, resumes and looks at it."""
 
 import json
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import pandas as pd
@@ -10,10 +12,12 @@ from sklearn.metrics import f1_score
 
 from fer_lightning.report.compare import main as compare
 from fer_lightning.report.results import wilson_interval
+from tests.commands.test_command_line_resume import heeding_ctrl_c
 from tests.conftest import Command
 from tests.data.drawn_sets import Truth, ck48, rafdb
 from tests.data.test_several_sets import numbered
 from tests.runs import SHORT, metrics, run_of
+from tests.scripts import run_until
 
 LIST = "data.path=[raf,{path: numbers, numbering: [neutral,happy,sad]}]"
 BRIEF = (*SHORT, "trainer.max_epochs=1", "data.size=48", "data.val_fraction=0.34", "callbacks.pictures=null")
@@ -104,6 +108,28 @@ def test_a_resumed_run_keeps_how_each_set_is_read(trained: Trained, run_in: Comm
         assert metrics(copy)["epochs"] == epochs
         tested = pd.read_csv(copy / "report" / "predictions.csv")
         assert tested.label.tolist() == [truths[place].emotion for place in zip(tested.set, tested.file, strict=True)]
+
+
+@pytest.mark.nightly
+def test_a_stopped_run_on_several_sets_ends_as_a_whole_one(trained: Trained, run_in: Command, tmp_path: Path) -> None:
+    folder, _, _, _ = trained
+    many = (*BRIEF, LIST, "trainer.max_epochs=8", "data.batch_size=4")
+    status, printed = run_until(
+        "epoch   2/8",
+        lambda process: os.kill(process, signal.SIGINT),
+        folder,
+        *many,
+        "hydra.run.dir=stopped",
+        before=heeding_ctrl_c,
+    )
+    assert status == 130, printed
+    result = run_in(tmp_path, "train.py", f"resume={folder / 'stopped'}")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "going on from" in result.stdout
+    whole = run_in(folder, "train.py", *many, "hydra.run.dir=whole")
+    assert whole.returncode == 0, whole.stderr
+    tables = [(folder / name / "report" / "predictions.csv").read_text() for name in ("stopped", "whole")]
+    assert tables[0] == tables[1]
 
 
 def test_a_list_needs_no_choice_of_data(trained: Trained, run_in: Command) -> None:

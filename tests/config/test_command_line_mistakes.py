@@ -16,6 +16,7 @@ from tests.scripts import REPOSITORY
     [
         (["-m", "seed=0,1"], "trains nothing that a sweep could compare"),
         (["finetune=head"], "needs finetune=full"),
+        (["model.transformer_lr_scale=0.1"], "needs finetune.head_lr_scale=1"),
         (["optimizer=muon"], "optimizer=muon has two"),
     ],
 )
@@ -80,6 +81,7 @@ def test_a_mistake_ends_in_one_message_and_status_1(
     [
         (["data=fer2013"], "No FER2013 in data/"),
         (["data=image_folder"], "data.path is missing: give data.path=…, a file or a folder of faces"),
+        (["data.path="], "data.path is missing: give data.path=…, a file or a folder of faces"),
         (["optimizer.lr=abc"], "optimizer.lr is 'abc': it should be a valid number"),
         (["loss=distillation"], "loss.teacher is missing"),
     ],

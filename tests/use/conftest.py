@@ -41,7 +41,7 @@ def short_run(few_faces: Path, shared: Path) -> Path:
     """The folder of a run on 240 drawn faces, of a network that sees 64×64. No test changes it."""
     with FileLock(shared / "short_run.lock"):
         if not (shared / "short_run").exists():
-            (shared / "short run").mkdir()
+            (shared / "short run").mkdir(exist_ok=True)
             options = (f"data.path={few_faces}", "data.image_size=64", *SHORT_RUN)
             run = run_of(run_in(shared / "short run", "train.py", *options), shared / "short run")
             (shared / "short_run").write_text(str(run))

@@ -53,7 +53,7 @@ def test_a_signal_ends_a_network_that_never_answers(
             while not (tmp_path / "found" / "faces.jsonl").exists():
                 assert process.poll() is None
                 time.sleep(0.02)
-            time.sleep(1.5)
+            time.sleep(3)  # until the network runs
             for _ in range(times):
                 process.send_signal(number)
                 time.sleep(0.2)
