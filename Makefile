@@ -50,13 +50,16 @@ wheel: install ## build the package into dist/, and test it in an environment of
 	$(BIN)/uv build --quiet --wheel --out-dir dist
 	$(BIN)/python -m pytest tests/test_wheel.py tests/test_installation.py -m "" $(ARGS)
 
-# Old releases run here beside today's releases of what they need themselves, and warn of what is deprecated in those.
+# Old releases run here beside today's releases of what they need themselves, and warn of what is deprecated in those;
+# also in the commands that tests start.
+OLD_WARNINGS := ignore::DeprecationWarning,ignore::FutureWarning,ignore::UserWarning:torchmetrics.utilities.distributed
 oldest: install ## run the tests with everything that pyproject.toml names at its lower bound, in .venv-oldest (6 GB on Linux)
 	$(PYTHON) -m venv --clear .venv-oldest
-	$(BIN)/uv pip install --python .venv-oldest/$(SCRIPTS)/python --resolution lowest-direct --editable '.[sweeps,postgres]'
-	$(BIN)/uv pip install --python .venv-oldest/$(SCRIPTS)/python pytest pytest-xdist hypothesis
-	.venv-oldest/$(SCRIPTS)/python -m pytest -n auto --maxprocesses=8 --dist=loadfile --no-loadscope-reorder \
-		-W ignore::DeprecationWarning -W ignore::FutureWarning -W ignore::PendingDeprecationWarning $(ARGS)
+	$(BIN)/uv pip install --python .venv-oldest/$(SCRIPTS)/python --resolution lowest-direct -r pyproject.toml \
+		--extra sweeps --extra postgres --extra heic --extra parquet --extra export --extra serve
+	$(BIN)/uv pip install --python .venv-oldest/$(SCRIPTS)/python pytest pytest-xdist hypothesis hatchling httpx
+	PYTHONWARNINGS=$(OLD_WARNINGS) .venv-oldest/$(SCRIPTS)/python -m pytest -n auto --maxprocesses=8 --dist=loadfile \
+		--no-loadscope-reorder -W ignore::DeprecationWarning -W ignore::FutureWarning -W ignore::PendingDeprecationWarning $(ARGS)
 
 format: install ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
