@@ -14,7 +14,7 @@ import fer_lightning.config.resolvers  # noqa: F401 (which conf/ refers to)
 from fer_lightning.callbacks.checkpoints import WholeCheckpoints
 from fer_lightning.callbacks.thread_count import ThreadCount
 from fer_lightning.config.check import check, refuse_scores_of_other_weights
-from fer_lightning.config.data_paths import forget_form, set_places
+from fer_lightning.config.data_paths import forget_form, set_places, with_own_entries
 from fer_lightning.config.devices import EndTogether, refuse_what_devices_cannot_share
 from fer_lightning.config.logging_setup import quieten
 from fer_lightning.config.model import model_config
@@ -132,6 +132,7 @@ def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experimen
     if not changes.data.path:  # wherever this is called from, and whatever $FER2013 is now
         set_places(run, data_state.source, data_state.votes)
     else:
+        changes.data.path = with_own_entries(run.data.path, data_state.source, changes.data.path)
         forget_form(run, changes.data.path)
         if changes.data.get("test_fraction") is None:
             splits: Any = OmegaConf.to_container(changes.data.splits)

@@ -133,6 +133,25 @@ def moved(node: Any, given: Any) -> Any:
     return OmegaConf.create(entries)
 
 
+def with_own_entries(node: Any, sources: str | Sequence[str], given: Any) -> Any:
+    """Returns data.path as it is typed for a finished run; its own sets keep what the run's config says of them.
+
+    Args:
+        node: data.path of the run's config.
+        sources: where its sets are, in the same order.
+        given: what is typed.
+    """
+    if not isinstance(node, ListConfig):
+        return given
+    places = [sources] if isinstance(sources, str) else sources
+    own = {os.path.realpath(place): entry for place, entry in zip(places, node, strict=False)}
+    entries: list[Any] = []
+    for path in given if isinstance(given, ListConfig) else [given]:
+        entry = own.get(os.path.realpath(os.path.expanduser(path))) if isinstance(path, str) else None
+        entries.append({**entry, "path": path} if isinstance(entry, DictConfig) else path)
+    return given if all(isinstance(entry, str) for entry in entries) else OmegaConf.create(entries)
+
+
 def is_absent(path: str) -> bool:
     """Checks that nothing is at a path; False where that cannot be said."""
     try:

@@ -143,7 +143,8 @@ class FERDataModule(FaceLoaders):
         if stage == "test":
             sets = self.sets
             if self.measured_run is not None:
-                sets = sets_to_test(sets, self.sources, faces, self.measured_run, self.trained_on)
+                seen = torch.cat([self.trained_on, self.chosen_on])
+                sets = sets_to_test(sets, self.sources, faces, self.measured_run, seen)
             split = faces_to_test(faces, splitting_of(sets, faces), self.trained_on, self.chosen_on)
         else:
             split = split_faces(faces, splitting_of(self.sets, faces), self.drop_copies)

@@ -19,8 +19,8 @@ from fer_lightning.data.splits import CONVENTION, part_counts
 log = logging.getLogger(__name__)
 
 OWN = 1 / 4
-"""Share of a set's faces that the run was trained on from which on the set is its own, wherever it lies: copies of a
-few faces are in other sets too."""
+"""Share of a set's faces that the run was trained or chosen on, from which on the set is taken for the run's own, wherever
+it lies: copies of a few faces are in other sets too."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class MeasuredRun:
 
 
 def sets_to_test(
-    sets: Sequence[SetOptions], sources: Sequence[Path], faces: Faces, run: MeasuredRun, trained_on: Tensor
+    sets: Sequence[SetOptions], sources: Sequence[Path], faces: Faces, run: MeasuredRun, seen: Tensor
 ) -> tuple[SetOptions, ...]:
     """Returns the sets that are given, those that the run was not trained on with all of their faces as test.
 
@@ -49,20 +49,27 @@ def sets_to_test(
         sources: where each of them is.
         faces: of all of them.
         run: the run.
-        trained_on: digests of the faces that it was trained on.
+        seen: digests of the faces that it was trained on, and of those that it was chosen on.
     """
     own_places = {os.path.realpath(source) for source in _names(run.sources)}
     found = []
     for place, (one, source) in enumerate(zip(sets, sources, strict=True)):
         of_set = faces if faces.sets is None else one_set(faces, place)
-        is_own = os.path.realpath(source) in own_places or _is_known(of_set, trained_on)
-        found.append(one if is_own or {"splits", "test_fraction"} & one.given else _to_test(one, source, of_set, run))
+        if {"splits", "test_fraction"} & one.given or os.path.realpath(source) in own_places:
+            found.append(one)
+        elif (known := _known(of_set, seen)) >= max(1, OWN * len(of_set)):
+            shares = f"{known:,} of its {len(of_set):,} faces"
+            log.info("%s: taken for a set of the run, which has seen %s: it is split as the run's own", source, shares)
+            found.append(one)
+        else:
+            found.append(_to_test(one, source, of_set, run, alone=len(sets) == 1))
     return tuple(found)
 
 
-def _to_test(one: SetOptions, source: Path, faces: Faces, run: MeasuredRun) -> SetOptions:
+def _to_test(one: SetOptions, source: Path, faces: Faces, run: MeasuredRun, alone: bool) -> SetOptions:
     parts, inherited = part_counts(faces), one.splits.splits.get("test", "auto")
-    if run.splits:
+    wanted = _names(run.splits.get("test", ()))
+    if run.splits and (alone or {*wanted} <= {*parts}):  # of several sets, some may lack it
         return replace(one, splits=replace(one.splits, splits=run.splits))
     if {*_names(inherited)} <= {*parts}:
         return replace(one, splits=replace(one.splits, splits={"test": inherited}))
@@ -86,6 +93,5 @@ def _names(wanted: str | Iterable[str]) -> list[str]:
     return [wanted] if isinstance(wanted, str) else [*wanted]
 
 
-def _is_known(faces: Faces, trained_on: Tensor) -> bool:
-    known = torch.isin(digests(faces.images), trained_on)
-    return int(known.sum()) >= max(1, OWN * len(faces))
+def _known(faces: Faces, seen: Tensor) -> int:
+    return int(torch.isin(digests(faces.images), seen).sum())

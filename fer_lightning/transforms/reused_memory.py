@@ -27,9 +27,9 @@ class ReusedMemory:
     def empty(self, shape: Sequence[int]) -> Tensor:
         """Returns a float32 tensor of this shape, not filled."""
         count = torch.Size(shape).numel()
-        block = self._free.pop() if self._free else torch.empty(count)
+        block = self._free.pop() if self._free else torch.empty(count, dtype=torch.float32, device="cpu")
         if len(block) < count:
-            block = torch.empty(count)
+            block = torch.empty(count, dtype=torch.float32, device="cpu")
         held = block[:count].numpy()  # which torch refers to for as long as anything has the tensor's memory
         weakref.finalize(held, self._give_back, block).atexit = False
         return torch.from_numpy(held).view(shape)

@@ -1,12 +1,15 @@
 """A finished run is measured on all faces of a set that it was not trained on, and on its own sets as it split them."""
 
+import logging
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
+from fer_lightning.config.data_paths import with_own_entries
 from fer_lightning.data import DataError, FERDataModule
 from fer_lightning.data.other_sets import MeasuredRun
 from tests.data.faces_files import random_images
@@ -111,3 +114,32 @@ def test_training_faces_in_another_set_are_counted(tmp_path: Path, caplog: pytes
     assert [faces_of(data).files[row] for row in copied.tolist()] == ["happy/copy.png"]
     assert next(line for line in caplog.text.splitlines() if line.startswith("test ")).split()[-1] == "1"
     assert torch.equal(data.rows["test"], torch.arange(21))
+
+
+def test_a_moved_set_is_known_by_val_too_and_it_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    fractions = {"val_fraction": 0.1, "test_fraction": 0.7}
+    run = trained(folder(tmp_path / "own", 100, 0), **fractions)
+    moved = Path(shutil.copytree(tmp_path / "own", tmp_path / "moved"))
+    caplog.set_level(logging.INFO)
+    again = measured(run, moved, **fractions)
+    assert files_to_test(again) == files_to_test(run)
+    assert f"{moved}: taken for a set of the run, which has seen 30 of its 100 faces" in caplog.text
+
+
+def test_of_several_sets_those_without_the_part_are_measured_whole(tmp_path: Path) -> None:
+    run = trained(folder(tmp_path / "own", 40, 0))
+    parts = folder(tmp_path / "parts", 10, 1, ("train", "val"))
+    both = measured(run, parts, folder(tmp_path / "plain", 20, 2), given={"test": "val"})
+    assert {file.split("/")[0] for file in files_to_test(both, 0)} == {"val"}
+    assert [len(files_to_test(both, place)) for place in (0, 1)] == [10, 20]
+
+
+def test_own_sets_keep_what_the_run_says_of_them(tmp_path: Path) -> None:
+    own, other = str(tmp_path / "own"), str(tmp_path / "other")
+    node = OmegaConf.create([{"path": own, "test_fraction": 0.08}, other])
+    (tmp_path / "link").symlink_to(tmp_path / "own", target_is_directory=True)
+    link = str(tmp_path / "link")
+    assert with_own_entries(node, [own, other], link) == [{"path": link, "test_fraction": 0.08}]
+    for given in (other, OmegaConf.create([other, str(tmp_path)])):
+        assert with_own_entries(node, [own, other], given) == given
+    assert with_own_entries(own, own, own) == own

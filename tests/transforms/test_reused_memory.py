@@ -40,3 +40,12 @@ def test_a_larger_batch_gets_memory_of_its_own() -> None:
     assert [piece.tolist() for piece in kept] == [[number] * 3 for number in range(5)]
     del kept
     assert len(memory._free) == 2
+
+
+def test_it_is_float32_whatever_the_default() -> None:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        assert ReusedMemory().empty((2, 2)).dtype == torch.float32
+    finally:
+        torch.set_default_dtype(before)
