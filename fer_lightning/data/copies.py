@@ -150,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         copies = find_copies(given.sets, out, given.numbering, given.bits, given.on_bad_rows == "drop")
     except (DataError, OSError, ValueError) as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {str(error).replace('data.numbering=', '--numbering ')}")  # as it is typed here
     except KeyboardInterrupt:
         sys.exit("stopped")
     written = ["copies.csv", "counts.csv", *["sheet.png"] * bool(len(copies.pairs))]

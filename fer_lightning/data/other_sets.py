@@ -19,8 +19,8 @@ from fer_lightning.data.splits import CONVENTION, part_counts
 log = logging.getLogger(__name__)
 
 OWN = 1 / 4
-"""Share of a set's faces that the run was trained or chosen on, from which on the set is taken for the run's own, wherever
-it lies: copies of a few faces are in other sets too."""
+"""Share of a set's faces that the run was trained or chosen on, from which on the set is taken for the run's own,
+wherever it lies: copies of a few faces are in other sets too."""
 
 
 @dataclass(frozen=True)

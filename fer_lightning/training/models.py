@@ -11,7 +11,7 @@ from fer_lightning.training.model_file import network_content
 log = logging.getLogger(__name__)
 
 
-def load_model(source: Path | str, loss: CrossEntropy | None = None) -> EmotionClassifier:
+def load_model(source: Path | str, loss: CrossEntropy | None = None, untrained: bool = False) -> EmotionClassifier:
     """Returns a trained network on the CPU, ready to predict; nothing in a file is executed.
 
     `model.preprocessing(picture)` is what it takes, `model.class_names` are its classes, and `model.calibration` is
@@ -20,6 +20,7 @@ def load_model(source: Path | str, loss: CrossEntropy | None = None) -> EmotionC
     Args:
         source: the folder of a finished run (for its tested network), a checkpoint, or a model.safetensors.
         loss: needed only to measure the network.
+        untrained: nobody expects it to be calibrated; of others the log says so.
 
     Raises:
         ValueError: a file that holds no such network.
@@ -35,8 +36,8 @@ def load_model(source: Path | str, loss: CrossEntropy | None = None) -> EmotionC
         why = str(error)[:LONGEST_WHY]  # it may name all that is in there
         raise ValueError(f"{source} is not a checkpoint of this program: {why}") from error
     model.preprocessing = content.preprocessing
-    if content.calibration is None:
+    if content.calibration is None and not untrained:
         log.info("%s is not calibrated: its probabilities are those that the network gives", source)
-    else:
+    if content.calibration is not None:
         model.calibration = content.calibration.calibration()
     return model.eval()

@@ -117,7 +117,7 @@ def test_training_faces_in_another_set_are_counted(tmp_path: Path, caplog: pytes
 
 
 def test_a_moved_set_is_known_by_val_too_and_it_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    fractions = {"val_fraction": 0.1, "test_fraction": 0.7}
+    fractions: dict[str, Any] = {"val_fraction": 0.1, "test_fraction": 0.7}
     run = trained(folder(tmp_path / "own", 100, 0), **fractions)
     moved = Path(shutil.copytree(tmp_path / "own", tmp_path / "moved"))
     caplog.set_level(logging.INFO)
