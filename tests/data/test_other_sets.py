@@ -126,7 +126,7 @@ def test_a_moved_set_is_known_by_val_too_and_it_says_so(tmp_path: Path, caplog: 
     assert f"{moved}: taken for a set of the run, which has seen 30 of its 100 faces" in caplog.text
 
 
-def test_of_several_sets_those_without_the_part_are_measured_whole(tmp_path: Path) -> None:
+def test_of_several_sets_one_without_the_part_is_measured_whole(tmp_path: Path) -> None:
     run = trained(folder(tmp_path / "own", 40, 0))
     parts = folder(tmp_path / "parts", 10, 1, ("train", "val"))
     both = measured(run, parts, folder(tmp_path / "plain", 20, 2), given={"test": "val"})
