@@ -66,7 +66,7 @@ def _test(cfg: DictConfig, folder: Path) -> None:
     experiment = tested.experiment
     model, trainer = experiment.model, experiment.trainer
     model.tta = cfg.tta
-    with ended_by_signals():  # which an exported network would not
+    with ended_by_signals():  # else a signal would wait for an exported network, perhaps for ever
         trainer.test(model, experiment.datamodule, verbose=False)
     results = Results.of(model, trainer)
     averaged = "" if cfg.tta == "none" else f", each face averaged over its {cfg.tta} views"

@@ -20,16 +20,38 @@ CLOSING_S = 1.0
 """Seconds beyond those in which a connection should have closed by itself."""
 
 
-class PatientHttp(H11Protocol):
+class _ReadInTime:
+    """Ends the connection of a client that does not read for `seconds`; goes before one of uvicorn's protocols."""
+
+    seconds: ClassVar[float]
+    _stalled: asyncio.TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        protocol: Any = self
+        self._stalled = protocol.loop.call_later(self.seconds, protocol.transport.abort)
+        super().pause_writing()  # type: ignore[misc]
+
+    def resume_writing(self) -> None:
+        self._heed_no_more()
+        super().resume_writing()  # type: ignore[misc]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._heed_no_more()
+        super().connection_lost(exc)  # type: ignore[misc]
+
+    def _heed_no_more(self) -> None:
+        if self._stalled:
+            self._stalled.cancel()
+
+
+class PatientHttp(_ReadInTime, H11Protocol):
     """Gives a request `seconds` to arrive, and its answer as many to be made, and as many to be read.
 
     Attributes:
         seconds: set by `patient_protocols`.
     """
 
-    seconds: ClassVar[float]
     _deadline: asyncio.TimerHandle | None = None
-    _stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -38,9 +60,8 @@ class PatientHttp(H11Protocol):
             self._answer(503, "the server is busy: too many connections are open. Try again", ("retry-after", "1"))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        for timer in (self._deadline, self._stalled):
-            if timer:
-                timer.cancel()
+        if self._deadline:
+            self._deadline.cancel()
         super().connection_lost(exc)
 
     def handle_events(self) -> None:
@@ -57,15 +78,6 @@ class PatientHttp(H11Protocol):
         if self._deadline:
             self._deadline.cancel()
         super().handle_websocket_upgrade(event)
-
-    def pause_writing(self) -> None:
-        self._stalled = self.loop.call_later(self.seconds, self.transport.abort)
-        super().pause_writing()
-
-    def resume_writing(self) -> None:
-        if self._stalled:
-            self._stalled.cancel()
-        super().resume_writing()
 
     def _allow(self, seconds: float) -> None:
         if self._deadline:
@@ -89,29 +101,12 @@ class PatientHttp(H11Protocol):
         self.loop.call_later(CLOSING_S, self.transport.abort)
 
 
-class PatientWebSocket(WebSocketsSansIOProtocol):
+class PatientWebSocket(_ReadInTime, WebSocketsSansIOProtocol):
     """Ends the connection of a client that does not read, or answer a ping, for `seconds`.
 
     Attributes:
         seconds: set by `patient_protocols`.
     """
-
-    seconds: ClassVar[float]
-    _stalled: asyncio.TimerHandle | None = None
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._stalled:
-            self._stalled.cancel()
-        super().connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        self._stalled = self.loop.call_later(self.seconds, self.transport.abort)
-        super().pause_writing()
-
-    def resume_writing(self) -> None:
-        if self._stalled:
-            self._stalled.cancel()
-        super().resume_writing()
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()
