@@ -21,6 +21,7 @@ from fer_lightning.nets.weights import head_of
 from fer_lightning.signature import Positive, checked
 from fer_lightning.training.calibration import Calibration
 from fer_lightning.training.checkpoint_content import FORMAT_VERSION
+from fer_lightning.training.hardware import seed_dropout
 from fer_lightning.training.losses import CrossEntropy, EpochLoss, warn_of_weightless
 from fer_lightning.training.schedules import Schedule, catch_up, parameter_groups, steps_of_run
 from fer_lightning.training.stage_metrics import metric_states, restore_metric_states, stage_metrics
@@ -183,7 +184,7 @@ class EmotionClassifier(L.LightningModule):
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         data = getattr(self.trainer, "datamodule", None)
         if isinstance(data, FERDataModule):  # dropout must not depend on what was drawn before this step
-            torch.manual_seed(seeds_of_step(data.seed, self.trainer)[1])
+            seed_dropout(seeds_of_step(data.seed, self.trainer)[1], self.device)
 
     def on_validation_epoch_start(self) -> None:
         self.val_confusion.reset()

@@ -20,11 +20,11 @@ Area = Annotated[float, Field(gt=0, le=1)]
 
 
 class Augmentation:
-    """Random affine warp with flip, then brightness, contrast, saturation, hue and erasing, in one pass over a batch.
+    """Random affine warp with flip, then brightness, contrast, saturation, hue, blur, noise and erasing of a batch.
 
     The parameters have torchvision's names and meaning (`RandomAffine`, `RandomHorizontalFlip`, `ColorJitter`,
-    `RandomErasing`), with two differences: they are drawn for each face, not for each batch, and all geometry is one
-    bilinear warp, so that a face is interpolated once.
+    `GaussianBlur`, `GaussianNoise`, `RandomErasing`), with two differences: they are drawn for each face, not for each
+    batch, and all geometry is one bilinear warp, so that a face is interpolated once.
 
     Args:
         degrees: rotation is uniform in ±degrees.
@@ -38,6 +38,8 @@ class Augmentation:
         contrast: factor uniform in [1 - contrast, 1 + contrast].
         saturation: factor uniform in [1 - saturation, 1 + saturation]; of colour images, as is the next.
         hue: turned by a share of the colour circle, uniform in ±hue.
+        blur: standard deviation of a Gaussian, uniform in [0, blur] × width, and likewise for the height.
+        noise: standard deviation of what is added to each value, itself uniform in [0, noise].
         erasing: probability that a rectangle is set to 0.
         erasing_scale: area of that rectangle as a share of the image, uniform in [low, high].
         erasing_ratio: its height divided by its width, log-uniform in [low, high].
@@ -63,6 +65,8 @@ class Augmentation:
         contrast: Share = 0.0,
         saturation: Share = 0.0,
         hue: Annotated[float, Field(ge=0, le=0.5)] = 0.0,
+        blur: Share = 0.0,
+        noise: Share = 0.0,
         erasing: Share = 0.0,
         erasing_scale: tuple[Area, Area] = (0.02, 0.2),
         erasing_ratio: tuple[Positive, Positive] = (0.3, 3.3),
@@ -76,6 +80,7 @@ class Augmentation:
         self.degrees, self.translate, self.scale, self.shear = degrees, translate, scale, shear
         self.flip, self.brightness, self.contrast = flip, brightness, contrast
         self.saturation, self.hue = saturation, hue
+        self.blur, self.noise = blur, noise
         self.erasing, self.erasing_scale, self.erasing_ratio = erasing, erasing_scale, erasing_ratio
         self.mixup, self.cutmix, self.padding = mixup, cutmix, padding
         self._warps = flip > 0 or degrees > 0 or translate > 0 or shear > 0 or tuple(scale) != (1, 1)
@@ -87,7 +92,7 @@ class Augmentation:
         if images.device.type == "cuda":
             values = values.pin_memory()  # otherwise the transfer waits for the device
         values = values.to(images.device, non_blocking=True)  # one transfer, not twelve
-        return self.apply(images, dict(zip(drawn, values, strict=True)))
+        return self.apply(images, dict(zip(drawn, values, strict=True)), generator)
 
     def mix(self, images: Tensor, targets: Tensor, num_classes: int, generator: Generator) -> tuple[Tensor, Tensor]:
         """Blends images, float (B, C, S, S), and targets, int64 (B,) or float (B, C), if mixup or cutmix is on.
@@ -112,7 +117,7 @@ class Augmentation:
         """Parameters of `count` faces, each float (count,): see `apply` for units.
 
         All are drawn whatever is switched on, so that one more augmentation leaves the others' draws as they were: but
-        for saturation and hue, which are drawn last.
+        for saturation and hue, and blur and noise, which are drawn last.
         """
         uniform = torch.rand(12, count, generator=generator)
         signed = uniform * 2 - 1
@@ -136,15 +141,18 @@ class Augmentation:
         if self.saturation > 0 or self.hue > 0:
             saturation, hue = torch.rand(2, count, generator=generator) * 2 - 1
             drawn |= {"saturation": 1 + saturation * self.saturation, "hue": hue * self.hue}
+        if self.blur > 0 or self.noise > 0:
+            blur, noise = torch.rand(2, count, generator=generator)
+            drawn |= {"blur": blur * self.blur, "noise": noise * self.noise}
         return drawn
 
-    def apply(self, images: Tensor, drawn: dict[str, Tensor]) -> Tensor:
-        """Returns images changed by given parameters.
+    def apply(self, images: Tensor, drawn: dict[str, Tensor], generator: Generator | None = None) -> Tensor:
+        """Returns images changed by given parameters, and by noise drawn from a generator on the CPU.
 
         angle and shear in degrees (positive angles turn clockwise on the screen, as in torchvision), translate_x/y
         as a share of width and height, brightness, contrast and saturation as factors, hue as a share of the colour
-        circle, flip 0 or 1, the erased rectangle's height and width as a share of the image and its place as a share of
-        the room that is left.
+        circle, blur as a share of width and height, noise as a share of white, flip 0 or 1, the erased rectangle's
+        height and width as a share of the image and its place as a share of the room that is left.
         """
         if self._warps:
             images = _warp(images, drawn, self.padding)
@@ -157,6 +165,10 @@ class Augmentation:
             images = torch.lerp(_grey(images), images, _per_face(drawn["saturation"])).clamp_(0, 1)
         if self.hue > 0 and images.shape[1] == 3:
             images = _hue_turned(images, drawn["hue"])
+        if self.blur > 0:
+            images = _blurred(images, drawn["blur"])
+        if self.noise > 0:
+            images = torch.addcmul(images, _normal(images, generator), _per_face(drawn["noise"])).clamp_(0, 1)
         if self.erasing > 0:
             images = images * _kept(images, drawn)
         return images
@@ -204,6 +216,29 @@ def _hue_turned(images: Tensor, hue: Tensor) -> Tensor:
     turned = sixths + 6 * hue.view(-1, 1, 1)
     shades = [(turned + shift) % 6 for shift in (5, 3, 1)]
     return torch.stack([value - chroma * torch.minimum(k, 4 - k).clamp(0, 1) for k in shades], 1)
+
+
+def _blurred(images: Tensor, deviations: Tensor) -> Tensor:
+    """Returns images, float (B, C, H, W), blurred by Gaussians of deviations (B,), as a share of width and height.
+
+    As a product with a matrix of weights from each row to each other, and of columns; at the edge, what is inside
+    counts.
+    """
+    height, width = (_blur_weights(length, deviations * length, images.dtype) for length in images.shape[-2:])
+    return height @ images @ width.transpose(-1, -2)
+
+
+def _blur_weights(length: int, deviations: Tensor, dtype: torch.dtype) -> Tensor:
+    """Returns how much each pixel of a line takes from each: (B, 1, length, length), rows of sum 1."""
+    positions = torch.arange(length, device=deviations.device, dtype=torch.float32)
+    squared = (positions[:, None] - positions) ** 2
+    return (-squared / (2 * _per_face(deviations).clamp(min=1e-2) ** 2)).softmax(-1).to(dtype)
+
+
+def _normal(images: Tensor, generator: Generator | None) -> Tensor:
+    """Returns numbers of a standard normal distribution, one for each value, drawn where the images are."""
+    seed = int(torch.randint(2**62, (), generator=generator))
+    return torch.randn(images.shape, generator=Generator(images.device).manual_seed(seed), device=images.device)
 
 
 def _kept(images: Tensor, drawn: dict[str, Tensor]) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor
 from fer_lightning.data import FERDataModule
 from fer_lightning.data.batches import seeds_of_step
 from fer_lightning.training.classifier import EmotionClassifier
+from fer_lightning.training.hardware import seed_dropout
 from fer_lightning.training.losses import CrossEntropy
 from fer_lightning.transforms.augment import Augmentation
 from tests.conftest import trainer
@@ -140,3 +141,10 @@ def test_small_images_are_the_large_ones_averaged(few_faces: Path) -> None:
     inside = images[:, :, 4:-4, 4:-4]
     averaged = torch.nn.functional.avg_pool2d(pixels.float() / 255, 2)[:, :, 4:-4, 4:-4]
     assert (inside - averaged).abs().mean() < 0.02
+
+
+def test_dropout_is_seeded_as_torch_seeds_it() -> None:
+    torch.manual_seed(7)
+    expected = torch.rand(4)
+    seed_dropout(7, torch.device("cpu"))
+    assert torch.equal(torch.rand(4), expected)

@@ -122,6 +122,36 @@ def test_a_generator_state_gives_a_batch_another_gives_another() -> None:
     assert not torch.equal(first, other)
 
 
+def test_blur_is_torchvisions_within_the_image() -> None:
+    images = faces(2)
+    blurred = Augmentation(blur=0.1).apply(images, neutral(2) | {"blur": torch.tensor([0.025, 0.0])})
+    theirs = tv.gaussian_blur(images[0], [9, 9], [1.2, 1.2])
+    torch.testing.assert_close(blurred[0, :, 6:-6, 6:-6], theirs[:, 6:-6, 6:-6], atol=2e-4, rtol=0)
+    torch.testing.assert_close(blurred[1], images[1])
+
+
+def test_blur_keeps_an_even_image_up_to_its_edge() -> None:
+    even = torch.full((1, 3, 40, 56), 0.7)
+    torch.testing.assert_close(Augmentation(blur=0.1).apply(even, {"blur": torch.tensor([0.05])}), even)
+
+
+def test_noise_has_the_deviation_drawn_for_each_face() -> None:
+    grey = torch.full((2, 1, 200, 200), 0.5)
+    noise = torch.tensor([0.1, 0.02])
+    noisy = Augmentation(noise=0.1).apply(grey, {"noise": noise}, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(noisy.std(dim=(1, 2, 3)), noise, atol=0, rtol=0.05)
+    torch.testing.assert_close(noisy.mean(dim=(1, 2, 3)), torch.full((2,), 0.5), atol=2e-3, rtol=0)
+
+
+def test_blur_and_noise_leave_the_draws_of_the_others_as_they_were() -> None:
+    with_both = Augmentation(degrees=30, blur=0.1, noise=0.1)
+    without = Augmentation(degrees=30)
+    drawn, before = (one.draw(16, torch.Generator().manual_seed(2)) for one in (with_both, without))
+    assert drawn.keys() - before.keys() == {"blur", "noise"}
+    assert all(torch.equal(drawn[name], before[name]) for name in before)
+    assert 0 <= drawn["blur"].min() < drawn["blur"].max() <= 0.1
+
+
 def test_no_augmentation_returns_the_images_unchanged() -> None:
     images = faces(8)
     assert torch.equal(Augmentation()(images, torch.Generator()), images)
