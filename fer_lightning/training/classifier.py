@@ -39,7 +39,7 @@ class EmotionClassifier(L.LightningModule):
 
     Args:
         network: the name that it is registered by, see `nets.registry`.
-        class_names: names of the C classes.
+        class_names: of the C classes.
         arguments: what the network takes apart from their number: plain values.
         channels_last: lay out images and kernels as NHWC, which convolutions in bfloat16 are fastest with, if the
             network allows it.
@@ -91,7 +91,7 @@ class EmotionClassifier(L.LightningModule):
         self.register_buffer("class_weights", torch.ones(len(class_names)))
         self.loss, self.optimizer, self.schedule = loss or CrossEntropy(), optimizer, schedule
         self.decay_norms_and_biases = decay_norms_and_biases
-        self._lr_scales = {**(lr_scales or {}), "head": head_lr_scale}
+        self._lr_scales = dict(lr_scales or {}, head=head_lr_scale)
         if missing := (lr_scales or {}).keys() - dict(net.named_modules()):
             raise ValueError(f"{min(missing)}_lr_scale is given, but {type(net).__name__} has no part {min(missing)}")
         c = len(self.class_names)
@@ -214,8 +214,8 @@ class EmotionClassifier(L.LightningModule):
             return optimizer
         self._scheduled_steps = self._steps_of_schedule()
         val_every = self.trainer.check_val_every_n_epoch or 1
-        scheduler = self.schedule.lr_scheduler_config(optimizer, self._scheduled_steps, val_every)
-        return {"optimizer": optimizer, "lr_scheduler": scheduler}  # type: ignore[return-value]
+        config = self.schedule.lr_scheduler_config(optimizer, self._scheduled_steps, val_every)
+        return {"optimizer": optimizer, "lr_scheduler": config}  # type: ignore[return-value]
 
     def _measure(
         self, logits: Tensor, targets: Tensor, summed_loss: tuple[Tensor, Tensor], stage: str, batch_idx: int
@@ -225,9 +225,8 @@ class EmotionClassifier(L.LightningModule):
         metrics.update(logits.detach(), labels)
         epoch_loss.update(*summed_loss)
         if batch_idx == 0 or (stage == "train" and self.trainer.is_last_batch):
-            # To name them once an epoch is enough, and Lightning takes its time for each name; in the last batch too,
-            # since an epoch that is resumed has no first one. They are computed at the end of the epoch: to read a
-            # metric at a step is to wait for the device at that step.
+            # To name them once an epoch is enough, and Lightning takes its time for each; in the last batch too, since
+            # an epoch that is resumed has no first. To read a metric at a step would be to wait for the device there.
             self.log(f"{stage}/loss", epoch_loss, on_step=False, on_epoch=True)
             self.log_dict(metrics, on_step=False, on_epoch=True)
 

@@ -11,6 +11,7 @@ from torchvision.transforms.v2 import CutMix, MixUp
 from torchvision.transforms.v2.functional import rgb_to_grayscale
 
 from fer_lightning.signature import NonNegative, Positive, checked
+from fer_lightning.transforms.sharpness import blurred, noisy
 from fer_lightning.transforms.warp import affine_grid
 
 Padding = Literal["zeros", "border", "reflection"]
@@ -166,9 +167,9 @@ class Augmentation:
         if self.hue > 0 and images.shape[1] == 3:
             images = _hue_turned(images, drawn["hue"])
         if self.blur > 0:
-            images = _blurred(images, drawn["blur"])
+            images = blurred(images, drawn["blur"])
         if self.noise > 0:
-            images = torch.addcmul(images, _normal(images, generator), _per_face(drawn["noise"])).clamp_(0, 1)
+            images = noisy(images, drawn["noise"], generator)
         if self.erasing > 0:
             images = images * _kept(images, drawn)
         return images
@@ -216,29 +217,6 @@ def _hue_turned(images: Tensor, hue: Tensor) -> Tensor:
     turned = sixths + 6 * hue.view(-1, 1, 1)
     shades = [(turned + shift) % 6 for shift in (5, 3, 1)]
     return torch.stack([value - chroma * torch.minimum(k, 4 - k).clamp(0, 1) for k in shades], 1)
-
-
-def _blurred(images: Tensor, deviations: Tensor) -> Tensor:
-    """Returns images, float (B, C, H, W), blurred by Gaussians of deviations (B,), as a share of width and height.
-
-    As a product with a matrix of weights from each row to each other, and of columns; at the edge, what is inside
-    counts.
-    """
-    height, width = (_blur_weights(length, deviations * length, images.dtype) for length in images.shape[-2:])
-    return height @ images @ width.transpose(-1, -2)
-
-
-def _blur_weights(length: int, deviations: Tensor, dtype: torch.dtype) -> Tensor:
-    """Returns how much each pixel of a line takes from each: (B, 1, length, length), rows of sum 1."""
-    positions = torch.arange(length, device=deviations.device, dtype=torch.float32)
-    squared = (positions[:, None] - positions) ** 2
-    return (-squared / (2 * _per_face(deviations).clamp(min=1e-2) ** 2)).softmax(-1).to(dtype)
-
-
-def _normal(images: Tensor, generator: Generator | None) -> Tensor:
-    """Returns numbers of a standard normal distribution, one for each value, drawn where the images are."""
-    seed = int(torch.randint(2**62, (), generator=generator))
-    return torch.randn(images.shape, generator=Generator(images.device).manual_seed(seed), device=images.device)
 
 
 def _kept(images: Tensor, drawn: dict[str, Tensor]) -> Tensor:

@@ -121,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--webcam", metavar="N", help="a camera, by its number, from 0")
 
     add = parser.add_argument_group("which network").add_mutually_exclusive_group().add_argument
-    add("--network", metavar="NAME", help="small (the default), of the package; large or ferplus, once they are packed")
+    add("--network", metavar="NAME", help="large (the default), small or ferplus, of the package")
     add("--run", metavar="FOLDER", type=Path, help="of a training of yours, or a checkpoint in it")
     add("--model", metavar="FILE", type=Path, help="an exported network, FILE.onnx")
 

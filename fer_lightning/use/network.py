@@ -16,7 +16,10 @@ NETWORKS = Path(__file__).parent / "networks"
 LARGEST_NETWORKS = {"small": 150_000, "large": 6_000_000, "ferplus": 6_000_000}
 """The networks that come with the package, and how many bytes each may have."""
 
-DEFAULT_NETWORK = "small"
+DEFAULT_NETWORK = "large"
+
+BROWSER_NETWORK = "small"
+"""What a page is written with that visitors must fetch: the default is thirty-eight times as large."""
 
 RUN_FILES = (".ckpt", ".safetensors")
 

@@ -58,7 +58,7 @@ def write_page(
 
     Args:
         out: is new or empty.
-        network: small, large or ferplus, which come with the package, or an exported .onnx file; None for the default.
+        network: small, large or ferplus, which come with the package, or an exported .onnx file; None for small.
         runtime: the packed file of onnxruntime-web; None to have npm fetch it.
         min_score: of a face, above 0 and at most 1.
         unsure: the confidence below which the label is "unsure"; None for the network's own.
@@ -67,14 +67,14 @@ def write_page(
         ConfigError: the folder has something in it, there is no such network, or onnxruntime-web cannot be had.
     """
     from fer_lightning.use.detector import yunet_model
-    from fer_lightning.use.network import DEFAULT_NETWORK, NETWORKS
+    from fer_lightning.use.network import BROWSER_NETWORK, NETWORKS
     from fer_lightning.use.network import network as chosen
     from fer_lightning.use.onnx_network import OnnxNetwork
     from fer_lightning.use.page import page_files
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out} is not empty, and nothing is overwritten. Give a new or empty folder")
-    name = str(network or DEFAULT_NETWORK)
+    name = str(network or BROWSER_NETWORK)
     loaded = chosen(name, threads=1)
     if not isinstance(loaded, OnnxNetwork):
         raise ConfigError(f"{name} is no .onnx file. Export it first: python -m fer_lightning.use.export {name}")
@@ -143,7 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("out", metavar="OUT", type=Path, help="the folder, new or empty")
     add = parser.add_mutually_exclusive_group().add_argument
-    add("--network", metavar="NAME", help="small, large (the default) or ferplus, of the package")
+    add("--network", metavar="NAME", help="small (the default), large or ferplus, of the package")
     add("--model", metavar="FILE", help="an exported network, FILE.onnx")
     add = parser.add_argument
     add("--runtime", metavar="FILE", type=Path, help=f"of `npm pack {RUNTIME}`, where npm is not there")

@@ -143,7 +143,7 @@ def test_noise_has_the_deviation_drawn_for_each_face() -> None:
     torch.testing.assert_close(noisy.mean(dim=(1, 2, 3)), torch.full((2,), 0.5), atol=2e-3, rtol=0)
 
 
-def test_blur_and_noise_leave_the_draws_of_the_others_as_they_were() -> None:
+def test_blur_and_noise_leave_the_draws_of_the_others() -> None:
     with_both = Augmentation(degrees=30, blur=0.1, noise=0.1)
     without = Augmentation(degrees=30)
     drawn, before = (one.draw(16, torch.Generator().manual_seed(2)) for one in (with_both, without))

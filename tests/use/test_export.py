@@ -6,13 +6,16 @@ import json
 import logging
 import shutil
 import textwrap
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from fer_lightning.data import EMOTIONS, FERDataModule
 from fer_lightning.errors import ConfigError
@@ -25,8 +28,8 @@ from fer_lightning.use.card import CARD_KEY, Card
 from fer_lightning.use.export import main as export_main
 from fer_lightning.use.exporting import export
 from fer_lightning.use.face_module import FaceModule, resizing_matrix
-from fer_lightning.use.gate import COMPACT, SAME, Comparison
-from fer_lightning.use.known_faces import READING, drawn_faces, known_faces, run_data
+from fer_lightning.use.gate import COMPACT, SAME, Comparison, compared
+from fer_lightning.use.known_faces import READING, KnownFaces, drawn_faces, known_faces, run_data
 from fer_lightning.use.onnx_network import OnnxNetwork
 from tests.runs import nightly
 
@@ -181,6 +184,29 @@ def test_the_gate_passes_what_is_within_its_tolerance_alone() -> None:
     assert len(comparison(1, float("nan"), 0.7).problems(SAME)) == 1
     assert comparison(0.99, 0.3, 0.6951).problems(COMPACT) == []
     assert len(comparison(0.989, 0.3, 0.694).problems(COMPACT)) == 2
+
+
+def test_one_close_call_in_a_small_batch_refuses_nothing() -> None:
+    images = np.arange(400, dtype=np.uint8).reshape(-1, 1, 1, 1)
+    near = np.full((400, 2), 0.5, np.float32)
+    faces = KnownFaces("some", images, None)
+
+    def reference(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return near[: len(batch)] + np.array([[1e-3, -1e-3]], np.float32)
+
+    def export_of(change: float) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+        def answer(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+            answers = reference(batch) + np.float32(change if len(batch) == 1 else 0)
+            answers[batch.reshape(-1) == 0] -= np.array([4e-3, -4e-3], np.float32)
+            return answers
+
+        return answer
+
+    kept = compared(reference, export_of(0), faces)
+    assert kept.same_labels == 398 / 400
+    assert kept.problems(COMPACT) == []
+    (problem,) = compared(reference, export_of(0.01), faces).problems(COMPACT)
+    assert problem.startswith("a probability differs by 0.01 between batches")
 
 
 @pytest.mark.nightly  # test_compact.py has the weights themselves
