@@ -1,6 +1,7 @@
-"""How fast predicting is, and how much memory it takes: python -m benchmarks.predict [--only NAME …]
+"""How fast predicting is, and how much memory it takes: python -m benchmarks.predict [--data FILE] [--only NAME …]
 
-Each figure is a function that returns the rows of one table: add one to TABLES, and it is measured and printed.
+Each figure is a function that returns the rows of one table: add one to TABLES, and it is measured and printed. What is
+measured of the whole line, from the command to the table, is in whole_line.py.
 """
 
 import argparse
@@ -10,33 +11,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 
 import av
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks import whole_line
+from benchmarks.clips import SIZE, Amount, Row, one_face, percentiles, write_clip
+from fer_lightning import Predictor
 from fer_lightning.use.detector import YuNet
 from fer_lightning.use.faces import Frame
 from fer_lightning.use.sources import frames, planned
-
-SIZE = (640, 480)
-"""Width and height of the pictures, in pixels."""
-
-Row = dict[str, str]
-
-
-@dataclass(frozen=True)
-class Amount:
-    """How often things are measured."""
-
-    repeats: int = 200  # of what takes milliseconds
-    clip_frames: int = 1000  # of a video that is timed
-    long_frames: int = 30_000  # of a video that takes memory
 
 
 def detect(amount: Amount) -> list[Row]:
@@ -73,64 +61,35 @@ def decode(amount: Amount) -> list[Row]:
 
 
 def memory(amount: Amount) -> list[Row]:
-    """Returns the resident memory of a process after the first 1,000 frames of a long video and at its end."""
+    """Returns the resident memory of a process early in a long video and at its end: reading alone, and all of it."""
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "long.mp4"
         write_clip(clip, amount.long_frames)
-        command = [sys.executable, "-m", "benchmarks.predict", "--read", str(clip)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent.parent)
-    count, early, late, most = done.stdout.split()
-    return [
-        {
-            "memory": f"reading {int(count):,} frames of {SIZE[0]}×{SIZE[1]}",
-            "after 1,000 frames": f"{float(early):.0f} MB",
-            "at the end": f"{float(late):.0f} MB",
-            "at most after 1,000": f"{float(most):.0f} MB",
-        }
-    ]
+        for what, way in (("reading", "--read"), ("the whole line", "--answer")):
+            command = [sys.executable, "-m", "benchmarks.predict", way, str(clip), "--early", str(amount.early_frames)]
+            done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent.parent)
+            count, early, late, most = done.stdout.split()
+            rows.append(
+                {
+                    "memory": f"{what}, {int(count):,} frames of {SIZE[0]}×{SIZE[1]}",
+                    f"after {amount.early_frames:,} frames": f"{float(early):.0f} MB",
+                    "at the end": f"{float(late):.0f} MB",
+                    "at most in between": f"{float(most):.0f} MB",
+                }
+            )
+    return rows
 
 
-TABLES: dict[str, Callable[[Amount], list[Row]]] = {"detect": detect, "decode": decode, "memory": memory}
-
-
-def one_face() -> NDArray[np.uint8]:
-    """Returns a picture of 640×480 with the face of matplotlib's photograph in it, about 100 pixels wide."""
-    spec = find_spec("matplotlib")
-    assert spec is not None
-    assert spec.origin is not None
-    picture = Image.new("RGB", SIZE, (120, 120, 120))
-    with Image.open(Path(spec.origin).parent / "mpl-data" / "sample_data" / "grace_hopper.jpg") as photograph:
-        picture.paste(photograph.resize((300, 351)), (160, 60))
-    return np.asarray(picture)
-
-
-def write_clip(file: Path, count: int) -> None:
-    """Writes a video at 30 frames a second, in which the face moves to and fro."""
-    still = one_face()
-    with av.open(str(file), "w") as container:
-        video = container.add_stream("libx264", rate=30, options={"preset": "ultrafast", "g": "60"})
-        video.width, video.height, video.pix_fmt = *SIZE, "yuv420p"
-        for number in range(count):
-            moved = np.roll(still, round(40 * np.sin(number / 20)), axis=1)
-            container.mux(video.encode(av.VideoFrame.from_ndarray(moved, format="rgb24")))
-        container.mux(video.encode())
-
-
-def percentiles(way: Callable[[], object], repeats: int) -> Row:
-    """Returns the median and the 95th percentile of the milliseconds that something takes, once it is warm.
-
-    And the median of the processor's time, of all threads: that says more where other programs run at once.
-    """
-    for _ in range(5):
-        way()
-    taken, computed = [], []
-    for _ in range(repeats):
-        started, before = time.perf_counter(), time.process_time()
-        way()
-        taken.append((time.perf_counter() - started) * 1e3)
-        computed.append((time.process_time() - before) * 1e3)
-    figures = {"p50": np.percentile(taken, 50), "p95": np.percentile(taken, 95), "CPU": np.percentile(computed, 50)}
-    return {name: f"{value:.1f} ms" for name, value in figures.items()}
+TABLES: dict[str, Callable[[Amount], list[Row]]] = {
+    "command": whole_line.command,
+    "detect": detect,
+    "classify": whole_line.classify,
+    "decode": decode,
+    "video": whole_line.video,
+    "accuracy": whole_line.accuracy,
+    "memory": memory,
+}
 
 
 def resident_megabytes() -> float:
@@ -139,32 +98,40 @@ def resident_megabytes() -> float:
     return next(int(line.split()[1]) / 1e3 for line in lines if line.startswith("VmRSS"))
 
 
-def read(clip: str) -> None:
-    """Prints how many frames a video has, and this process's memory after 1,000, at the end, and at most between."""
+def watch(clip: str, early_frames: int, whole: bool) -> None:
+    """Prints how many frames a video has, and this process's memory after some, at the end, and at most between.
+
+    Args:
+        clip: the video.
+        early_frames: after which the memory should stay as it is.
+        whole: find faces and say what they show; else the frames are read alone.
+    """
     early = most = 0.0
     count = 0
-    (source,) = planned([clip])
-    for count, _ in enumerate(source.frames(), start=1):
-        if count == 1000:
+    seen = Predictor().answers(clip) if whole else chain.from_iterable(one.frames() for one in planned([clip]))
+    for count, _ in enumerate(seen, start=1):
+        if count == early_frames:
             early = most = resident_megabytes()
-        elif count > 1000 and count % 200 == 0:
+        elif count > early_frames and count % 200 == 0:
             most = max(most, resident_megabytes())
     print(count, early, resident_megabytes(), most)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.predict", description="Speed and memory of predicting.")
+    parser.add_argument("--data", type=Path, metavar="FILE", help="FER2013, for `accuracy`; else drawn faces")
     parser.add_argument("--only", nargs="+", choices=TABLES, default=list(TABLES), help="some of the tables")
-    parser.add_argument("--read", metavar="CLIP", help=argparse.SUPPRESS)  # a process for itself, of `memory`
+    for way in ("--read", "--answer", "--early"):  # a process for itself, of `memory`
+        parser.add_argument(way, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.read:
-        read(given.read)
+    if clip := given.read or given.answer:
+        watch(clip, int(given.early), whole=bool(given.answer))
         return
     from benchmarks.side_by_side import markdown  # which imports torch: that would count in `memory`
 
     print(f"{platform.processor() or platform.machine()}; Python {platform.python_version()}, av {av.__version__}")
     for name in given.only:
-        print(markdown(name.capitalize(), TABLES[name](Amount())), flush=True)
+        print(markdown(name.capitalize(), TABLES[name](Amount(data=given.data))), flush=True)
 
 
 if __name__ == "__main__":

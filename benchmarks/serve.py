@@ -21,7 +21,7 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from benchmarks.predict import Row, one_face
+from benchmarks.clips import Row, one_face
 from fer_lightning.use.predictor import Predictor
 
 CLIENTS = (1, 8, 64)
