@@ -156,6 +156,11 @@ def _load_tested_checkpoint(cfg: DictConfig, experiment: Experiment, run_dir: Pa
 def _score(cfg: DictConfig, experiment: Experiment) -> float:
     """Returns what monitor says of the tested checkpoint."""
     trainer = experiment.trainer
+    if cfg.ckpt == "last" and trainer.current_epoch % (trainer.check_val_every_n_epoch or 1):
+        # What the last validation measured was the network of an earlier epoch.
+        measured = trainer.validate(experiment.model, experiment.datamodule, verbose=False)
+        if measured and cfg.monitor in measured[0]:
+            return float(measured[0][cfg.monitor])
     best = getattr(trainer.checkpoint_callback, "best_model_score", None)
     last = [callback.score for callback in trainer.callbacks if isinstance(callback, LastCheckpoint)]  # type: ignore[attr-defined]
     score = best if cfg.ckpt == "best" else last[0]

@@ -17,6 +17,8 @@ from fer_lightning.data import FERDataModule
 from fer_lightning.training.calibration import Calibration
 from fer_lightning.training.model_file import METADATA_KEY
 from fer_lightning.training.models import load_model
+from fer_lightning.transforms.preprocessing import scaled
+from fer_lightning.use.known_faces import known_faces, run_data
 from tests.conftest import Command
 from tests.runs import SHORT, metrics
 from tests.stopped_runs import assert_same
@@ -151,3 +153,16 @@ def test_a_single_batch_is_calibrated_too(few_faces: Path, run_command: Command)
     result = run_command("train.py", *OPTIONS, f"data.path={few_faces}", "debug=one_batch")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "calibrated on 24 faces of val" in result.stdout
+
+
+def test_the_last_epochs_score_is_its_own(few_faces: Path, run_command: Command, tmp_path: Path) -> None:
+    epochs = ("ckpt=last", "trainer.max_epochs=3", "trainer.check_val_every_n_epoch=2")
+    scored = ("monitor=val/loss", "loss.label_smoothing=0")
+    result = run_command("train.py", *OPTIONS, f"data.path={few_faces}", *epochs, *scored)
+    assert result.returncode == 0, result.stdout + result.stderr
+    val, model = known_faces(run_data(tmp_path / "run"), "val"), load_model(tmp_path / "run")
+    assert val.labels is not None
+    with torch.no_grad():
+        logits = model(model.preprocessing.normalized(scaled(torch.from_numpy(val.images))))
+    loss = float(torch.nn.functional.cross_entropy(logits, torch.from_numpy(val.labels)))
+    assert metrics(tmp_path / "run")["val/loss"] == pytest.approx(loss, abs=1e-4)
