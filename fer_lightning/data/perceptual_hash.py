@@ -50,8 +50,15 @@ def perceptual_hashes(images: ImageStore, rows: Tensor | None = None) -> Tensor:
     rows = torch.arange(len(images)) if rows is None else rows
     if isinstance(images, KnownImages):
         return images.hashes[rows]
+    hashes = torch.empty(len(rows), WORDS, dtype=torch.int64)
+
+    def hash_batch(start: int) -> None:
+        hashes[start : start + BATCH] = hashes_of_pixels(images[rows[start : start + BATCH]])
+
     with one_blas_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        return torch.cat([*pool.map(lambda batch: hashes_of_pixels(images[batch]), rows.split(BATCH))])
+        for _ in pool.map(hash_batch, range(0, len(rows), BATCH)):
+            pass
+    return hashes
 
 
 def one_blas_thread() -> threadpool_limits:
