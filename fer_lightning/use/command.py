@@ -84,8 +84,10 @@ def predict(command: Command, typed: str) -> int:
         output = Output(folder, command.parts, heading)
         printed = _json_lines(heading.made_with) if command.as_json else None
         frames = stop.before_stopped(frame for source in sources for frame in source.frames())
-        batch = 1 if command.webcam is not None else 64
-        answers = tracked(line.answers(frames, detector, network, batch, unsure), command.smooth, unsure)
+        # A camera's frames are answered one by one; of others, each thread searches one.
+        batch, at_once = (1, 1) if command.webcam is not None else (64, _threads(command))
+        answered = line.answers(frames, detector, network, batch, unsure, at_once=at_once)
+        answers = tracked(answered, command.smooth, unsure)
         try:
             for answer in _with_progress(answers, sources):
                 output.write(answer)
@@ -143,7 +145,12 @@ def _detector(command: Command) -> "Detector":
     if command.detector == "none":
         return detector.WholePicture()
     score = {} if command.min_score is None else {"min_score": command.min_score}
-    return detector.YuNet(min_size=command.min_size, threads=command.threads or 0, **score)
+    threads = _threads(command) if command.webcam is not None else 1
+    return detector.YuNet(min_size=command.min_size, threads=threads, **score)
+
+
+def _threads(command: Command) -> int:
+    return command.threads or os.cpu_count() or 1
 
 
 def _heading(

@@ -41,7 +41,8 @@ class YuNet:
     Args:
         min_score: of a face, from 0 to 1.
         min_size: width of a face's box, in pixels of the frame.
-        threads: that compute; 0 for as many as there are cores.
+        threads: that compute one frame; 0 for as many as there are cores. With one, several frames can be searched at
+            the same time, which is faster: two threads share a frame's work badly.
 
     Raises:
         ValueError: a number outside its range.

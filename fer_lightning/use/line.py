@@ -1,6 +1,8 @@
 """The middle of the line: frames in, and for each what its faces show. Imports no torch."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -38,6 +40,7 @@ def answers(
     batch: int = 64,
     unsure: float | None = None,
     max_wait: int = 64,
+    at_once: int = 1,
 ) -> Iterator[Answer]:
     """Yields what is to be said of each frame, in order. Faces of several frames go into one call of the network.
 
@@ -48,18 +51,38 @@ def answers(
         batch: faces in one call, at most; 1 answers each frame at once, for a camera.
         unsure: the confidence below which the label is "unsure"; None for the network's own.
         max_wait: frames that wait for a batch to fill, at most.
+        at_once: frames that the detector searches at the same time, on a thread each: twice as many are read ahead.
     """
     threshold = network.card.unsure_below if unsure is None else unsure
     waiting: list[_Waiting] = []
     cut: list[NDArray[np.uint8]] = []  # the faces of those that wait
-    for frame in frames:
-        one, faces = _cut(frame, detector, network.card)
+    for one, faces in _all_cut(frames, detector, network.card, at_once):
         waiting.append(one)
         cut += faces
         if not cut or len(cut) >= batch or len(waiting) >= max_wait or sum(w.size for w in waiting) > MOST_BYTES:
             yield from _answered(waiting, cut, network, batch, threshold)
             waiting, cut = [], []
     yield from _answered(waiting, cut, network, batch, threshold)
+
+
+def _all_cut(
+    frames: Iterable[Frame | Unreadable], detector: Detector, card: Card, at_once: int
+) -> Iterator[tuple[_Waiting, list[NDArray[np.uint8]]]]:
+    """Yields what `_cut` returns, in the order of the frames."""
+    if at_once == 1:
+        yield from (_cut(frame, detector, card) for frame in frames)
+        return
+    begun: deque[Future[tuple[_Waiting, list[NDArray[np.uint8]]]]] = deque()
+    pool = ThreadPoolExecutor(at_once, "find faces")
+    try:
+        for frame in frames:
+            begun.append(pool.submit(_cut, frame, detector, card))
+            if len(begun) > 2 * at_once:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _cut(frame: Frame | Unreadable, detector: Detector, card: Card) -> tuple[_Waiting, list[NDArray[np.uint8]]]:

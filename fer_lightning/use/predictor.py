@@ -40,7 +40,7 @@ class Predictor:
         unsure: the confidence below which the label is "unsure"; 0 for never, None for the network's own.
         detector: finds the faces in a frame; None for `YuNet`.
         threads: that YuNet and the network use, a run's with all of this process's torch; None for as many as the
-            machine has cores.
+            machine has cores. YuNet searches a frame on each.
         device: that a run's network uses.
 
     Raises:
@@ -59,7 +59,8 @@ class Predictor:
         self.network: Network = (
             network if not isinstance(network, str | Path) else chosen(network, tta, threads, device)
         )
-        self._detector = detector or YuNet(threads=threads or 0)
+        self._detector = detector or YuNet(threads=1)
+        self._at_once = 1 if detector else threads or os.cpu_count() or 1
         self._unsure = unsure
 
     @property
@@ -88,7 +89,8 @@ class Predictor:
             recursive: look into the folders within a folder too.
         """
         unsure = self.card.unsure_below if self._unsure is None else self._unsure
-        answered = answers(_frames(sources, recursive), self._detector, self.network, unsure=unsure)
+        given = _frames(sources, recursive)
+        answered = answers(given, self._detector, self.network, unsure=unsure, at_once=self._at_once)
         return tracked(answered, unsure_below=unsure)
 
     def table(self, sources: Sequence[Source] | str | os.PathLike[str], recursive: bool = False) -> "pd.DataFrame":

@@ -1,5 +1,7 @@
 """From frames to answers: in order, by as few calls as can be, of faces cut as the data module cuts them."""
 
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -136,3 +138,28 @@ def test_crops_are_those_of_the_data_module_to_the_bit(channels: int, tmp_path: 
         list(answers([Frame(name, 0, None, pixels)], lambda _, box=box: [box], network))  # type: ignore[misc]
     expected = faces.images[faces.numbers.argsort()].numpy()
     assert np.array_equal(np.concatenate(network.given), expected)
+
+
+def test_frames_searched_at_the_same_time_keep_their_order() -> None:
+    searched: list[int] = []
+    together = threading.Barrier(3, timeout=20)  # which three threads must reach
+
+    def first_last(frame: Frame) -> list[Detection]:
+        together.wait()
+        time.sleep(0.05 * (2 - frame.index % 3))
+        searched.append(frame.index)
+        return [Detection(10, 12, 20, 24, score=frame.index / 100)]
+
+    found = [*answers([frame(n) for n in range(9)], first_last, Darkness(), at_once=3)]
+    assert [answer.faces[0].detection.score for answer in found] == [n / 100 for n in range(9)]
+    assert [answer.faces[0].frame for answer in found] == [*range(9)]
+    assert searched != [*range(9)]
+
+
+def test_an_error_in_one_frame_ends_all_threads() -> None:
+    def broken(frame: Frame) -> list[Detection]:
+        raise RuntimeError(f"frame {frame.index}")
+
+    with pytest.raises(RuntimeError, match="frame 0"):
+        [*answers([frame(n) for n in range(9)], broken, Darkness(), at_once=3)]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("find faces")]
