@@ -59,7 +59,8 @@ oldest: install ## run the tests with everything that pyproject.toml names at it
 		--extra sweeps --extra postgres --extra heic --extra parquet --extra export --extra serve
 	$(BIN)/uv pip install --python .venv-oldest/$(SCRIPTS)/python pytest pytest-xdist hypothesis hatchling httpx
 	PYTHONWARNINGS=$(OLD_WARNINGS) .venv-oldest/$(SCRIPTS)/python -m pytest -n auto --maxprocesses=8 --dist=loadfile \
-		--no-loadscope-reorder -W ignore::DeprecationWarning -W ignore::FutureWarning -W ignore::PendingDeprecationWarning $(ARGS)
+		--no-loadscope-reorder -W ignore::DeprecationWarning -W ignore::FutureWarning -W ignore::PendingDeprecationWarning \
+		-W "ignore:The given buffer is not writable:UserWarning" $(ARGS)
 
 format: install ## let ruff mend what it can
 	$(BIN)/ruff check --fix .

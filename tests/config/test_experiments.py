@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from lightning.pytorch.callbacks import EarlyStopping
+from omegaconf import OmegaConf
 from torchvision.models import resnet18
 
 from fer_lightning.config.build import Experiment, build
@@ -42,9 +43,9 @@ def built(composed: Compose, name: str, *overrides: str) -> Experiment:
     return build(composed(f"experiment={name}", "data=demo", "data.path.faces=240", "data.path.seed=1", *short))
 
 
-def a_teacher(composed: Compose, folder: Path) -> str:
+def a_teacher(composed: Compose, folder: Path, val_fraction: float) -> str:
     """The override that names one, which has learnt next to nothing."""
-    teacher = built(composed, "quick")
+    teacher = built(composed, "quick", "debug=one_batch", f"data.val_fraction={val_fraction}")
     teacher.trainer.fit(teacher.model, teacher.datamodule)
     teacher.trainer.save_checkpoint(folder / "run" / "teacher.ckpt")
     return f"loss.teacher={folder / 'run' / 'teacher.ckpt'}"
@@ -64,8 +65,11 @@ def started(composed: Compose, weights: dict[str, torch.Tensor], tmp_path: Path)
     """Builds an experiment by its name, with what it needs."""
 
     def start(name: str) -> Experiment:
-        needs = ["debug=one_batch", a_teacher(composed, tmp_path)] if name == "deep_emotion_best" else []
-        return built(composed, name, *needs)
+        experiment = composed(f"experiment={name}", "data=demo")
+        is_taught = OmegaConf.is_missing(experiment.loss, "teacher")
+        needs = [a_teacher(composed, tmp_path, experiment.data.val_fraction)] if is_taught else []
+        needs += ["data.votes=null"] if "votes" in experiment.data else []  # of the drawn faces there are none
+        return built(composed, name, "debug=one_batch", *needs)
 
     return start
 

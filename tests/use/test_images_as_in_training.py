@@ -52,8 +52,15 @@ def files_of_further_modes(folder: Path) -> list[Path]:
         ("moving.webp", colour, moving),
         ("moving.png", colour, moving),
     ):
-        files.append(folder / name)
-        picture.save(files[-1], **options)
+        file = folder / name
+        picture.save(file, **options)
+        try:
+            with Image.open(file) as written:
+                written.load()
+        except OSError:  # Pillow before 13 does not read the YCbCr TIFF that it writes
+            file.unlink()
+        else:
+            files.append(file)
     return files
 
 
