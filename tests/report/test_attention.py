@@ -44,6 +44,7 @@ def test_grad_cam_is_high_where_the_evidence_is() -> None:
         (partial(ResNet18, stem="pooled", width=8), 48, "layer3"),
         (DeepEmotion, 48, "features"),
         (partial(torchvision_net, "resnet18", 7), 96, "layer3"),
+        (partial(torchvision_net, "resnet50", 7), 96, "layer3"),  # of bottleneck blocks
         (partial(torchvision_net, "vgg11", 7), 48, "features.13"),  # its adaptive pool blows 1×1 up to 7×7
     ],
 )
