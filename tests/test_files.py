@@ -2,7 +2,6 @@
 
 import os
 import re
-import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,6 +72,7 @@ def test_nothing_is_written_under_its_own_name_bit_by_bit() -> None:
 
 
 def test_weights_on_a_full_disk_end_in_the_usual_message(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")  # which Windows does not have
     model = EmotionClassifier("deep_emotion", CLASSES)
     (tmp_path / "model.safetensors").write_text("of before")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import resource
 import signal
 from pathlib import Path
 
@@ -94,6 +93,7 @@ def test_resumed_run_ends_as_one_that_was_never_stopped(
 
 
 def test_full_disk_is_reported_and_leaves_the_checkpoint(few_faces: Path, run_in: Command, tmp_path: Path) -> None:
+    pytest.importorskip("resource")  # which Windows does not have
     options = (*SHORT, f"data.path={few_faces}", "hydra.run.dir=run", "callbacks.pictures=null")
     result = run_in(tmp_path, "train.py", *options, before=_where_files_stay_small)
     assert result.returncode == 1
@@ -153,6 +153,8 @@ def heeding_ctrl_c() -> None:
 
 def _where_files_stay_small() -> None:
     """Limits the size of files: a network of that size with the state of its optimizer does not fit in."""
+    import resource
+
     resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
 
 

@@ -2,7 +2,6 @@
 
 import gc
 import os
-import resource
 import weakref
 from dataclasses import replace
 from pathlib import Path
@@ -134,6 +133,7 @@ def test_a_broken_part_leaves_the_others(tmp_path: Path, caplog: pytest.LogCaptu
 
 
 def test_one_file_that_cannot_be_completed_leaves_none_open(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")  # which Windows does not have
     made = Output(tmp_path, ("table",), Heading(CLASSES, {}, {}, {}))
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "faces.csv").stat().st_size, before[1]))

@@ -1,6 +1,5 @@
 """What a run from elsewhere asks for is bounded, and refused before it takes memory."""
 
-import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +23,7 @@ from tests.conftest import Compose
 @contextmanager
 def little_memory() -> Iterator[None]:
     """Half a gigabyte more than there is by now."""
+    resource = pytest.importorskip("resource")  # which Windows does not have
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     before = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 29), before[1]))
