@@ -1,6 +1,8 @@
 """train.py and test.py, run as a user runs them."""
 
+import base64
 import csv
+import io
 import json
 import re
 import shutil
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -18,6 +21,12 @@ from fer_lightning.training.models import load_model
 from tests.browser import in_browser, needs_browser, printed
 from tests.conftest import Command
 from tests.runs import SHORT, metrics, run_of, table_of
+
+
+def chart_sizes(page: str) -> list[tuple[int, int]]:
+    """Returns width and height, in pixels, of each chart of a report."""
+    charts = re.findall(r"<figure>.*?base64,([^\"]+)", page, re.DOTALL)
+    return [Image.open(io.BytesIO(base64.b64decode(chart))).size for chart in charts]
 
 
 def _spaced(text: str) -> str:
@@ -98,10 +107,14 @@ def test_testing_again_gives_the_numbers_that_training_printed(
     trained: tuple[Path, str], run_command: Command, tmp_path: Path
 ) -> None:
     run, output = trained
-    again = run_command("test.py", f"run_dir={run}")
+    again = run_command("test.py", f"run_dir={run}", drawn=True)
     assert again.returncode == 0, again.stderr
     assert table_of(again.stdout) == table_of(output)
     (written,) = tmp_path.glob("outputs/test/*/metrics.json")
+    page = (written.parent / "index.html").read_text("utf-8")
+    assert "could not be made" not in page
+    assert len(chart_sizes(page)) == len(chart_sizes((run / "report" / "index.html").read_text("utf-8"))) - 1
+    assert min(min(size) for size in chart_sizes(page)) > 50
     ours, theirs = json.loads(written.read_text()), metrics(run)
     for name in ("test/loss", "test/accuracy", "test/precision", "test/recall", "test/f1", "confusion"):
         assert ours[name] == theirs[name]
