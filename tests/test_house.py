@@ -38,8 +38,12 @@ INTERNALS = {
     "hydra": ("config/hydra_internals.py", "sweep/plugin/hydra_plugins/fer_lightning_sweepers.py"),
     "omegaconf": ("config/hydra_internals.py",),
     "lightning": ("config/devices.py",),
+    "uvicorn": ("use/slow_clients.py",),
 }
 """Libraries, and the only files that import private modules or names of each."""
+
+UNDOCUMENTED = ("uvicorn.protocols",)
+"""Modules that are private too, though their names do not begin with an underscore."""
 
 INTERNAL_ATTRIBUTES = {
     "_get_root": {"config/hydra_internals.py"},
@@ -47,6 +51,14 @@ INTERNAL_ATTRIBUTES = {
     "_start_method": {"config/devices.py"},
     "_batches_that_stepped": {"callbacks/fit_loop.py"},
     "fit_loop": {"callbacks/fit_loop.py", "data/batches.py", "data/loaders.py"},
+    "conn": {"use/slow_clients.py"},
+    "connections": {"use/slow_clients.py"},
+    "cycle": {"use/slow_clients.py"},
+    "handle_events": {"use/slow_clients.py"},
+    "on_response_complete": {"use/slow_clients.py"},
+    "handle_websocket_upgrade": {"use/slow_clients.py"},
+    "keepalive_timeout": {"use/slow_clients.py"},
+    "close_timeout": {"use/slow_clients.py"},
 }
 """What libraries have for themselves alone, and the files that use it: test_internals.py says if it is gone."""
 
@@ -87,7 +99,7 @@ def wrong_imports(file: str, source: str) -> set[str]:
             wrong.add(".".join([library, *inner]))
         elif part not in ONLY_IN.get(library, (part,)):
             wrong.add(library)
-        elif library in INTERNALS and file not in INTERNALS[library] and _is_private([*inner, name]):
+        elif library in INTERNALS and file not in INTERNALS[library] and _is_private(f"{module}.{name}"):
             wrong.add(f"{module}.{name}".rstrip("."))
     return wrong
 
@@ -99,8 +111,8 @@ def _points_down(part: str, imported: list[str]) -> bool:
     return imported[0] == part or LAYER[part] < LAYER[imported[0]] or LAYER[part] == LAYER[imported[0]] == lowest
 
 
-def _is_private(names: list[str]) -> bool:
-    return any(name.startswith("_") for name in names)
+def _is_private(name: str) -> bool:
+    return name.startswith(UNDOCUMENTED) or any(part.startswith("_") for part in name.split("."))
 
 
 @pytest.mark.parametrize("file", [file for file in FILES if file != "__init__.py"])
@@ -137,6 +149,7 @@ def test_internals_are_used_in_few_files() -> None:
         ("sweep/jobs.py", "from hydra._internal.utils import get_args_parser", "hydra._internal.utils.get_args_parser"),
         ("sweep/jobs.py", "import omegaconf._utils", "omegaconf._utils"),
         ("callbacks/progress.py", "from lightning.pytorch.loops import _X", "lightning.pytorch.loops._X"),
+        ("use/serve.py", "from uvicorn.protocols.http import auto", "uvicorn.protocols.http.auto"),
     ],
 )
 def test_an_import_against_the_rules_is_found(file: str, source: str, wrong: str) -> None:

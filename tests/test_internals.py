@@ -1,15 +1,22 @@
-"""What Lightning and Hydra have for themselves alone and we use all the same is still there: each in the file named."""
+"""What libraries have for themselves alone and we use all the same is still there: each in the file named."""
 
+import asyncio
+import inspect
 from pathlib import Path
 
+import h11
 import lightning as L
 import pytest
+import uvicorn
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper, BasicSweeperConf
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 from omegaconf import OmegaConf
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
 
 from fer_lightning.config.hydra_internals import get_args_parser, root_of
 from tests.conftest import trainer
@@ -62,3 +69,25 @@ def test_hydra_has_what_hydra_internals_and_our_sweepers_use() -> None:
     assert get_args_parser().parse_args(["-m", "seed=1"]).overrides == ["seed=1"]
     config = OmegaConf.create({"a": {"b": {"c": 1}}})
     assert root_of(config.a.b) is config
+
+
+async def nothing(_: object, __: object, ___: object) -> None:
+    """An application that answers nothing."""
+
+
+def test_uvicorns_protocols_have_what_use_slow_clients_needs() -> None:
+    config, state, loop = uvicorn.Config(nothing), ServerState(), asyncio.new_event_loop()
+    http, socket = H11Protocol(config, state, {}, loop), WebSocketsSansIOProtocol(config, state, {}, loop)
+    loop.close()
+    assert http.loop is socket.loop is loop
+    assert (http.connections, http.cycle) == (set(), None)
+    assert (http.conn.trailing_data, http.conn.our_state) == ((b"", False), h11.IDLE)
+    for method in ("connection_made", "connection_lost", "pause_writing", "resume_writing"):
+        assert callable(getattr(http, method))
+        assert callable(getattr(socket, method))
+    for method in ("handle_events", "on_response_complete"):
+        assert not inspect.signature(getattr(http, method)).parameters
+    assert [*inspect.signature(http.handle_websocket_upgrade).parameters] == ["event"]
+    assert not inspect.signature(socket.keepalive_timeout).parameters
+    assert inspect.iscoroutinefunction(socket.send)
+    assert socket.close_timeout > 0
