@@ -1,5 +1,5 @@
-"""Writes files that are complete or not there, and fields of CSV files that are no formulas; reads texts up to a bound,
-and torch.save's files, executing nothing.
+"""Writes files that are complete or not there, fields of CSV files that are no formulas, and names that can be printed;
+reads texts up to a bound, and torch.save's files, executing nothing.
 
 Imports nothing that takes a while: torch only where it is needed.
 """
@@ -140,6 +140,15 @@ def safe_text(text: str) -> str:
 def plain_text(field: str) -> str:
     """Returns the text that `safe_text` has made this field of."""
     return field[1:] if field.startswith("'") and _FORMULA.match(field) else field
+
+
+def printable(text: str) -> str:
+    r"""Returns a text that every table, page and terminal can hold: bytes of a path that are not UTF-8 become \xe4.
+
+    Halves of letters, which JSON can hold, become \ud83d.
+    """
+    whole = re.sub("[\ud800-\udc7f\udd00-\udfff]", lambda half: f"\\u{ord(half[0]):x}", text)
+    return os.fsencode(whole).decode("utf-8", "backslashreplace")
 
 
 def _on_disk(path: Path, flags: int) -> None:

@@ -35,7 +35,7 @@ from fer_lightning.nets.weights import InitialWeights, load_initial_weights
 from fer_lightning.training.checkpoint_content import checkpoint_content
 from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.training.hardware import fast_precision
-from fer_lightning.training.models import load_model
+from fer_lightning.training.models import load_model, log_if_uncalibrated
 
 log = logging.getLogger(__name__)
 
@@ -142,6 +142,7 @@ def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experimen
         model = load_model(checkpoint, made_loss(run.loss))
     except ValueError as error:
         raise ConfigError(str(error)) from error
+    log_if_uncalibrated(model, checkpoint)
     return with_test_faces(run, model, trainer, dict(data_state), measured_run)
 
 

@@ -11,13 +11,13 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 import fer_lightning.config.resolvers  # noqa: F401 (which conf/ refers to)
-from fer_lightning.config.closed_output import STATUS, print_nowhere
 from fer_lightning.config.home import with_home
 from fer_lightning.config.messages import message
 from fer_lightning.config.storage_url import hide_passwords
 from fer_lightning.config.typed_words import for_hydra
 from fer_lightning.errors import ConfigError
 from fer_lightning.processes import end_with, leave_files_and_console_to_the_first, process_rank
+from fer_lightning.use.streams import READER_GONE, print_nowhere
 
 FULL_ERROR = os.environ.get("HYDRA_FULL_ERROR") == "1"
 """True if the user wants to see the traceback of a mistake too."""
@@ -38,7 +38,7 @@ def launch(main: Callable[[], Any]) -> None:
         sys.stdout.flush()
     except BrokenPipeError:  # behind | head, where it has nothing to do but to print
         print_nowhere()
-        sys.exit(STATUS)
+        sys.exit(READER_GONE)
     except (HydraException, OmegaConfBaseException, ConfigError) as error:
         if FULL_ERROR:
             raise

@@ -106,7 +106,7 @@ def _saved_and_loaded(model: EmotionClassifier, data: FERDataModule) -> list[Emo
         torch.save(content, file)
         try:
             save_model(model, data.preprocessing, Path(folder))
-            return [load_model(file, untrained=True), load_model(folder, untrained=True)]
+            return [load_model(file), load_model(folder)]
         except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:  # of JSON and of safetensors too
             reason = str(error).rpartition("is not a checkpoint of this program: ")[2]
             raise ValueError(

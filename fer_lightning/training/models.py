@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from fer_lightning.training.calibration import Calibration
 from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.training.fitting import LONGEST_WHY, refuse_unfitting_weights
 from fer_lightning.training.losses import CrossEntropy
@@ -11,7 +12,7 @@ from fer_lightning.training.model_file import network_content
 log = logging.getLogger(__name__)
 
 
-def load_model(source: Path | str, loss: CrossEntropy | None = None, untrained: bool = False) -> EmotionClassifier:
+def load_model(source: Path | str, loss: CrossEntropy | None = None) -> EmotionClassifier:
     """Returns a trained network on the CPU, ready to predict; nothing in a file is executed.
 
     `model.preprocessing(picture)` is what it takes, `model.class_names` are its classes, and `model.calibration` is
@@ -20,7 +21,6 @@ def load_model(source: Path | str, loss: CrossEntropy | None = None, untrained: 
     Args:
         source: the folder of a finished run (for its tested network), a checkpoint, or a model.safetensors.
         loss: needed only to measure the network.
-        untrained: nobody expects it to be calibrated; of others the log says so.
 
     Raises:
         ValueError: a file that holds no such network.
@@ -36,8 +36,12 @@ def load_model(source: Path | str, loss: CrossEntropy | None = None, untrained: 
         why = str(error)[:LONGEST_WHY]  # it may name all that is in there
         raise ValueError(f"{source} is not a checkpoint of this program: {why}") from error
     model.preprocessing = content.preprocessing
-    if content.calibration is None and not untrained:
-        log.info("%s is not calibrated: its probabilities are those that the network gives", source)
     if content.calibration is not None:
         model.calibration = content.calibration.calibration()
     return model.eval()
+
+
+def log_if_uncalibrated(model: EmotionClassifier, source: Path | str) -> None:
+    """Logs that the probabilities of a network are its own, as of a run that was killed before it was calibrated."""
+    if model.calibration == Calibration():
+        log.info("%s is not calibrated: its probabilities are those that the network gives", source)

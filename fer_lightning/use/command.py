@@ -1,7 +1,6 @@
 """predict.py, which is fer-predict where the package is installed: from what was typed to what lies in a folder."""
 
 import io
-import os
 import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_lightning.errors import ConfigError, DataError
+from fer_lightning.files import printable
 from fer_lightning.installation import code_version, shell_command
 from fer_lightning.use.arguments import SCRIPT, Command, parsed
-from fer_lightning.use.paths import printable
 from fer_lightning.use.stopping import Stopped, StopRequests
-from fer_lightning.use.streams import open_closed_streams
+from fer_lightning.use.streams import READER_GONE, open_closed_streams, print_nowhere
 
 if TYPE_CHECKING:
     from fer_lightning.use.detector import Detector
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from fer_lightning.use.tables import FacesLines
 
 WRONG_COMMAND = 2
-CLOSED_PIPE = 141
-"""What a shell says of a program whose reader has gone, as in `| head`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,8 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Stopped as stopped:
         return stopped.exit_status
     except BrokenPipeError:
-        _forget_output()
-        return CLOSED_PIPE
+        print_nowhere()
+        return READER_GONE
     except OSError as error:  # those of reading are in the results
         print(f"error: the results cannot be written: {error}", file=sys.stderr)
         return 1
@@ -235,8 +232,3 @@ def _json_lines(made_with: Mapping[str, object]) -> "FacesLines":
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
     return FacesLines(sys.stdout, made_with)
-
-
-def _forget_output() -> None:
-    """Lets Python end without a word on a pipe that nobody reads any more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

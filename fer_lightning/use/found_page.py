@@ -9,6 +9,7 @@ from urllib.parse import quote
 import numpy as np
 from PIL import Image
 
+from fer_lightning.files import printable
 from fer_lightning.report.page import Chart, Picture, Said, Section, Table, Video, data_address, write_page
 from fer_lightning.use.annotated_pictures import picture_file
 from fer_lightning.use.annotation import annotated, emotion_colours, spoken
@@ -69,7 +70,7 @@ class FoundPage:
                 for face in answer.faces
             ]
             small = self._small(answer.frame, answer.faces)
-            title = _printable(answer.frame.source)
+            title = printable(answer.frame.source)
             note = "" if answer.faces else answer.note
             self._pictures.append(Picture(_jpeg(small), *small.size, title, link, said, note))
 
@@ -83,7 +84,7 @@ class FoundPage:
         self._videos_seen += 1
         if len(self._videos) == MOST_VIDEOS or video.first is None or not isinstance(video.first.frame, Frame):
             return
-        section = Section(_printable(video.source))
+        section = Section(printable(video.source))
         poster = self._small(video.first.frame, video.first.faces)
         title = f"{section.title}, with its faces marked"
         if file:
@@ -123,7 +124,7 @@ class FoundPage:
             note = face.label if face.label == UNSURE else ""
             said = [Said(self._colours[_colour_name(face)], spoken(face, is_numbered=True), note)]
             link = quote(f"{file.parent.name}/{file.name}")
-            title = _printable(face.source)
+            title = printable(face.source)
             self._explanations.pictures.append(Picture(data_address(content), width, height, title, link, said))
         self._explanations.texts = [
             f"Each face as the network sees it, and over it Grad-CAM (captum) at layer {layer}: light where evidence "
@@ -190,7 +191,7 @@ def _failures(overview: Overview) -> Section:
     section = Section("What could not be read")
     if hidden := overview.unreadable + overview.damaged - len(overview.failures):
         section.texts = [f"{hidden:,} more are in faces.csv."]
-    rows = [[(_printable(source), source), (reason, reason)] for source, reason in overview.failures]
+    rows = [[(printable(source), source), (reason, reason)] for source, reason in overview.failures]
     section.tables = [Table(["source", "why"], [[*row] for row in rows])]
     return section
 
@@ -203,8 +204,3 @@ def _jpeg(picture: Image.Image) -> str:
 
 def _colour_name(face: Face) -> str:
     return UNSURE if face.label == UNSURE else face.best
-
-
-def _printable(text: str) -> str:
-    """Returns a text that a page can hold: names of files may have bytes that are no text."""
-    return text.encode("utf-8", "backslashreplace").decode()

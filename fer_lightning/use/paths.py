@@ -57,11 +57,6 @@ def found_paths(typed: Sequence[str], recursive: bool) -> Iterator[FoundPath]:
                 yield from _one_path(line, recursive)
 
 
-def printable(path: str) -> str:
-    r"""Returns, for a path that is not UTF-8, one that every table and page can hold: its odd bytes as \xe4."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
 def natural_key(path: str) -> list[list[str | int]]:
     """Returns what sorts paths as people number files: 2.jpg before 10.jpg, and a folder's files side by side."""
     return [

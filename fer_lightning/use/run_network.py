@@ -8,15 +8,15 @@ import torch
 from numpy.typing import NDArray
 
 from fer_lightning.errors import ConfigError
+from fer_lightning.files import printable
 from fer_lightning.report.command_paths import without_folders
 from fer_lightning.report.metrics_json import metrics_in
 from fer_lightning.training.classifier import EmotionClassifier
-from fer_lightning.training.models import load_model
+from fer_lightning.training.models import load_model, log_if_uncalibrated
 from fer_lightning.transforms.preprocessing import scaled
 from fer_lightning.transforms.views import views
 from fer_lightning.use.card import Card, Flip, refuse_unknown
 from fer_lightning.use.face_batches import in_batches
-from fer_lightning.use.paths import printable
 
 
 class RunNetwork:
@@ -46,6 +46,7 @@ class RunNetwork:
             self.model = load_model(source).float().to(self._device)
         except ValueError as error:
             raise ConfigError(str(error)) from error
+        log_if_uncalibrated(self.model, source)
         try:
             self.card = run_card(self.model, Path(source))
         except ValueError as error:

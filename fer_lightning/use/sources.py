@@ -15,10 +15,11 @@ from typing import IO, Literal
 
 from PIL import Image, UnidentifiedImageError
 
+from fer_lightning.files import printable
 from fer_lightning.transforms.image_file import IMAGE_FORMATS, IMAGE_SUFFIXES, LARGEST_FILE
 from fer_lightning.use.faces import Frame, Unreadable
 from fer_lightning.use.images import EXPECTED, begins_as_image, file_content, frame_count, image_frames, looks_like_heic
-from fer_lightning.use.paths import FoundPath, found_paths, printable, reason_of
+from fer_lightning.use.paths import FoundPath, found_paths, reason_of
 
 Kind = Literal["image", "animation", "video", "webcam", "stdin", "unreadable"]
 

@@ -1,14 +1,11 @@
 """What a person types wrongly, and what train.py and test.py say to it."""
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from fer_lightning.config.closed_output import STATUS
 from tests.conftest import Command
-from tests.scripts import REPOSITORY
 
 
 @pytest.mark.parametrize(
@@ -111,31 +108,3 @@ def test_help_is_a_page_for_people(script: str, run_command: Command) -> None:
     assert result.returncode == 0
     assert f"python {script}" in result.stdout
     assert "_target_" not in result.stdout
-
-
-def test_help_behind_head_ends_without_a_word() -> None:
-    command = [sys.executable, str(REPOSITORY / "train.py"), "--help"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        process.stdout.close()
-        assert process.wait(240) == STATUS
-        assert process.stderr is not None
-        assert process.stderr.read() == ""
-
-
-def test_a_log_that_nobody_reads_any_more_is_told_once() -> None:
-    script = (
-        "import logging; from fer_lightning.config.closed_output import Console; import sys;"
-        "logging.basicConfig(level=20, handlers=[Console(sys.stdout)]); [logging.info('line') for _ in range(9)]"
-    )
-    command = [sys.executable, "-c", script]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=REPOSITORY
-    ) as process:
-        assert process.stdout is not None
-        process.stdout.close()
-        assert process.wait(240) == 0
-        assert process.stderr is not None
-        assert process.stderr.read().splitlines() == [
-            "nobody reads the output any more: the command goes on, and its log file has the rest"
-        ]

@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import shlex
 import shutil
 import signal
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from fer_lightning.use.streams import READER_GONE
 from tests.use.predicting import Predict, names, rows, walking_video, words
 from tests.use.sound_videos import frame_times, packets
 
@@ -70,12 +70,13 @@ def test_a_reader_that_goes_away_ends_it_without_a_word(folder: Path) -> None:
     assert process.stderr
     assert json.loads(process.stdout.readline())["format_version"] == 1
     process.stdout.close()
-    assert process.wait(60) == 141
+    assert process.wait(60) == READER_GONE
     assert process.stderr.read() == b""
     process.stderr.close()
 
 
 def test_a_full_disk_is_one_message(folder: Path, predict: Predict) -> None:
+    resource = pytest.importorskip("resource")  # which Windows does not have
     walking_video(folder / "clip.mp4", 60)
     limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (4000, 4000))
     done = predict("clip.mp4", "--only", "table", "--out", "found", preexec_fn=limit)
@@ -101,7 +102,8 @@ def test_a_stream_that_is_closed_is_nowhere(folder: Path, closed: str, arguments
         assert done.stderr == "error: the results cannot be written: --json prints, and standard output is closed\n"
 
 
-def test_a_disk_that_fills_later_is_told_too(folder: Path, predict: Predict) -> None:
+def test_a_disk_that_fills_later_is_reported_too(folder: Path, predict: Predict) -> None:
+    resource = pytest.importorskip("resource")  # which Windows does not have
     limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (4000, 4000))  # above the tables
     done = predict("photo.jpg", "--out", "found", preexec_fn=limit)
     assert done.returncode == 1

@@ -23,6 +23,7 @@ from fer_lightning.data.faces import SHOWN, SIDE, Faces, Reading
 from fer_lightning.data.perceptual_hash import one_blas_thread
 from fer_lightning.data.readers.entries import Inside
 from fer_lightning.data.readers.pixel_text import short, some
+from fer_lightning.files import printable
 from fer_lightning.transforms.face_crop import BOX_MARGIN, Box
 from fer_lightning.transforms.image_file import IMAGE_FORMATS, LARGEST_FILE, opened_image
 from fer_lightning.transforms.pixel_format import PixelFormat
@@ -163,7 +164,7 @@ def read_images(found: ImageList, to_pixels: PixelFormat, into: EncodedWriter | 
     _log_shapes(shapes, int(good.sum()), to_pixels)
     kept = [image for image, is_good in zip(found.images, good, strict=True) if is_good]
     places = {name: place for place, name in enumerate(found.classes)}
-    files = tuple(_printable(image.path) for image in kept)
+    files = tuple(printable(image.path) for image in kept)
     faces = Faces(
         images=kept_in.store(good, files),
         labels=torch.tensor([places[image.class_name] for image in kept], dtype=torch.int64),
@@ -243,8 +244,3 @@ def _log_shapes(shapes: Mapping[str, int], count: int, to_pixels: PixelFormat) -
             f"{shapes['colour']:,}",
             f"{count:,}",
         )
-
-
-def _printable(path: str) -> str:
-    """Returns, for a name that is not UTF-8, one that a table and a page can hold."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
