@@ -11,9 +11,9 @@ from pydantic import Field
 from torch import Tensor
 from torchvision.utils import make_grid
 
+from fer_lightning.data.chart_names import chart_names
 from fer_lightning.nets.first_layer import first_convolution
 from fer_lightning.report.attention import transformed, transformer_of
-from fer_lightning.report.chart_names import chart_names
 from fer_lightning.report.charts import WRONG, confusion_chart
 from fer_lightning.report.face_charts import kernels_chart, transformer_chart
 from fer_lightning.report.image_sheet import TITLE_OF_TWO_LINES, ImageSheet

@@ -9,9 +9,9 @@ from fer_lightning.config.build import build_data
 from fer_lightning.config.check import check
 from fer_lightning.config.typed_command import as_typed
 from fer_lightning.data import FERDataModule
+from fer_lightning.data.chart_names import numbers_in_words
 from fer_lightning.data.faces import Faces
 from fer_lightning.data.split_table import split_frame
-from fer_lightning.report.chart_names import numbers_in_words
 from fer_lightning.report.face_charts import augmentation_chart, class_samples
 from fer_lightning.report.page import Section, Table, write_page
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fer_lightning.data.emotions import NUMBERINGS, canonical
 from fer_lightning.data.faces import Faces, rows_of
-from fer_lightning.data.numbering import meanings_of, numbers_found
+from fer_lightning.data.numbering import KEY, NumberingOption, meanings_of, numbers_found
 from fer_lightning.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ class ClassOptions:
         classes: the classes to use, in this order; or new classes, each with the source's classes that are merged into
             it. None takes all that the source has. Faces of other classes are left out.
         own_goes_first: `numbering` is for sources whose form has no order of its own, as one that is for several sets.
+        option: how `numbering` is typed, for messages; no key of conf/data.
 
     Raises:
         ValueError: an argument outside its range, a class named twice, none at all.
@@ -39,6 +40,7 @@ class ClassOptions:
     numbering: Known | Sequence[str] | None = None
     classes: Sequence[str] | Mapping[str, str | Sequence[str]] | None = None
     own_goes_first: bool = False
+    option: NumberingOption = KEY
 
     def __post_init__(self) -> None:
         if isinstance(self.numbering, str):
@@ -86,11 +88,12 @@ class ClassOptions:
             log.info("%s: classes: %s", source, _counted(counts))
             return faces
         numbering = self._numbering_for(own)
-        meanings, left_out = meanings_of(found, numbering, own, source)
+        meanings, left_out = meanings_of(found, numbering, own, source, self.option)
         named = {f"{number} {meanings[number]}": found[number] for number in sorted(found) if number in meanings}
         log.info("%s: classes: %s", source, _counted(named))
         if own and numbering not in (None, own):
-            log.warning("%s: data.numbering is taken, though this form has its numbers in the order of %s", source, own)
+            taken = "%s: %s is taken, though this form has its numbers in the order of %s"
+            log.warning(taken, source, self.option.name, own)
         names = tuple(dict.fromkeys(meanings.values()))
         new_labels = [
             names.index(meanings[int(name)]) if int(name) in meanings else LEFT_OUT for name in faces.class_names
@@ -102,7 +105,7 @@ class ClassOptions:
     def refuse_unnamed(self, counts: Mapping[str, int], source: Path | str, own: str = "") -> None:
         """Refuses what `named` does, by the number of images of each class: before they are read."""
         if found := numbers_found(counts, source):
-            meanings_of(found, self._numbering_for(own), own, source)
+            meanings_of(found, self._numbering_for(own), own, source, self.option)
 
     def _numbering_for(self, own: str) -> Known | Sequence[str] | None:
         return None if own and self.own_goes_first else self.numbering

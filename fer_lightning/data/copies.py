@@ -20,6 +20,7 @@ from fer_lightning.data.copy_tables import Copies, copies_in
 from fer_lightning.data.emotions import NUMBERINGS
 from fer_lightning.data.faces import Faces
 from fer_lightning.data.near_pairs import NEAR
+from fer_lightning.data.numbering import NumberingOption
 from fer_lightning.data.perceptual_hash import BITS
 from fer_lightning.data.readers.source import read_faces
 from fer_lightning.data.tables import write_table
@@ -27,6 +28,8 @@ from fer_lightning.errors import DataError
 from fer_lightning.files import folder_around
 
 log = logging.getLogger(__name__)
+
+OPTION = NumberingOption("--numbering", " ", ("", ""))
 
 OWN = "own"
 """Stands for the names or the order that a set has itself."""
@@ -51,7 +54,9 @@ def find_copies(
     _refuse(paths, out, numberings)
     each = [*numberings] * len(paths) if len(numberings) == 1 else [*numberings] or [OWN] * len(paths)
     sets = {
-        name: read_faces(path, "drop" if drop_bad_rows else "error", classes=ClassOptions(_numbering(numbering)))
+        name: read_faces(
+            path, "drop" if drop_bad_rows else "error", classes=ClassOptions(_numbering(numbering), option=OPTION)
+        )
         for name, path, numbering in zip(_names(paths), paths, each, strict=True)
     }
     copies = copies_in(sets, within, shown=True)
@@ -59,7 +64,8 @@ def find_copies(
     write_table(copies.pairs.drop(columns=["index_1", "index_2"]), out / "copies.csv")
     write_table(copies.counts, out / "counts.csv")
     if len(copies.pairs):
-        write_sheet(copies.pairs, [*sets.values()], out / "sheet.png")
+        for sentence in write_sheet(copies.pairs, [*sets.values()], out / "sheet.png"):
+            print(sentence)
     return copies
 
 
@@ -150,7 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         copies = find_copies(given.sets, out, given.numbering, given.bits, given.on_bad_rows == "drop")
     except (DataError, OSError, ValueError) as error:
-        sys.exit(f"error: {str(error).replace('data.numbering=', '--numbering ')}")  # as it is typed here
+        sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("stopped")
     written = ["copies.csv", "counts.csv", *["sheet.png"] * bool(len(copies.pairs))]

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from fer_lightning.data.chart_names import chart_names, numbers_in_words
 from fer_lightning.data.faces import Faces
 from fer_lightning.files import written_whole
 from fer_lightning.transforms.pixels import as_picture
@@ -23,8 +24,10 @@ LONGEST = 30
 """Characters of a line below a face."""
 
 
-def write_sheet(pairs: pd.DataFrame, sets: Sequence[Faces], file: Path) -> None:
-    """Writes a PNG of pairs, from the most doubtful to the least.
+def write_sheet(pairs: pd.DataFrame, sets: Sequence[Faces], file: Path) -> list[str]:
+    """Writes a PNG of pairs, from the most doubtful to the least; returns what its numbers mean, in sentences.
+
+    Classes, sets and parts whose names its font cannot draw have numbers there, as in charts.
 
     Args:
         pairs: at least one, as in `Copies`.
@@ -32,6 +35,8 @@ def write_sheet(pairs: pd.DataFrame, sets: Sequence[Faces], file: Path) -> None:
         file: the PNG.
     """
     shown = shown_pairs(pairs)
+    names = {kind: _different(shown, kind) for kind in ("label", "set", "part")}
+    drawn = {kind: dict(zip(of, chart_names(of, LONGEST), strict=True)) for kind, of in names.items()}
     rows = -(-len(shown) // COLUMNS)
     figure = Figure(figsize=(2.6 * COLUMNS, 1.95 * rows), layout="constrained")
     panels = figure.subplots(rows, COLUMNS, squeeze=False).flat
@@ -52,16 +57,14 @@ def write_sheet(pairs: pd.DataFrame, sets: Sequence[Faces], file: Path) -> None:
         ]
         axes.set_title(", ".join(about), fontsize=8, pad=2, fontweight="bold")
         for side in (1, 2):
-            lines = (
-                pair[f"label_{side}"],
-                f"{pair[f'set_{side}']}",
-                f"{pair[f'part_{side}']}, {pair[f'row_{side}']:,}",
-            )
-            text = "\n".join(str(line)[-LONGEST:] for line in lines)
+            label, of_set, part = (drawn[kind][str(pair[f"{kind}_{side}"])] for kind in drawn)
+            text = f"{label}\n{of_set}\n{part}, {pair[f'row_{side}']:,}"
             style = {"color": "black" if same else "#b3400a", "fontsize": 6, "parse_math": False}
             axes.text(side - 0.52, -0.03, text, ha="center", va="top", **style)
     with written_whole(file) as unfinished:
         figure.savefig(unfinished, format="png", dpi=130, facecolor="white")
+    kinds = {"label": "class", "set": "set", "part": "part"}
+    return [sentence for kind, of in names.items() for sentence in numbers_in_words(of, LONGEST, kinds[kind])]
 
 
 def shown_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -69,6 +72,11 @@ def shown_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
     near, exact = pairs[pairs["copy"] == "near"], pairs[pairs["copy"] == "exact"]
     room = SHOWN - min(EXACT, len(exact))
     return pd.concat([_spread(near.iloc[::-1], room), _spread(exact, SHOWN - min(room, len(near)))])
+
+
+def _different(pairs: pd.DataFrame, kind: str) -> list[str]:
+    """Returns the different names of the labels, sets or parts of pairs, in the order of the alphabet."""
+    return sorted({str(name) for side in (1, 2) for name in pairs[f"{kind}_{side}"]})
 
 
 def _spread(pairs: pd.DataFrame, count: int) -> pd.DataFrame:

@@ -16,6 +16,14 @@ from fer_lightning.training.risk_coverage import RiskCoverage
 CALIBRATED = "test/calibration_error_calibrated"
 """The metric that says what test/calibration_error becomes."""
 
+HARDLY_ANY = 0.05
+"""Share of the faces of val and test: where no more are answered, a network knows next to nothing."""
+
+KNOWS_NOTHING = (
+    "hardly a face is sure, since the labels of val are more often wrong than right, however confident the network is: "
+    "it has learnt too little, as in a few epochs or from few faces"
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Calibrated:
@@ -79,7 +87,14 @@ class Calibrated:
             return [error, "no face is unsure"]
         coverage, accuracy = metrics["test/coverage"], metrics["test/accuracy_answered"]
         unsure = f"{1 - coverage:.1%} of the faces are unsure, below a confidence of {unsure_below:.1%}"
-        return [error, f"{unsure}; of the others {accuracy:.2%} are right" if coverage else unsure]
+        unsure += f"; of the others {accuracy:.2%} are right" if coverage else ""
+        return [error, unsure, *[KNOWS_NOTHING] * (coverage <= HARDLY_ANY and self._answers_few_of_val())]
+
+    def _answers_few_of_val(self) -> bool:
+        if self.val is None or len(self.val.labels) == 0:
+            return False
+        faces, _ = self.curves["val"].answered_from(self.calibration.unsure_below)
+        return faces <= HARDLY_ANY * len(self.val.labels)
 
 
 def _log_loss(probabilities: torch.Tensor, labels: torch.Tensor) -> float:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_average_precision, multiclass_precision_recall_curve
 
-from fer_lightning.report.chart_names import chart_names
+from fer_lightning.data.chart_names import chart_names
 from fer_lightning.report.palette import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
 from fer_lightning.report.predictions import BINS, Predictions
 from fer_lightning.report.results import wilson_interval
@@ -64,6 +64,8 @@ def per_class_chart(table: pd.DataFrame) -> Figure:
         at = places + (shift - 1) * 0.26
         axes.bar(at, value, 0.24, color=colour, label=name if name != "f1" else "F1")
         _draw_intervals(axes, at, value, low, high)
+        for place in at[np.isnan(value)]:
+            axes.text(place, 0.01, "–", ha="center", va="bottom", color=colour)
     counts = zip(chart_names([*table.index]), table["faces"], strict=True)
     names = [f"{name}\n{faces:,.0f}" for name, faces in counts]
     if len(table) > LEVEL:

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from torch import Generator, Tensor
 
 from fer_lightning.data import FERDataModule
+from fer_lightning.data.chart_names import chart_names
 from fer_lightning.data.split_table import rows_by_set
-from fer_lightning.report.chart_names import chart_names
 from fer_lightning.report.charts import WRONG
 from fer_lightning.report.image_sheet import TITLE, TITLE_OF_TWO_LINES, ImageSheet
 from fer_lightning.report.page import Chart, Sample, face_address

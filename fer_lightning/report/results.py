@@ -12,10 +12,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from fer_lightning.data.chart_names import isolated
 from fer_lightning.data.tables import write_table
 from fer_lightning.files import written_whole
 from fer_lightning.report.calibrated import Calibrated
-from fer_lightning.report.chart_names import isolated
 from fer_lightning.report.intervals import wilson_interval as wilson_interval
 from fer_lightning.report.metrics_json import METRICS_FORMAT, as_json
 from fer_lightning.report.person_intervals import METHOD, Numbers, few_persons, person_intervals
@@ -111,7 +111,8 @@ class Results:
     def per_class(self) -> pd.DataFrame:
         """Returns precision, recall and F1 of each class, with the ends of their 95% intervals, and its test faces.
 
-        Not a number for a class that is neither there nor predicted: the macro averages leave it out.
+        Not a number is the recall of a class without test faces, and all of one that is not predicted either, which
+        the macro averages leave out.
         """
         matrix = self.confusion.numpy()
         hits, predicted, faces = (values.tolist() for values in (matrix.diagonal(), matrix.sum(0), matrix.sum(1)))
@@ -120,7 +121,8 @@ class Results:
             if made + there == 0:
                 rows.append([math.nan] * 9)
                 continue
-            row = [share for count in (made, there) for share in (hit / max(count, 1), *_ends(hit, count))]
+            recall = hit / there if there else math.nan
+            row = [hit / max(made, 1), *_ends(hit, made), recall, *_ends(hit, there)]
             rows.append([*row, 2 * hit / (made + there), *_f1_ends(hit, made + there - hit)])
         columns = [f"{name}{end}" for name in ("precision", "recall", "f1") for end in ("", "_low", "_high")]
         table = pd.DataFrame(rows, index=pd.Index(self.class_names), columns=columns).assign(faces=faces)

@@ -8,12 +8,12 @@ import lightning as L
 import torch
 from torch import Tensor
 
+from fer_lightning.data.chart_names import chart_names, numbers_in_words
 from fer_lightning.nets.first_layer import first_convolution
 from fer_lightning.report import charts, face_charts
 from fer_lightning.report.attention import grad_cam, transformed, transformer_of
 from fer_lightning.report.calibrated import CALIBRATED
 from fer_lightning.report.calibration_section import calibration_section
-from fer_lightning.report.chart_names import chart_names, numbers_in_words
 from fer_lightning.report.curves import curves_chart
 from fer_lightning.report.page import Chart, Face, Section, Table, attempted, face_address, made, write_page
 from fer_lightning.report.predictions import Predictions

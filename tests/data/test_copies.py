@@ -157,7 +157,8 @@ def test_numbers_for_classes_are_named_for_each_set(planted: Path, tmp_path: Pat
     numbered = written(tmp_path / "numbered", {"1/a.png": images(1)[0], "7/b.png": images(2, 9)[1]})
     named, own = [str(planted), str(numbered)], ["--numbering", "own"]
     out = ["--out", str(tmp_path / "out")]
-    with pytest.raises(SystemExit, match=r"(?s)error: .*numbered: its classes are numbers.* with --numbering "):
+    asked = r"(?s)error: .*numbered: its classes are numbers.* with --numbering ….* as in --numbering neutral,happy,…\."
+    with pytest.raises(SystemExit, match=asked):
         main([*named, *out])
     main([*named, *own, "--numbering", "rafdb", *out])
     copies = rows(tmp_path / "out" / "copies.csv")
@@ -165,6 +166,18 @@ def test_numbers_for_classes_are_named_for_each_set(planted: Path, tmp_path: Pat
     main([*named, *own, "--numbering", "happy,x,sad,angry,fear,disgust,neutral", "--out", str(tmp_path / "more")])
     copies = rows(tmp_path / "more" / "copies.csv")
     assert [row["label_2"] for row in copies if row["set_2"] == "numbered"] == ["happy"]
+
+
+def test_names_that_the_font_lacks_are_numbers_on_the_sheet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    face = images(1)[0]
+    pictures = {f"{label}/{place}.png": face for label in ("happy", "怒り") for place in range(2)}
+    # matplotlib warns of a letter that it cannot draw, and a warning is an error here.
+    main([str(written(tmp_path / "顔", pictures)), "--out", str(tmp_path / "out")])
+    printed = capsys.readouterr().out
+    assert "\nIn the pictures, class 2 is 怒り.\n" in printed
+    assert "\nIn the pictures, set 1 is 顔.\n" in printed
+    with Image.open(tmp_path / "out" / "sheet.png") as sheet:
+        assert sheet.width > 1000
 
 
 def test_mistakes_are_one_message_and_leave_nothing(planted: Path, tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
 from fer_lightning.callbacks.tensorboard_pictures import prediction_chart
-from fer_lightning.report.calibrated import Calibrated
+from fer_lightning.data.chart_names import chart_names, numbers_in_words
+from fer_lightning.report.calibrated import KNOWS_NOTHING, Calibrated
 from fer_lightning.report.calibration_section import calibration_section
-from fer_lightning.report.chart_names import chart_names, numbers_in_words
 from fer_lightning.report.charts import (
     confusion_chart,
     per_class_chart,
@@ -112,6 +112,17 @@ def test_the_section_of_calibration_shows_before_and_after() -> None:
         "accuracy over confidence, at the temperature 1.50",
         "accuracy over the share of faces answered",
     ]
+
+
+def test_a_network_that_knows_nothing_is_said_to() -> None:
+    val = ValLogits(torch.linspace(0.1, 0.3, 90)[:, None] * torch.eye(3).repeat(30, 1), torch.tensor([1, 2, 0] * 30))
+    guessed = predictions([1, 2, 0], [[0.35, 0.33, 0.32]] * 3)
+    calibrated = Calibrated(Calibration(1.0, val.curve(1.0).unsure_below()), guessed, val)
+    _, unsure, why = calibrated.sentences(guessed.metrics() | calibrated.metrics())
+    assert unsure.startswith("100.0% of the faces are unsure")
+    assert why == KNOWS_NOTHING
+    _, unsure = dataclasses.replace(calibrated, val=None).sentences(guessed.metrics() | calibrated.metrics())
+    assert unsure.startswith("100.0% of the faces are unsure")
 
 
 def test_class_bars_are_precision_recall_and_f1() -> None:

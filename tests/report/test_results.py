@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fer_lightning.data import FERDataModule
-from fer_lightning.report.charts import confusion_chart
+from fer_lightning.report.charts import confusion_chart, per_class_chart
 from fer_lightning.report.page import Section
 from fer_lightning.report.predictions import Predictions
 from fer_lightning.report.results import Results, wilson_interval
@@ -44,6 +44,20 @@ def test_precision_recall_and_f1_are_those_worked_out_by_hand() -> None:
 def test_a_class_neither_there_nor_predicted_has_no_figures() -> None:
     line = next(line for line in RESULTS.table().splitlines() if line.startswith("absent"))
     assert line.split() == ["absent", "–", "–", "–", "0"]
+
+
+def test_a_class_without_faces_has_no_recall(tmp_path: Path) -> None:
+    confusion = torch.tensor([[3, 1, 0, 1], [0, 2, 0, 0], [1, 1, 2, 0], [0, 0, 0, 0]])  # one is taken for absent
+    results = dataclasses.replace(RESULTS, confusion=confusion)
+    line = next(line for line in results.table().splitlines() if line.startswith("absent"))
+    assert line.split() == ["absent", "0.0%", "–", "0.0%", "0"]
+    content = json.loads(results.write(tmp_path, {}).read_text("utf-8"))
+    assert content["classes"]["absent"] == {"precision": 0.0, "recall": None, "f1": 0.0, "faces": 0}
+    section = Section("Classes")
+    _classes(section, results)
+    assert [cell for cell, _ in section.tables[0].rows[3]][3:5] == ["–", "–"]
+    texts = per_class_chart(results.per_class()).axes[0].texts
+    assert [(text.get_text(), text.get_position()[0]) for text in texts] == [("–", 3)]
 
 
 def test_what_is_written_is_what_was_measured(tmp_path: Path) -> None:
