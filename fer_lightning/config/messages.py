@@ -73,9 +73,11 @@ def message(error: Exception) -> str:
     text = str(error).partition("\nConfig search path")[0].strip()
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         text += _hint_for_missing(error.missing_cfg_file, listed=bool(error.options))
+    elif there := re.match("Could not append to config. An item is already at '(.+)'", text):
+        text = f"there is a key {there[1]} already, so set it without a plus: {there[1]}=…"
     elif isinstance(error, ConfigCompositionException):
-        text = text.partition("\nTo append to your default list")[0]  # by a plus, which test.py has no groups for
-        text += "\nHere single keys can be set, as in data.path=…"
+        text, of_a_group, _ = text.partition("\nTo append to your default list")  # by a plus; test.py has no groups
+        text += "\nHere single keys can be set, as in data.path=…" if of_a_group else ""
     return text
 
 

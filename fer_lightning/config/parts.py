@@ -107,13 +107,30 @@ def made_optimizer(cfg: DictConfig, device: torch.device) -> Callable[..., Optim
     return make
 
 
+@contextmanager
+def _steps_named(target: str, steps: int | None) -> Iterator[None]:
+    """Makes a division by zero in a scheduler, as of phases that take less than a step, an error on the run's steps."""
+    try:
+        yield
+    except ConfigError as error:
+        failed = error.__cause__
+        if steps is None or not isinstance(failed, ArithmeticError):
+            raise
+        raise ConfigError(
+            f"scheduler: {target.rpartition('.')[2]} cannot divide up a run of {steps} steps as scheduler says "
+            f"({failed}). Train for more steps (trainer.max_epochs, trainer.limit_train_batches, a smaller "
+            f"data.batch_size), or change the scheduler's shares"
+        ) from error
+
+
 def made_schedule(cfg: DictConfig, optimizer: Callable[..., Optimizer]) -> Schedule | None:
     if not cfg.scheduler:
         return None
     node, when = apart("scheduler", cfg.scheduler)
 
     def make(optimizer: Optimizer, **filled_in: Any) -> Any:
-        return made("scheduler", node, optimizer=optimizer, **filled_in)
+        with _steps_named(node._target_, filled_in.get(when.get("steps_as"))):
+            return made("scheduler", node, optimizer=optimizer, **filled_in)
 
     schedule = Schedule(make, **when)
     with _refused_by("scheduler"):  # its own checks, before any work

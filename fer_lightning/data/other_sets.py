@@ -82,9 +82,9 @@ def _to_test(one: SetOptions, source: Path, faces: Faces, run: MeasuredRun, alon
     )
     counts = ", ".join(f"{name} ({count:,})" for name, count in parts.items())
     log.info(
-        "%s: has no test part, and the network was not trained on it: all of its %s faces are measured, %s. A part of "
+        "%s: has no test part, and the network was not trained on it: all of its %s faces are measured%s. A part of "
         "them is measured with '%s'",
-        *(source, f"{len(faces):,}", counts, a_part),
+        *(source, f"{len(faces):,}", f", {counts}" if len(parts) > 1 else "", a_part),
     )
     return replace(one, splits=replace(one.splits, splits={"test": [*parts]}), given=one.given | {"splits"})
 

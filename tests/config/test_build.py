@@ -11,6 +11,7 @@ import torch
 from omegaconf import OmegaConf
 
 from fer_lightning.config.build import build
+from fer_lightning.config.parts import made_optimizer, made_schedule
 from fer_lightning.errors import ConfigError
 from fer_lightning.nets.deep_emotion import DeepEmotion
 from fer_lightning.signature import argument_error
@@ -187,3 +188,14 @@ def test_the_scripts_import_nothing_heavy_before_there_is_work(script: str) -> N
     heavy = "{'torch', 'lightning', 'pandas', 'matplotlib'} & set(sys.modules)"
     code = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); import {script}; sys.exit(str({heavy} or ''))"
     assert subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True).stderr.strip() == ""
+
+
+def test_a_run_of_too_few_steps_for_a_schedule_is_explained(composed: Compose) -> None:
+    cfg = composed("scheduler.pct_start=0.25")
+    optimizer = made_optimizer(cfg, torch.device("cpu"))
+    schedule = made_schedule(cfg, optimizer)
+    assert schedule is not None
+    parameters = [torch.zeros(1, requires_grad=True)]
+    schedule.made(optimizer(parameters), 5)
+    with pytest.raises(ConfigError, match=r"^scheduler: OneCycleLR cannot divide up a run of 4 steps .*max_epochs"):
+        schedule.made(optimizer(parameters), 4)

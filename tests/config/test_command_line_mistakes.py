@@ -54,6 +54,11 @@ def test_the_rate_finder_refuses_what_it_would_get_wrong(
         ("train.py", ["data=fer2013", "data.path=gone.csv"], ["data.path is gone.csv: there is no such file"]),
         ("train.py", ["-m", "--cfg", "job", "seed=0,1"], ["Only one of --run, --multirun, --cfg"]),
         ("train.py", ["debug=lr_find", "action.steps=20"], ["action.steps is 20; it must be at least 60"]),
+        (
+            "train.py",
+            ["+trainer.max_epochs=3"],
+            ["there is a key trainer.max_epochs already, so set it without a plus: trainer.max_epochs=…\n"],
+        ),
         ("test.py", [], ["run_dir is missing"]),
         ("test.py", ["run_dir=outputs/train/…"], ["run_dir=outputs/train/…: … stands for a name"]),
         ("test.py", ["run_dir=outputs/gone"], ["run_dir outputs/gone is not the folder of a run"]),

@@ -48,7 +48,10 @@ def test_all_of_a_set_without_a_test_part_is_measured(tmp_path: Path, caplog: py
     with caplog.at_level("INFO"):
         data = measured(run, other)
     assert (len(data.rows["test"]), data.origins["test"]) == (30, "all")
-    assert "has no test part, and the network was not trained on it: all of its 30 faces are measured" in caplog.text
+    assert (
+        "has no test part, and the network was not trained on it: all of its 30 faces are measured. A part"
+        in caplog.text
+    )
     assert f"with 'data.path=[{{path: {other}, test_fraction: 0.1}}]'" in caplog.text
     part = measured(run, {"path": other, "test_fraction": 0.1})
     assert (len(part.rows["test"]), part.origins["test"]) == (4, "10% of all")
