@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from fer_lightning.commands.failures import in_one_message
+from fer_lightning.files import printable
 from fer_lightning.report.page import Section, write_page
 from fer_lightning.report.predictions import Predictions
 from fer_lightning.report.results import Results
@@ -84,3 +85,9 @@ def test_weights_on_a_full_disk_end_in_the_usual_message(tmp_path: Path) -> None
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert str(in_one_message(full.value, tmp_path)) == f"cannot go on writing to {tmp_path}: File too large"
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("model.safetensors", "of before")]
+
+
+def test_any_name_can_be_printed() -> None:
+    assert printable("ärger/顔.png") == "ärger/顔.png"
+    assert printable(os.fsdecode(b"odd\xe4.png")) == r"odd\xe4.png"
+    assert printable("half \ud83d") == r"half \ud83d"
