@@ -5,8 +5,8 @@ A run's config may come from who knows where. So a `_target_` in it is imported 
 - conf/ names it, at that place. Whoever adds a yaml to conf/ trusts what it names.
 - It only computes: torch's own optimizers, learning-rate schedulers and losses, torchvision's v2 transforms. They are
   made of numbers and texts, take tensors and return tensors; none opens a file, connects to a network or runs a text.
-  Callbacks and loggers of Lightning are not of this kind: they write where they are told to, remove what they take for
-  their own files, or send a run to a server. Those that conf/ does not name need their user's trust.
+  Callbacks and loggers of Lightning are not of this kind: they write where their arguments say, remove what they take
+  for their own files, or send a run to a server. Those that conf/ does not name need their user's trust.
 - It belongs to a package or module that its user trusts on purpose: see `nets.trusted`. Networks have no `_target_`:
   what is trusted registers them by a name.
 

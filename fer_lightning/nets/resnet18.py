@@ -60,7 +60,7 @@ class ResNet18(ResNet):
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-        # Beside the pooling, which has no weights either: so the keys of the state dict stay torchvision's.
+        # Next to the pooling, which has no weights either: so the keys of the state dict stay torchvision's.
         self.avgpool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Dropout(dropout))
         self.allows_channels_last = width >= CHANNELS_LAST_FROM
 

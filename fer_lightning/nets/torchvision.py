@@ -61,7 +61,7 @@ def colour_size(arch: str) -> int:
 
 
 def input_size_error(net: nn.Module, size: int, in_channels: int = 1) -> str | None:
-    """Returns why a network does not run on images of this height and width, tried with a black one; else None."""
+    """Returns why a network does not run on images of this height and width, by a black one; None if it does."""
     training = net.training
     net.eval()
     try:

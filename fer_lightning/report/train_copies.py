@@ -50,7 +50,7 @@ class TrainCopies:
         }
 
     def notes(self) -> tuple[str, ...]:
-        """Returns a sentence where so many are near copies that the figures say little of new faces."""
+        """Returns a sentence if the figures say little of new faces, since too many are near copies."""
         if self.near is None or self.near.sum() <= MANY * len(self.near):
             return ()
         count, exact = int(self.near.sum()), int(self.exact.sum())

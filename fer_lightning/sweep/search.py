@@ -80,7 +80,7 @@ class Search:
         return str(self._folder)
 
     def close(self) -> None:
-        """Ends what goes on beside it: of this kind of search, nothing."""
+        """Ends what runs next to the search: nothing, of this kind."""
 
     def _opened(self, direction: StudyDirection) -> optuna.Study:
         return optuna.create_study(

@@ -124,7 +124,7 @@ def per_channel(name: str, values: float | Sequence[float], channels: int) -> tu
 
 
 def _bounds(count: int, step: int) -> tuple[range, list[int]]:
-    """Returns where pieces of so many begin, and where they end."""
+    """Returns where pieces of `step` begin, and where they end."""
     starts = range(0, count, step)
     return starts, [start + step for start in starts]
 

@@ -1,4 +1,4 @@
-"""Memory for large batches that is used again: to get it anew from the system costs more than to fill it."""
+"""Memory for large batches that is used again: to ask the system for more costs more than to fill it."""
 
 import weakref
 from collections.abc import Sequence

@@ -65,7 +65,7 @@ def parsed(arguments: Sequence[str]) -> Command:
     if not given.paths and given.webcam is None:
         parser.error("name a picture, a video or a folder, or --webcam 0")
     if given.paths and given.webcam is not None:
-        parser.error("--webcam takes no paths beside it: give two commands")
+        parser.error("--webcam takes no paths with it: give two commands")
     if given.boxes and given.detector == "none":
         parser.error("--boxes says where faces are, --detector none that each picture is one: give one of them")
     if (given.boxes or given.detector == "none") and (given.min_score is not None or given.min_size):

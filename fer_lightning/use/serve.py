@@ -75,7 +75,7 @@ def _serve(given: argparse.Namespace) -> int:
         # A picture that has been compressed once does not shrink again.
         ws_per_message_deflate=False,
     )
-    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # a client's mistakes are told to the client
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # a client's mistakes are reported to the client
     # uvicorn passes the signal on when all is answered: it has done what it asks for by then.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _ignore)

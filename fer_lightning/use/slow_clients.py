@@ -1,8 +1,8 @@
 """Limits how long a client may take: one that sends or reads a byte a second does not hold a connection for ever.
 
-uvicorn limits the time between two requests (timeout_keep_alive), which begins anew with each byte that comes, and asks
-whether a WebSocket's client still lives; whom it closes a connection to must still read what was sent before. These are
-its own two protocols, with limits on top.
+uvicorn limits the time between two requests (timeout_keep_alive), which starts again with each byte that comes, and
+asks whether a WebSocket's client still lives; whom it closes a connection to must still read what was sent before.
+These are its own two protocols, with limits on top.
 """
 
 import asyncio

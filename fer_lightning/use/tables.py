@@ -97,7 +97,7 @@ def answer_values(answer: Answer) -> dict[str, Any]:
 
 
 def note_of(face: Face, answer: Answer) -> str:
-    """Returns what is to be said of a face beside its numbers: the best guess where the label is none."""
+    """Returns what is to be said of a face next to its numbers: the best guess where the label is none."""
     return f"perhaps {face.best}" if face.label == UNSURE != face.best else answer.note
 
 

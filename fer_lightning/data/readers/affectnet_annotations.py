@@ -52,18 +52,18 @@ def list_affectnet_annotations(root: Path) -> ImageList:
                 "annotations/0_exp.npy, …. Unpack this part again."
             )
         files = {name.rpartition(".")[0]: name for name in files_below(images) if is_image_name(name)}
-        told = {named[1]: named[0] for name in files_below(annotations) if (named := EXPRESSION.fullmatch(name))}
-        if not told:
+        annotated = {named[1]: named[0] for name in files_below(annotations) if (named := EXPRESSION.fullmatch(name))}
+        if not annotated:
             raise DataError(
                 f"{annotations}: AffectNet: has none of the files 0_exp.npy, …, which say what each image shows, only "
                 f"{some(list(files_below(annotations)))}. Unpack this part again."
             )
-        for stem in sorted({*files, *told}, key=lambda stem: (len(stem), stem)):
+        for stem in sorted({*files, *annotated}, key=lambda stem: (len(stem), stem)):
             image = below(root, images) + files.get(stem, f"{stem}.jpg")
             try:
-                if stem not in told:
+                if stem not in annotated:
                     raise BadLineError(f"no annotation: there is no {stem}_exp.npy")
-                number = _number(_content(f"{annotations}/{told[stem]}"))
+                number = _number(_content(f"{annotations}/{annotated[stem]}"))
                 if why := WITHOUT_EMOTION["affectnet"].get(int(number)):
                     left_out[why] += 1
                 else:

@@ -34,7 +34,7 @@ def header_of(text: str) -> str:
 
 
 def start_of(file: Path, most: int = MAX_LINE) -> str:
-    """Returns the header of whatever file, as far as it is text, of at most so many bytes."""
+    """Returns the header of whatever file, as far as it is text, of its first bytes."""
     with file.open("rb") as stream:
         start = stream.read(most)
     return header_of(start.decode(_encoding(start), "replace").replace("\0", ""))

@@ -91,7 +91,7 @@ def own_size(found: ImageList) -> int:
 
 
 def some_sizes(found: ImageList, count: int) -> Iterator[tuple[float, float]]:
-    """Yields width and height of about so many of the images, spread evenly, or of what their boxes cut out."""
+    """Yields width and height of about `count` of the images, spread evenly, or of what their boxes cut out."""
     for image in found.images[:: max(len(found.images) // count, 1)]:
         if image.box is not None:
             side = (image.box[2] - image.box[0]) * BOX_MARGIN

@@ -88,13 +88,15 @@ class Listing:
             )
         for place in self.bad:
             self.images[place] = ListedImage(good[0].part, good[0].class_name, "", good[0].person)
-        told = repr((self.form, self.part_names, self.images, self.bad, class_names)).encode("utf-8", "surrogatepass")
+        recorded = repr((self.form, self.part_names, self.images, self.bad, class_names)).encode(
+            "utf-8", "surrogatepass"
+        )
         return ImageList(
             root=self.root,
             part_names=self.part_names,
             images=tuple(self.images),
             ignored=tuple(ignored),
-            digest=images_identity(self.root, stamps, told),
+            digest=images_identity(self.root, stamps, recorded.encode("utf-8", "surrogatepass")),
             mode=mode_for_all([*stamps.values(), *map(_stamp, tables)]),
             form=self.form,
             wanted=wanted,

@@ -35,11 +35,11 @@ def with_table(found: ImageList, opinions: Sequence[Opinion], bad: Sequence[str]
     blank = found.images[0]._replace(path="")
     images = (*found.images, *(blank for _ in reasons))
     by_table = (by_path[image.path].class_name if image.path in by_path else "" for image in images)
-    told = blake2b(repr((opinions, reasons)).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    recorded = blake2b(repr((opinions, reasons)).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
     return replace(
         found,
         images=images,
         bad={**found.bad, **dict(enumerate(reasons, start=len(found.images)))},
         opinions={"folders": tuple(image.class_name for image in images), "table": tuple(by_table)},
-        digest=f"{found.digest}, table {told}",
+        digest=f"{found.digest}, table {recorded}",
     )

@@ -81,7 +81,7 @@ def parts_of(words: Iterable[str], where: Path | str) -> tuple[tuple[str, ...], 
     if len(distinct) > MOST_PARTS:
         raise DataError(
             f"{where}: names {len(distinct):,} parts: {some(distinct)}. Expected train, val and test, or the like; "
-            "which column says them is told with data.columns.split=…."
+            "give the column that has them with data.columns.split=…."
         )
     return tuple(distinct), {word: place for place, word in enumerate(distinct)}
 
