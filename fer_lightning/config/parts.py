@@ -129,7 +129,7 @@ def made_schedule(cfg: DictConfig, optimizer: Callable[..., Optimizer]) -> Sched
     node, when = apart("scheduler", cfg.scheduler)
 
     def make(optimizer: Optimizer, **filled_in: Any) -> Any:
-        with _steps_named(node._target_, filled_in.get(when.get("steps_as"))):
+        with _steps_named(node._target_, filled_in.get(str(when.get("steps_as")))):
             return made("scheduler", node, optimizer=optimizer, **filled_in)
 
     schedule = Schedule(make, **when)

@@ -96,7 +96,7 @@ class Listing:
             part_names=self.part_names,
             images=tuple(self.images),
             ignored=tuple(ignored),
-            digest=images_identity(self.root, stamps, recorded.encode("utf-8", "surrogatepass")),
+            digest=images_identity(self.root, stamps, recorded),
             mode=mode_for_all([*stamps.values(), *map(_stamp, tables)]),
             form=self.form,
             wanted=wanted,
