@@ -71,6 +71,17 @@ def write_into(file: Path, table: str) -> None:
     """Replaces what is between the two markers in a file.
 
     Raises:
+        FileNotFoundError, ValueError: as `around_table`.
+    """
+    before, after = around_table(file)
+    with written_whole(file.resolve()) as unfinished:  # a link stays one
+        unfinished.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", "utf-8")
+
+
+def around_table(file: Path) -> tuple[str, str]:
+    """Returns what is before and what is after the two markers in a file.
+
+    Raises:
         FileNotFoundError: there is no such file.
         ValueError: it is no text, or the markers are not both there, in this order.
     """
@@ -78,8 +89,7 @@ def write_into(file: Path, table: str) -> None:
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise ValueError(f"{file} has no line {BEGIN} with a line {END} below it")
-    with written_whole(file.resolve()) as unfinished:  # a link stays one
-        unfinished.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", "utf-8")
+    return before, after
 
 
 def _run(file: Path) -> dict[str, Any]:
