@@ -119,7 +119,7 @@ def _augmented(
     """Returns faces changed by an augmentation, with parameters given in place of those that are drawn."""
     generator = _generator()
     drawn = augmentation.draw(len(faces), generator)
-    images = augmentation.apply(scaled(torch.from_numpy(faces)), drawn | given(drawn), generator)
+    images = augmentation.apply(scaled(torch.tensor(faces)), drawn | given(drawn), generator)
     return cast(Faces, images.mul(255).round().clamp(0, 255).to(torch.uint8).numpy())
 
 

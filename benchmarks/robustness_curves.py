@@ -15,6 +15,7 @@ from fer_lightning.data.classes import matched
 from fer_lightning.data.emotions import canonical
 from fer_lightning.data.faces import SIDE, Faces, rows_of
 from fer_lightning.data.readers.ferplus import VotesOptions
+from fer_lightning.data.readers.pixel_options import PixelOptions
 from fer_lightning.data.readers.source import read_faces
 from fer_lightning.errors import ConfigError
 from fer_lightning.report.intervals import wilson_interval
@@ -99,7 +100,7 @@ def labelled_faces(
     Raises:
         DataError: they cannot be read, or there is no such part.
     """
-    if part is None and PART in read_faces(path).part_names:
+    if part is None and PART in read_faces(path, pixels=PixelOptions(SIDE)).part_names:
         part = PART
     options = VotesOptions(votes) if votes else None
     data = FERDataModule(path, splits={"test": part} if part else {}, votes=options, size=SIDE)

@@ -148,6 +148,7 @@ def test_only_classes_of_both_are_counted_and_answered(tmp_path: Path, drawn: La
         (("--into", "none.md"), "none.md"),
         (("--part", "Nowhere"), "Nowhere"),
         (("--faces", "0"), "--faces is 0; it must be at least 1"),
+        (("--threads", "-1"), "--threads is -1; it must be at least 1"),
         (("--model", "none.onnx"), "none.onnx is neither a network"),
         (("--model", "n.onnx", "other/n.onnx"), "would have the same name"),
     ],
