@@ -29,12 +29,13 @@ Disturb = Callable[[Faces, float], Faces]
 class Disturbance:
     """One way to disturb faces, and its strengths.
 
-    name: in tables and charts.
-    in_words: of a strength, with a place for the number.
-    axis: the same without one.
-    none: the strength that changes nothing.
-    strengths: the others, ascending or descending.
-    disturbed: from faces of 48×48 and a strength; the faces that come back may have another size.
+    Args:
+        name: in tables and charts.
+        in_words: a strength in words, with a place for the number, which is filled in twice.
+        axis: what the numbers are, on a chart's axis.
+        none: the strength that changes nothing.
+        strengths: the others.
+        disturbed: takes faces of 48×48 and a strength; the faces that it returns may have another size.
     """
 
     name: str

@@ -35,10 +35,11 @@ Right = NDArray[np.bool_]
 class Curves:
     """Which faces a network is right about.
 
-    name: of the network.
-    faces: in words, with whose labels.
-    clean: of the faces as they are, (N,).
-    disturbed: by disturbance and strength, each (N,).
+    Args:
+        name: of the network.
+        faces: in words, and whose labels they have.
+        clean: of the faces as they are, (N,).
+        disturbed: by the name of a disturbance and a strength, each (N,).
     """
 
     name: str
