@@ -1,6 +1,7 @@
 """predict.py, which is fer-predict where the package is installed: from what was typed to what lies in a folder."""
 
 import io
+import os
 import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
