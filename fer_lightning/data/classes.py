@@ -1,7 +1,7 @@
 """From a source's own classes to those that are trained on: numbers get names, classes are picked, merged, matched."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -9,10 +9,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from fer_lightning.data.emotions import NUMBERINGS, canonical
+from fer_lightning.data.emotions import NUMBERINGS, canonical, whole_number_in
 from fer_lightning.data.faces import Faces, rows_of
 from fer_lightning.data.numbering import KEY, NumberingOption, meanings_of, numbers_found
 from fer_lightning.errors import DataError
+from fer_lightning.files import printable
 
 log = logging.getLogger(__name__)
 
@@ -80,9 +81,10 @@ class ClassOptions:
 
         Raises:
             DataError: bare numbers without a numbering, numbers and names side by side, numbers that the numbering
-                does not have.
+                does not have, a name that is not UTF-8.
         """
         counts = _counts(faces)
+        _refuse_other_encodings(counts, source)
         found = numbers_found(counts, source)
         if not found:
             log.info("%s: classes: %s", source, _counted(counts))
@@ -96,7 +98,8 @@ class ClassOptions:
             log.warning(taken, source, self.option.name, own)
         names = tuple(dict.fromkeys(meanings.values()))
         new_labels = [
-            names.index(meanings[int(name)]) if int(name) in meanings else LEFT_OUT for name in faces.class_names
+            LEFT_OUT if number is None or number not in meanings else names.index(meanings[number])
+            for number in map(whole_number_in, faces.class_names)
         ]
         for number, why in left_out.items():
             log.info("%s: left out %s faces of class %d (%s)", source, f"{found[number]:,}", number, why)
@@ -104,6 +107,7 @@ class ClassOptions:
 
     def refuse_unnamed(self, counts: Mapping[str, int], source: Path | str, own: str = "") -> None:
         """Refuses what `named` does, by the number of images of each class: before they are read."""
+        _refuse_other_encodings(counts, source)
         if found := numbers_found(counts, source):
             meanings_of(found, self._numbering_for(own), own, source, self.option)
 
@@ -195,6 +199,15 @@ def _counts(faces: Faces) -> dict[str, int]:
 
 def _counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} ({count:,})" for name, count in counts.items())
+
+
+def _refuse_other_encodings(names: Iterable[str], source: Path | str) -> None:
+    """Refuses names, as of folders, that no checkpoint, table or page could hold."""
+    if other := [shown for name in names if (shown := printable(name)) != name]:
+        raise DataError(
+            f"{source}: the name of a class is not in UTF-8: {', '.join(other[:10])}. Rename its folder, or correct it "
+            "where the class is named."
+        )
 
 
 def _refuse_repeated(key: str, names: Sequence[str]) -> None:

@@ -41,6 +41,9 @@ NUMBERINGS: Mapping[str, Mapping[int, str]] = {
 OWN_NUMBERINGS: Mapping[str, Mapping[int, str]] = {"ckextended": dict(enumerate((*EMOTIONS, "contempt")))}
 """The same of data sets that are recognised, whose order nobody else has."""
 
+DECIMAL_MARKS = ".,\N{ARABIC DECIMAL SEPARATOR}\N{ARABIC THOUSANDS SEPARATOR}"
+"""Signs within a number."""
+
 WITHOUT_EMOTION: Mapping[str, Mapping[int, str]] = {
     "affectnet": {8: "none", 9: "uncertain", 10: "no face"},
     "ferplus": {8: "unknown", 9: "not a face"},
@@ -57,10 +60,12 @@ def canonical(name: str) -> str:
 def folder_class(name: str) -> str:
     """Returns the class that a folder's name stands for: of "Anger", "0_angry" and "3. happy" the emotion.
 
-    A number before a word is only a place in some order; a number alone stays one.
+    A number before a word is only a place in some order; a number alone stays one, see `whole_number_in`.
     """
+    if (number := whole_number_in(name)) is not None:
+        return str(number)
     word = re.sub(r"^\d+[\W_]+", "", name.strip())
-    return canonical(word) if word and not word.isdigit() else canonical(name)
+    return canonical(word) if word and not is_number(word) else canonical(name)
 
 
 def is_emotion(name: str) -> bool:
@@ -68,7 +73,26 @@ def is_emotion(name: str) -> bool:
 
 
 def is_number(name: str) -> bool:
-    return re.fullmatch(r"[0-9]{1,4}", name) is not None
+    """Checks for a number in the digits or numerals of any script, as 3, 03, -1, 1.5, ٣ and 十一."""
+    text = _without_marks(name).lstrip("+-\N{MINUS SIGN}")
+    return any(map(str.isnumeric, text)) and all(sign.isnumeric() or sign in DECIMAL_MARKS for sign in text)
+
+
+def whole_number_in(name: str) -> int | None:
+    """Returns the number from 0 to 9999 that a name is, in digits of any script or as one numeral; None if it is none.
+
+    So 3, 03, ٣, ３, ③ and 三 are 3; 1.5, -1 and 十一 are numbers too, but none of these.
+    """
+    text = _without_marks(name)
+    if text.isdecimal() and len(digits := text.lstrip("0") or "0") <= 4:
+        return int(digits)
+    value = unicodedata.numeric(text, -1) if len(text) == 1 else -1
+    return int(value) if 0 <= value <= 9999 and value.is_integer() else None
+
+
+def _without_marks(name: str) -> str:
+    """Returns a name without outer blanks, and without marks and signs that are not seen by themselves."""
+    return "".join(sign for sign in name.strip() if unicodedata.category(sign) not in ("Mn", "Me", "Cf"))
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:
@@ -76,8 +100,9 @@ def in_order(names: Iterable[str]) -> tuple[str, ...]:
     found = set(names)
     emotions = [word for word in SPELLINGS if word in found]
     others = found - SPELLINGS.keys()
-    if all(map(is_number, others)):
-        return (*emotions, *sorted(others, key=int))
+    numbers = {name: number for name in others if (number := whole_number_in(name)) is not None}
+    if len(numbers) == len(others):
+        return (*emotions, *sorted(numbers, key=numbers.__getitem__))
     return (*emotions, *sorted(others))
 
 

@@ -1,12 +1,21 @@
 """Finds out what numbers mean that a source has for classes; they are never guessed."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from fer_lightning.data.emotions import EMOTIONS, NUMBERINGS, WITHOUT_EMOTION, canonical, is_number, numbering_of
+from fer_lightning.data.emotions import (
+    EMOTIONS,
+    NUMBERINGS,
+    WITHOUT_EMOTION,
+    canonical,
+    is_number,
+    numbering_of,
+    whole_number_in,
+)
 from fer_lightning.errors import DataError
 
 
@@ -38,7 +47,7 @@ def numbers_found(counts: Mapping[str, int], source: Path | str) -> dict[int, in
     """Returns the faces of each number, if numbers are what the classes are called.
 
     Raises:
-        DataError: numbers and words side by side.
+        DataError: numbers and words side by side, or numbers that are not whole ones.
     """
     found = [name for name, count in counts.items() if count]
     numbers, words = [name for name in found if is_number(name)], [name for name in found if not is_number(name)]
@@ -47,7 +56,15 @@ def numbers_found(counts: Mapping[str, int], source: Path | str) -> dict[int, in
             f"{source}: some classes are numbers ({', '.join(numbers[:10])}), others are words "
             f"({', '.join(words[:10])}). Name all of them by words, as the description of the data set has them."
         )
-    return {int(name): counts[name] for name in numbers}
+    if unreadable := [name for name in numbers if whole_number_in(name) is None]:
+        raise DataError(
+            f"{source}: the classes {', '.join(unreadable[:10])} are numbers, and none from 0 to 9999 that "
+            "data.numbering could give names. Name all classes by words, as the description of the data set has them."
+        )
+    found_numbers: Counter[int] = Counter()
+    for name in numbers:
+        found_numbers[whole_number_in(name) or 0] += counts[name]
+    return dict(found_numbers)
 
 
 def meanings_of(

@@ -12,6 +12,7 @@ from fer_lightning.data.readers.image_choice import Angle, ImageChoice, LabelsFr
 from fer_lightning.data.readers.table_columns import given_columns
 from fer_lightning.data.splits import SplitOptions
 from fer_lightning.errors import DataError
+from fer_lightning.files import printable
 from fer_lightning.signature import Fraction, argument_error
 
 OnBadRows = Literal["error", "drop"]
@@ -160,5 +161,5 @@ def set_names(paths: Sequence[Path]) -> tuple[str, ...]:
         others = [other for other in parts if other is not own]
         lengths = range(1, len(own) + 1)
         length = next((n for n in lengths if all(other[-n:] != own[-n:] for other in others)), len(own))
-        names.append(os.fsencode("/".join(own[-length:])).decode("utf-8", "backslashreplace"))
+        names.append(printable("/".join(own[-length:])))
     return tuple(names)

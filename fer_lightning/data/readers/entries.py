@@ -6,24 +6,28 @@ In the order of names; without what is hidden; through links, as long as these s
 import logging
 import os
 from collections.abc import Iterator
-from itertools import islice
 from operator import attrgetter
 from pathlib import Path
 
 from fer_lightning.data.readers.archive import is_visible
 from fer_lightning.data.readers.bounded import MOST_IMAGES, too_many_files
+from fer_lightning.errors import DataError
 
 log = logging.getLogger(__name__)
 
 DEEPEST = 32
-"""Folders within each other that are looked into."""
+"""Folders within each other that are looked into, below that which data.path names."""
 
 
 def visible_entries(folder: Path) -> list[os.DirEntry[str]]:
+    """Returns what lies in a folder, by its names; raises DataError if that is far too much, hidden or not."""
     with os.scandir(folder) as entries:
-        found = [entry for entry in islice(entries, 2 * MOST_IMAGES) if is_visible(entry.name)]
-    if len(found) > MOST_IMAGES:
-        raise too_many_files(folder)
+        found = []
+        for count, entry in enumerate(entries, start=1):
+            if is_visible(entry.name):
+                found.append(entry)
+            if len(found) > MOST_IMAGES or count > 2 * MOST_IMAGES:
+                raise too_many_files(folder)
     found.sort(key=attrgetter("name"))
     return found
 
@@ -54,7 +58,7 @@ def entries_below(folder: Path, root: Path) -> Iterator[tuple[str, os.DirEntry[s
     `Inside` checks that of what is read.
 
     Raises:
-        DataError: far too many files or folders.
+        DataError: far too many files or folders, or folders too deep within each other.
     """
     inside, real = Inside(root), Path(os.path.realpath(folder))
     around = tuple(str(outer) for outer in (*reversed(real.parents), real) if inside.has(outer))
@@ -110,6 +114,11 @@ def _below(
             log.warning("%s is a link out of %s, which is not followed", entry.path, inside.root)
             continue
         real = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(around[-1], entry.name)
-        if real not in around and len(around) <= DEEPEST:
+        if real not in around:
+            if len(around) > DEEPEST:
+                raise DataError(
+                    f"{entry.path}: lies in more than {DEEPEST} folders within each other, and what is in it is not "
+                    "read. Move it up, or away."
+                )
             yield from _below(Path(entry.path), f"{path}{entry.name}/", (*around, real), inside)
     yield files

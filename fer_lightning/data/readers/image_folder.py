@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from fer_lightning.data.emotions import folder_class, in_order, is_emotion, is_number
+from fer_lightning.data.emotions import folder_class, in_order, is_emotion, whole_number_in
 from fer_lightning.data.faces import SPLITS, USAGES
 from fer_lightning.data.identity import Stamp, images_identity, mode_for_all, stamp
 from fer_lightning.data.readers.bounded import MOST_IMAGES, too_many_files
@@ -180,7 +180,7 @@ def _is_part(folder_name: str) -> bool:
 def _is_class(folder_name: str) -> bool:
     """Checks for a name that is an emotion or a number, of a folder that need not have an image to be a class's."""
     name = folder_class(folder_name)
-    return is_emotion(name) or is_number(name)
+    return is_emotion(name) or whole_number_in(name) is not None
 
 
 def _plain(folder_name: str) -> str:

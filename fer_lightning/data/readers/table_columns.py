@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from fer_lightning.data.emotions import canonical, folder_class, is_emotion, is_number
+from fer_lightning.data.emotions import canonical, folder_class, is_emotion, is_number, whole_number_in
 from fer_lightning.data.faces import SPLITS, USAGES
 from fer_lightning.data.readers.delimited import whole_number
 from fer_lightning.data.readers.image_folder import SPLIT_SPELLINGS, USAGE_SPELLINGS
@@ -55,11 +55,13 @@ def found_columns(
 def class_of(field: str) -> str | None:
     """Returns the class that a field of the label column names, perhaps a number; None if it names none."""
     text = whole_number(field.strip())
-    if is_number(text):
-        return text.lstrip("0") or "0"
+    if (number := whole_number_in(text)) is not None:
+        return str(number)
     if is_emotion(word := folder_class(text)):
         return word
-    return None if re.fullmatch(r"[-+]?[\d.,]*([eE][-+]?\d+)?|nan|none|null", text, re.IGNORECASE) else canonical(text)
+    if is_number(text) or re.fullmatch(r"[-+]?[\d.,]*([eE][-+]?\d+)?|nan|none|null", text, re.IGNORECASE):
+        return None
+    return canonical(text)
 
 
 def parts_of(words: Iterable[str], where: Path | str) -> tuple[tuple[str, ...], dict[str, int]]:

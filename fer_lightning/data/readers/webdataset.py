@@ -157,7 +157,7 @@ def _described(sample: _Sample, given: Mapping[str, str], where: str) -> tuple[s
         fields = {str(key): _text(value) for key, value in found.items() if not isinstance(value, dict | list)}
     columns = found_columns([*fields], given, lambda name: fields[name], where)
     if "cls" in sample.labels:
-        label = sample.labels["cls"].decode("utf-8", "replace")
+        label = sample.labels["cls"].decode("utf-8", "surrogateescape")
     elif "label" in columns:
         label = fields[columns["label"]]
     else:
