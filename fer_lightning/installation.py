@@ -2,6 +2,7 @@
 version, and how its commands are typed. Imports nothing slow."""
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -17,6 +18,9 @@ CHECKOUT = None if (PACKAGE / "conf").is_dir() else PACKAGE.parent
 """The folder with train.py and conf/; None from a wheel, which has conf/ in the package."""
 
 CONF = (CHECKOUT or PACKAGE) / "conf"
+
+PLAIN_VALUE = re.compile(r"[A-Za-z_./][A-Za-z0-9_./-]*")
+"""Texts that Hydra reads as they are: some others too, for which quotes do no harm."""
 
 ELSEWHERE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE")
 """Variables by which git looks at another repository than the one of its folder; a hook of git sets them."""
@@ -61,6 +65,15 @@ def script_name(script: str) -> str:
 def shell_command(script: str) -> str:
     """Returns how a person here starts a script like train.py: by Python in a checkout, elsewhere as fer-train."""
     return f"python {script}" if script_name(script) == script else script_name(script)
+
+
+def typed_value(text: str) -> str:
+    """Returns a text as it is typed for the value of a key, also within a list or a mapping: quoted if need be."""
+    if PLAIN_VALUE.fullmatch(text) and text.lower() not in ("null", "true", "false", "nan", "inf"):
+        return text
+    no_reference = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
+    escaped = re.sub(r'(\\*)("|\Z)', lambda found: 2 * found[1] + ('\\"' if found[2] else ""), no_reference)
+    return f'"{escaped}"'
 
 
 def _own_project() -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from fer_lightning.callbacks.checkpoints import newest_whole
 from fer_lightning.callbacks.metrics_csv import MetricsCsv
 from fer_lightning.commands.failures import in_one_message
 from fer_lightning.config.build import Experiment
-from fer_lightning.config.data_paths import moved, path_keys, set_places
+from fer_lightning.config.data_paths import path_keys, set_places, with_own_entries
 from fer_lightning.config.hydra_files import literal_text
 from fer_lightning.config.model import model_config
 from fer_lightning.config.own_modules import command_on_run
@@ -92,7 +92,7 @@ class StoppedRun:
                 )
             _take_from_checkpoint(run, state)
         if "data.path" in given:
-            run.data.path = moved(run.data.path, cfg.data.path)
+            run.data.path = with_own_entries(run.data.path, cfg.data.path)
         if "trainer.max_epochs" in given:
             epochs, done = cfg.trainer.max_epochs, state.epoch if state else 0
             if isinstance(epochs, int) and 0 <= epochs < done:

@@ -14,7 +14,7 @@ import fer_lightning.config.resolvers  # noqa: F401 (which conf/ refers to)
 from fer_lightning.callbacks.checkpoints import WholeCheckpoints
 from fer_lightning.callbacks.thread_count import ThreadCount
 from fer_lightning.config.check import check, refuse_scores_of_other_weights
-from fer_lightning.config.data_paths import forget_form, set_places, with_own_entries
+from fer_lightning.config.data_paths import forget_form, own_entries, set_places, with_own_entries
 from fer_lightning.config.devices import EndTogether, refuse_what_devices_cannot_share
 from fer_lightning.config.logging_setup import quieten
 from fer_lightning.config.model import model_config
@@ -24,7 +24,7 @@ from fer_lightning.config.run_length import refuse_changing_accumulation, refuse
 from fer_lightning.config.run_places import measuring_trainer
 from fer_lightning.config.teacher import with_teacher_checkpoint
 from fer_lightning.config.trainer_options import check_batches, without_options_of_training
-from fer_lightning.config.trial import refuse_unrebuildable
+from fer_lightning.config.trial import refuse_unrebuildable, refuse_unusable_classes
 from fer_lightning.data import DataError, FERDataModule
 from fer_lightning.data.faces import SPLITS
 from fer_lightning.data.other_sets import MeasuredRun
@@ -69,6 +69,7 @@ def build(cfg: DictConfig) -> Experiment:
     schedule = made_schedule(cfg, optimizer)
     refuse_changing_accumulation(trainer, schedule)
     datamodule = build_data(cfg)
+    refuse_unusable_classes(datamodule.class_names)
     refuse_what_devices_cannot_share(trainer, cfg, datamodule)
     L.seed_everything(cfg.seed, verbose=False)
     model = _model(cfg, datamodule, loss=loss, optimizer=optimizer, schedule=schedule, **head_options)
@@ -132,11 +133,12 @@ def rebuild(run: DictConfig, changes: DictConfig, checkpoint: Path) -> Experimen
     if not changes.data.path:  # wherever this is called from, and whatever $FER2013 is now
         set_places(run, data_state.source, data_state.votes)
     else:
-        changes.data.path = with_own_entries(run.data.path, data_state.source, changes.data.path)
+        changes.data.path = with_own_entries(run.data.path, changes.data.path, data_state.source)
         forget_form(run, changes.data.path)
         if changes.data.get("test_fraction") is None:
             splits: Any = OmegaConf.to_container(changes.data.splits)
-            measured_run = MeasuredRun(data_state.source, {key: one for key, one in splits.items() if one is not None})
+            given = {key: one for key, one in splits.items() if one is not None}
+            measured_run = MeasuredRun(data_state.source, given, own_entries(run.data.path))
     trainer = trainer_to_test(run, changes)
     try:
         model = load_model(checkpoint, made_loss(run.loss))

@@ -112,44 +112,46 @@ def forget_form(run: DictConfig, given: Any) -> None:
         run.data.columns[key] = None
 
 
-def moved(node: Any, given: Any) -> Any:
-    """Returns data.path of a run for the same sets elsewhere: entries that are given as paths keep their other keys.
+def with_own_entries(node: Any, given: Any, sources: str | Sequence[str] | None = None) -> Any:
+    """Returns data.path as it is typed for a run: its own sets keep what its config says of them and is not typed anew.
 
     Args:
         node: data.path of the run's config.
         given: what is typed in its place.
+        sources: where the run's sets are, in their order, by which they are known among others; None where its own sets
+            are given in that order, wherever they lie now.
     """
-    paths = list(given) if isinstance(given, ListConfig) else [given]
-    if not isinstance(node, ListConfig) or len(node) != len(paths):
+    typed = list(given) if isinstance(given, ListConfig) else [given]
+    if not isinstance(node, ListConfig) or (sources is None and len(node) != len(typed)):
         return given
-    entries: list[Any] = []
-    for entry, path in zip(node, paths, strict=True):
-        if isinstance(entry, DictConfig) and isinstance(path, str):
-            entry = entry.copy()
-            entry.path = path
-            entries.append(entry)
-        else:
-            entries.append(path)
-    return OmegaConf.create(entries)
+    own: list[Any] = list(node)
+    if sources is not None:
+        places = [sources] if isinstance(sources, str) else sources
+        known = {os.path.realpath(place): entry for place, entry in zip(places, node, strict=False)}
+        own = [known.get(_real_path(one)) for one in typed]
+    entries = [_with_own(entry, one) for entry, one in zip(own, typed, strict=True)]
+    return OmegaConf.create(entries) if any(isinstance(entry, DictConfig) for entry in entries) else given
 
 
-def with_own_entries(node: Any, sources: str | Sequence[str], given: Any) -> Any:
-    """Returns data.path as it is typed for a finished run; its own sets keep what the run's config says of them.
+def own_entries(node: Any) -> list[dict[str, Any]]:
+    """Returns what data.path of a run's config says of each of its sets alone, beside its path."""
+    entries: Any = OmegaConf.to_container(node, resolve=True) if isinstance(node, ListConfig) else []
+    return [entry for entry in entries if isinstance(entry, dict)]
 
-    Args:
-        node: data.path of the run's config.
-        sources: where its sets are, in the same order.
-        given: what is typed.
-    """
-    if not isinstance(node, ListConfig):
-        return given
-    places = [sources] if isinstance(sources, str) else sources
-    own = {os.path.realpath(place): entry for place, entry in zip(places, node, strict=False)}
-    entries: list[Any] = []
-    for path in given if isinstance(given, ListConfig) else [given]:
-        entry = own.get(os.path.realpath(os.path.expanduser(path))) if isinstance(path, str) else None
-        entries.append({**entry, "path": path} if isinstance(entry, DictConfig) else path)
-    return given if all(isinstance(entry, str) for entry in entries) else OmegaConf.create(entries)
+
+def _real_path(one: Any) -> str | None:
+    path = one.get("path") if isinstance(one, DictConfig) else one
+    return os.path.realpath(os.path.expanduser(path)) if isinstance(path, str) else None
+
+
+def _with_own(entry: Any, one: Any) -> Any:
+    """Returns an entry of a run's config with what is typed for its set; the latter alone where there is no entry."""
+    if not isinstance(entry, DictConfig) or not isinstance(one, str | DictConfig):
+        return one
+    entry = entry.copy()
+    for key, value in one.items() if isinstance(one, DictConfig) else [("path", one)]:
+        OmegaConf.update(entry, str(key), value, merge=False, force_add=True)
+    return entry
 
 
 def is_absent(path: str) -> bool:

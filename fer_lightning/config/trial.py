@@ -2,7 +2,7 @@
 
 import copy
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,17 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from fer_lightning.data import FERDataModule
+from fer_lightning.errors import ConfigError
 from fer_lightning.nets.registry import is_trusted
 from fer_lightning.nets.trusted import VARIABLE
+from fer_lightning.signature import refuse_out_of_range
 from fer_lightning.training.checkpoint_content import FORMAT_VERSION
 from fer_lightning.training.classifier import EmotionClassifier
 from fer_lightning.training.model_file import save_model
 from fer_lightning.training.models import load_model
 from fer_lightning.training.savable import unsavable
 from fer_lightning.training.schedules import parameter_groups
+from fer_lightning.use.card import Card
 
 
 def tried_optimizer(make: Callable[[Any], Optimizer], device: torch.device) -> Optimizer:
@@ -48,6 +51,21 @@ def tried_optimizer(make: Callable[[Any], Optimizer], device: torch.device) -> O
     if problem := unsavable(optimizer.state_dict(), "its state"):
         raise ValueError(f"{kind} could not be resumed: {problem}")
     return optimizer
+
+
+def refuse_unusable_classes(class_names: Sequence[str]) -> None:
+    """Refuses classes whose network predict.py and export would refuse once it is trained: see `Card`.
+
+    Raises:
+        ConfigError: says what is wrong with which.
+    """
+    try:
+        refuse_out_of_range(Card, {"class_names": tuple(class_names)})
+    except ValueError as error:
+        raise ConfigError(
+            f"the trained network could not be used: {error}. Rename the folders of these classes, or give them other "
+            "names with data.classes={new:[old,…],…}"
+        ) from error
 
 
 def refuse_unrebuildable(model: EmotionClassifier, data: FERDataModule) -> None:

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -27,6 +27,8 @@ from fer_lightning.data.perceptual_hash import (
 )
 from fer_lightning.errors import DataError
 from fer_lightning.transforms.pixels import ImageStore
+
+T = TypeVar("T")
 
 NEAR = 18
 """Bits, of 128, that near copies differ in at most.
@@ -46,6 +48,9 @@ MOST_PAIRS = 1_000_000
 
 PAIRS_AT_ONCE = 1 << 18
 """Pairs that are compared at a time: they stay in the processor's cache."""
+
+RECUT_AT_ONCE = 1024
+"""Candidates of one face that its cuts are compared with at a time, likewise."""
 
 Recut = Callable[[Tensor], Tensor]
 """Returns, for some rows, int64 (n,), their hashes when cut out otherwise, int64 (n, V, WORDS)."""
@@ -89,7 +94,7 @@ def near_pairs(hashes: Tensor, recut: Recut, within: int = NEAR, shown: bool = F
 
     with one_blas_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
         done = pool.map(compared, starts)
-        for block in tqdm(done, "comparing", len(starts), leave=False, disable=None if shown else True):
+        for block in _with_bar(done, len(starts), shown):
             blocks.append(block)
             found += len(block.first)
             if found > MOST_PAIRS:
@@ -99,13 +104,14 @@ def near_pairs(hashes: Tensor, recut: Recut, within: int = NEAR, shown: bool = F
     return Pairs(*columns)
 
 
-def nearest(images: ImageStore, known: Tensor, within: int = NEAR) -> NDArray[np.uint8]:
+def nearest(images: ImageStore, known: Tensor, within: int = NEAR, shown: bool = False) -> NDArray[np.uint8]:
     """Returns in how many bits each image differs from the nearest known one, uint8 (N,); FAR if none is a near copy.
 
     Args:
         images: uint8 (N, C, S, S).
         known: hashes, int64 (M, WORDS); those of images without structure are near nothing.
         within: bits that may differ.
+        shown: with a progress bar.
     """
     hashes = perceptual_hashes(images).numpy()
     known_hashes = np.asfortranarray(np.unique(known[~without_structure(known)].numpy(), axis=0))
@@ -117,9 +123,14 @@ def nearest(images: ImageStore, known: Tensor, within: int = NEAR) -> NDArray[np
         np.minimum.at(bits, pairs.first, pairs.bits)
 
     with one_blas_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        for _ in pool.map(compared, range(0, len(hashes), BATCH)):
+        starts = range(0, len(hashes), BATCH)
+        for _ in _with_bar(pool.map(compared, starts), len(starts), shown):
             pass
     return bits
+
+
+def _with_bar(done: Iterator[T], count: int, shown: bool) -> Iterator[T]:
+    return iter(tqdm(done, "comparing", count, leave=False, disable=None if shown else True))  # None: on terminals
 
 
 def differing_bits(ones: NDArray[np.int64], others: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
@@ -152,14 +163,15 @@ def _near(
     bits, mirrored = differing_bits(ones[first], others[second])
     if np.count_nonzero(bits <= within) > most:
         raise _too_many(within)
-    cut, place = np.unique(first, return_inverse=True)
+    cut, starts = np.unique(first, return_index=True)
     recuts = recut(torch.from_numpy(rows[cut])).numpy()
-    for part in np.array_split(np.arange(len(first)), -(-len(first) // 4096)):
-        better, turned = differing_bits(recuts[place[part]], others[second[part], None])
-        best = better.argmin(1)[:, None]
-        better, turned = np.take_along_axis(better, best, 1)[:, 0], np.take_along_axis(turned, best, 1)[:, 0]
-        mirrored[part] = np.where(better < bits[part], turned, mirrored[part])
-        bits[part] = np.minimum(better, bits[part])
+    for cuts, start, end in zip(recuts, starts, [*starts[1:], len(first)], strict=True):
+        for part in (slice(at, min(at + RECUT_AT_ONCE, end)) for at in range(start, end, RECUT_AT_ONCE)):
+            all_bits, turned = differing_bits(cuts[:, None], np.asfortranarray(others[second[part]])[None])
+            fewest = all_bits.min(0)
+            closer = np.flatnonzero((fewest < bits[part]) & (fewest <= within))
+            mirrored[part][closer] = turned[all_bits[:, closer].argmin(0), closer]
+            bits[part] = np.minimum(fewest, bits[part])
     near = bits <= within
     return Pairs(rows[first[near]], second[near], bits[near], mirrored[near])
 
@@ -182,7 +194,7 @@ def _candidates(
         first, second = np.nonzero(even + np.minimum(odd, BITS // 2 - odd) <= most)
         found.append((first, second + start))
     first, second = (np.concatenate(places) for places in zip(*found, strict=True)) if found else _NONE[:2]
-    order = np.lexsort((second, first))
+    order = np.argsort(first, kind="stable")  # second ascends already
     return first[order], second[order]
 
 

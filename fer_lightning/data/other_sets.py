@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,8 +14,10 @@ from torch import Tensor
 from fer_lightning.data.digests import digests
 from fer_lightning.data.faces import Faces
 from fer_lightning.data.joined_sets import one_set
-from fer_lightning.data.set_options import SetOptions
-from fer_lightning.data.splits import CONVENTION, part_counts
+from fer_lightning.data.set_options import SPLITTING, SetOptions, with_own
+from fer_lightning.data.splits import CONVENTION, cut_rows, part_counts
+from fer_lightning.errors import DataError
+from fer_lightning.installation import typed_value
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +33,12 @@ class MeasuredRun:
     Args:
         sources: where the sets are that it was trained on.
         splits: what was given as data.splits together with these sets, without what the run's own config has.
+        entries: what the run's config says of single sets, as fields of a `SetEntry`.
     """
 
     sources: str | Sequence[str]
     splits: Mapping[str, Any]
+    entries: Sequence[Mapping[str, Any]] = ()
 
 
 def sets_to_test(
@@ -41,8 +46,8 @@ def sets_to_test(
 ) -> tuple[SetOptions, ...]:
     """Returns the sets that are given, those that the run was not trained on with all of their faces as test.
 
-    But parts that are given for test stay, and so does a test part that such a set has. What the run was trained on is
-    split as the run has split it.
+    But parts that are given for test stay, and so does a test part that such a set has, or else the one that the run's
+    config names. What the run was trained on is split as the run has split it.
 
     Args:
         sets: as they are given, together with what the run's config says.
@@ -60,10 +65,31 @@ def sets_to_test(
         elif (known := _known(of_set, seen)) >= max(1, OWN * len(of_set)):
             shares = f"{known:,} of its {len(of_set):,} faces"
             log.info("%s: taken for a set of the run, which has seen %s: it is split as the run's own", source, shares)
-            found.append(one)
+            found.append(_split_as_in(run, one, of_set, seen))
         else:
             found.append(_to_test(one, source, of_set, run, alone=len(sets) == 1))
     return tuple(found)
+
+
+def _split_as_in(run: MeasuredRun, one: SetOptions, faces: Faces, seen: Tensor) -> SetOptions:
+    """Returns a set of the run, which lies elsewhere now, with the options by which the run has split it.
+
+    Which of the run's sets it is, is not known: it is one after whose splitting train and val, and not test, have the
+    faces that the run has seen.
+    """
+    known, parts = torch.isin(digests(faces.images), seen), tuple(part_counts(faces))
+    own = [{name: entry[name] for name in SPLITTING if name in entry} for entry in run.entries]
+    choices = [one, *(with_own({**options, "path": one.path}, one) for options in own if options)]
+
+    def misplaced(choice: SetOptions) -> int:
+        try:
+            rows, _ = cut_rows(faces, choice.splits_among(parts), ("test",))
+        except DataError:  # it names parts that this set does not have
+            return len(faces) + 1
+        is_test = torch.zeros_like(known).index_fill(0, rows["test"], True)
+        return int((is_test == known).sum())
+
+    return one if len(choices) == 1 else min(choices, key=misplaced)
 
 
 def _to_test(one: SetOptions, source: Path, faces: Faces, run: MeasuredRun, alone: bool) -> SetOptions:
@@ -71,20 +97,21 @@ def _to_test(one: SetOptions, source: Path, faces: Faces, run: MeasuredRun, alon
     wanted = _names(run.splits.get("test", ()))
     if run.splits and (alone or {*wanted} <= {*parts}):  # of several sets, some may lack it
         return replace(one, splits=replace(one.splits, splits=run.splits))
-    if {*_names(inherited)} <= {*parts}:
-        return replace(one, splits=replace(one.splits, splits={"test": inherited}))
     if {*CONVENTION["test"]} & {*parts}:
         return replace(one, splits=replace(one.splits, splits={}))
+    if {*_names(inherited)} <= {*parts}:
+        return replace(one, splits=replace(one.splits, splits={"test": inherited}))
     a_part = (
-        f"data.splits.test={next(iter(parts))}"
+        f"data.splits.test={typed_value(next(iter(parts)))}"
         if len(parts) > 1
-        else f"data.path=[{{path: {source}, test_fraction: 0.1}}]"
+        else f"data.path=[{{path: {typed_value(str(source))}, test_fraction: 0.1}}]"
     )
+    quoted = f"'{a_part}'" if "'" not in a_part else shlex.quote(a_part)
     counts = ", ".join(f"{name} ({count:,})" for name, count in parts.items())
     log.info(
         "%s: has no test part, and the network was not trained on it: all of its %s faces are measured%s. A part of "
-        "them is measured with '%s'",
-        *(source, f"{len(faces):,}", f", {counts}" if len(parts) > 1 else "", a_part),
+        "them is measured with %s",
+        *(source, f"{len(faces):,}", f", {counts}" if len(parts) > 1 else "", quoted),
     )
     return replace(one, splits=replace(one.splits, splits={"test": [*parts]}), given=one.given | {"splits"})
 

@@ -128,12 +128,17 @@ def _set(key: str, entry: Any, general: SetOptions) -> SetOptions:
     if "path" not in entry:
         raise ValueError(f"{key} has no path: say where the set is, as in {EXAMPLE}")
     try:
-        return _with_own(dict(entry), general)
+        return with_own(dict(entry), general)
     except (ValueError, DataError) as error:
         raise ValueError(f"{key}: {error}") from error
 
 
-def _with_own(entry: dict[str, Any], general: SetOptions) -> SetOptions:
+def with_own(entry: Mapping[str, Any], general: SetOptions) -> SetOptions:
+    """Returns the options of one set: what its entry has, and the rest as for all sets.
+
+    Raises:
+        ValueError, DataError: a value out of its range.
+    """
     own: dict[str, Any] = {"path": entry["path"], "given": frozenset(entry)}
     own |= {name: entry[name] for name in ("numbering", "on_bad_rows") if name in entry}
     ClassOptions(own.get("numbering"))

@@ -10,6 +10,7 @@ import csv
 import logging
 import os
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,7 @@ from fer_lightning.data.readers.labels_table import COLUMNS, NAME, PERSON
 from fer_lightning.data.readers.source import read_faces
 from fer_lightning.errors import DataError
 from fer_lightning.files import folder_around, safe_text
+from fer_lightning.installation import typed_value
 from fer_lightning.transforms.pixels import as_picture
 
 log = logging.getLogger(__name__)
@@ -47,7 +49,8 @@ def export(
     with _written_whole(out) as folder:
         faces = read_faces(path, on_bad_rows, votes)
         _write(faces, folder)
-    log.info("wrote %s images and %s into %s; data.path=%s reads them back", f"{len(faces):,}", NAME, out, out)
+    again = shlex.quote(f"data.path={typed_value(str(out))}")
+    log.info("wrote %s images and %s into %s; %s reads them back", f"{len(faces):,}", NAME, out, again)
 
 
 def _write(faces: Faces, folder: Path) -> None:

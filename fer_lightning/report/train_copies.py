@@ -28,7 +28,7 @@ class TrainCopies:
         exact = data.also_in_train["test"][: len(predictions)]
         if data.train_hashes is None:
             return cls(exact)
-        distances = torch.from_numpy(nearest(predictions.images, data.train_hashes))
+        distances = torch.from_numpy(nearest(predictions.images, data.train_hashes, shown=True))
         return cls(exact, torch.where(exact, 0, distances))
 
     @property

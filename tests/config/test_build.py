@@ -17,6 +17,7 @@ from fer_lightning.nets.deep_emotion import DeepEmotion
 from fer_lightning.signature import argument_error
 from fer_lightning.training.hardware import fast_precision
 from tests.conftest import Compose
+from tests.data.faces_files import random_images, write_image
 from tests.runs import nightly
 from tests.scripts import REPOSITORY
 
@@ -172,6 +173,18 @@ def test_an_argument_of_the_demo_faces_is_checked_too(composed: Compose) -> None
         build(composed("data.path.faces=abc"))
     with pytest.raises(ConfigError, match=r"^data\.path\.faces is 5; it must be at least 70 and at most 200000"):
         build(composed("data.path.faces=5"))
+
+
+@pytest.mark.parametrize("name", ["Unsure", "no face", "a\x1bb"])
+def test_a_class_that_predict_refuses_is_not_trained(name: str, composed: Compose, tmp_path: Path) -> None:
+    for folder in ("happy", "sad", name):
+        for image in range(20):
+            write_image(tmp_path / folder / f"{image}.png", random_images(1, image)[0])
+    data = ("model=deep_emotion", "trainer.accelerator=cpu", "data=image_folder", f"data.path={tmp_path}")
+    expected = "letters that can be printed" if "\x1b" in name else "names other than unsure and no face"
+    with pytest.raises(ConfigError, match=f"the trained network could not be used: class_names is .*{expected}"):
+        build(composed(*data))
+    assert build(composed(*data, "data.classes=[happy,sad]")).model.class_names == ("happy", "sad")
 
 
 def test_arguments_are_held_against_signatures() -> None:

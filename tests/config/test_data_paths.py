@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from fer_lightning.config.data_paths import moved, path_keys, set_places
+from fer_lightning.config.data_paths import own_entries, path_keys, set_places, with_own_entries
 from fer_lightning.errors import ConfigError
 
 
@@ -46,12 +46,24 @@ def test_a_checkpoint_of_another_number_of_sets_is_refused(path: Any, sources: A
 
 def test_sets_that_moved_are_read_as_before() -> None:
     node = run(["a", {"path": "b", "numbering": "rafdb"}]).data.path
-    elsewhere = moved(node, OmegaConf.create(["/y/a", "/y/b"]))
+    elsewhere = with_own_entries(node, OmegaConf.create(["/y/a", "/y/b"]))
     assert OmegaConf.to_container(elsewhere) == ["/y/a", {"path": "/y/b", "numbering": "rafdb"}]
     other = OmegaConf.create(["/y/a", {"path": "/y/b", "numbering": "affectnet"}])
-    assert moved(node, other) == other
-    assert moved(node, "/y") == "/y"
-    assert moved("a", other) == other
+    assert with_own_entries(node, other) == other
+    assert with_own_entries(node, "/y") == "/y"
+    assert with_own_entries("a", other) == other
+
+
+def test_what_is_typed_anew_goes_before_what_an_entry_has() -> None:
+    node = run([{"path": "a", "numbering": "rafdb", "val_fraction": 0.2}]).data.path
+    kept = [{"path": "/y", "numbering": "ferplus", "val_fraction": 0.2}]
+    typed = OmegaConf.create([{"path": "/y", "numbering": "ferplus"}])
+    assert with_own_entries(node, typed) == kept
+    assert with_own_entries(node, typed, "/y") == kept
+    assert with_own_entries(node, typed, "/x") == typed
+    assert with_own_entries(node, "/y") == [{"path": "/y", "numbering": "rafdb", "val_fraction": 0.2}]
+    assert own_entries(node) == [{"path": "a", "numbering": "rafdb", "val_fraction": 0.2}]
+    assert own_entries("a") == own_entries(run(["a", "b"]).data.path) == []
 
 
 def test_all_paths_of_a_config_are_known() -> None:

@@ -12,6 +12,7 @@ from fer_lightning.commands.failures import in_one_message
 from fer_lightning.config.typed_command import command, config_options, override, readable, shell_word
 from fer_lightning.config.typed_words import for_hydra
 from fer_lightning.errors import ConfigError
+from fer_lightning.installation import typed_value
 from fer_lightning.report.provenance import provenance
 from fer_lightning.sweep.jobs import continuing
 from tests.conftest import Command, Compose
@@ -41,6 +42,15 @@ def test_a_printed_command_has_its_path_for_shell_and_hydra(name: str) -> None:
     assert read_back(word, "resume") == name
     # As a path: one that would be taken for a home folder is absolute then.
     assert Path(read_back(override("resume", Path(name)), "resume")).expanduser().absolute() == Path(name).absolute()
+
+
+@pytest.mark.parametrize("name", [*NASTY, "", "/a/b-c_d.e", "False", "nan", "null"])
+def test_a_value_is_quoted_alone_and_within_an_entry(name: str) -> None:
+    assert read_back(f"k={typed_value(name)}", "k") == name
+    parsed = OverridesParser.create().parse_override(f"k=[{{path: {typed_value(name)}, test_fraction: 0.1}}]").value()
+    entry = OmegaConf.create({"seed": 1, "k": parsed}).k[0]
+    assert (entry.path, entry.test_fraction) == (name, 0.1)
+    assert typed_value("/tmp/a-b/c_1.csv") == "/tmp/a-b/c_1.csv"
 
 
 def test_plain_names_are_printed_without_quotes() -> None:

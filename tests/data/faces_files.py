@@ -1,5 +1,6 @@
 """Small files in FER2013's forms, for tests."""
 
+import io
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -129,3 +130,10 @@ def written_pictures(folder: Path, sizes: int = 4) -> list[Path]:
             files.append(folder / f"{number}_{name}")
             picture.save(files[-1], **options)
     return files
+
+
+class Terminal(io.StringIO):
+    """A stream that is taken for a terminal, and keeps what is written."""
+
+    def isatty(self) -> bool:
+        return True

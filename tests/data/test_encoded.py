@@ -187,7 +187,7 @@ def test_auto_is_pixels_as_far_as_they_fit(
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(pixel_options, "MOST_BYTES", 60 * 3 * 24 * 24)
     assert isinstance(read(folder, "auto").images, torch.Tensor)
-    assert "60 images, 0.00 GB of pixels, are kept as pixels in memory: data.keep=auto keeps up to" in caplog.text
+    assert "60 images, 0.104 MB of pixels, are kept as pixels in memory: data.keep=auto keeps up to" in caplog.text
     monkeypatch.setattr(pixel_options, "MOST_BYTES", 60 * 3 * 24 * 24 - 1)
     encoded(read(folder, "auto"))
     assert "are kept as their files' bytes, decoded for each batch: data.keep=auto" in caplog.text

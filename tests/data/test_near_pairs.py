@@ -1,5 +1,7 @@
 """Near copies are exactly the pairs that a plain loop over all pairs finds."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from fer_lightning.data import near_pairs as module
 from fer_lightning.data.near_pairs import CANDIDATE, FAR, MOST_PAIRS, NEAR, near_pairs, nearest
 from fer_lightning.data.perceptual_hash import BATCH, perceptual_hashes, recut_hashes
 from fer_lightning.errors import DataError
+from tests.data.faces_files import Terminal
 from tests.data.test_perceptual_hash import faces
 
 
@@ -79,6 +82,28 @@ def test_the_nearest_known_face_is_that_of_a_plain_loop(seed: int, monkeypatch: 
     assert FAR in expected
     assert nearest(images, known[:0]).tolist() == [FAR] * 30
     assert nearest(images[:0], known).tolist() == []
+
+
+def test_frames_of_one_face_are_all_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every pair is a candidate: the nearest is found among them, a few at a time."""
+    monkeypatch.setattr(module, "RECUT_AT_ONCE", 7)
+    one = faces(1, 0).float()
+    frames = (one + 30 * torch.rand(60, 1, 48, 48, generator=torch.Generator().manual_seed(0))).clamp(0, 255).byte()
+    known, cuts = perceptual_hashes(frames[20:]).numpy(), recut_hashes(frames[:20]).numpy()
+    own = perceptual_hashes(frames[:20]).numpy()
+    expected = [
+        min(distance(cut, other)[0] for other in known for cut in (uncut, *row))
+        for uncut, row in zip(own, cuts, strict=True)
+    ]
+    assert nearest(frames[:20], torch.from_numpy(known), within=64).tolist() == expected
+
+
+def test_a_terminal_shows_how_far_the_comparison_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    for shown in (True, False):
+        terminal = Terminal()
+        monkeypatch.setattr(sys, "stderr", terminal)
+        nearest(faces(3, 0), perceptual_hashes(faces(3, 1)), shown=shown)
+        assert ("comparing" in terminal.getvalue()) is shown
 
 
 def test_too_many_pairs_are_refused_before_memory_is_full(monkeypatch: pytest.MonkeyPatch) -> None:

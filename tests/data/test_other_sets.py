@@ -1,15 +1,17 @@
 """A finished run is measured on all faces of a set that it was not trained on, and on its own sets as it split them."""
 
 import logging
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from fer_lightning.config.data_paths import with_own_entries
+from fer_lightning.config.data_paths import own_entries, with_own_entries
 from fer_lightning.data import DataError, FERDataModule
 from fer_lightning.data.other_sets import MeasuredRun
 from tests.data.faces_files import random_images
@@ -27,18 +29,35 @@ def folder(root: Path, count: int, seed: int, parts: tuple[str, ...] = ("",)) ->
     return root
 
 
-def trained(*path: Path, **options: Any) -> FERDataModule:
+def trained(*path: Any, **options: Any) -> FERDataModule:
     data = FERDataModule([*path], **options)
     data.setup()
     return data
 
 
-def measured(run: FERDataModule, *path: Any, given: dict[str, Any] | None = None, **options: Any) -> FERDataModule:
-    """Returns the data as test.py has it: `options` are the run's, `given` is data.splits of the command."""
+def plain(entry: Any) -> Any:
+    return {**entry, "path": str(entry["path"])} if isinstance(entry, dict) else str(entry)
+
+
+def measured(
+    run: FERDataModule,
+    *path: Any,
+    given: dict[str, Any] | None = None,
+    run_entries: tuple[Any, ...] = (),
+    **options: Any,
+) -> FERDataModule:
+    """Returns the data as test.py has it.
+
+    Args:
+        given: data.splits of the command.
+        run_entries: data.path of the run's config.
+        options: of the run.
+    """
     data = FERDataModule([*path], **{**options, **({"splits": given} if given else {})})
     state = run.state_dict()
     data.load_state_dict(state)
-    data.known_classes, data.measured_run = run.class_names, MeasuredRun(state["source"], given or {})
+    entries = own_entries(OmegaConf.create([*map(plain, run_entries)]))
+    data.known_classes, data.measured_run = run.class_names, MeasuredRun(state["source"], given or {}, entries)
     data.setup("test")
     return data
 
@@ -142,7 +161,51 @@ def test_own_sets_keep_what_the_run_says_of_them(tmp_path: Path) -> None:
     node = OmegaConf.create([{"path": own, "test_fraction": 0.08}, other])
     (tmp_path / "link").symlink_to(tmp_path / "own", target_is_directory=True)
     link = str(tmp_path / "link")
-    assert with_own_entries(node, [own, other], link) == [{"path": link, "test_fraction": 0.08}]
+    assert with_own_entries(node, link, [own, other]) == [{"path": link, "test_fraction": 0.08}]
     for given in (other, OmegaConf.create([other, str(tmp_path)])):
-        assert with_own_entries(node, [own, other], given) == given
+        assert with_own_entries(node, given, [own, other]) == given
     assert with_own_entries(own, own, own) == own
+
+
+def test_a_set_that_moved_is_split_by_its_own_entry(tmp_path: Path) -> None:
+    first, second = folder(tmp_path / "first", 50, 0), folder(tmp_path / "second", 50, 1)
+    entries = (first, {"path": second, "test_fraction": 0.3, "val_fraction": 0.2})
+    run = trained(*entries)
+    moved = [Path(shutil.copytree(path, tmp_path / "moved" / path.name)) for path in (second, first)]
+    assert [len(files_to_test(run, place)) for place in (0, 1)] == [5, 15]
+    assert files_to_test(measured(run, moved[0], run_entries=entries)) == files_to_test(run, 1)
+    assert files_to_test(measured(run, moved[1], run_entries=entries)) == files_to_test(run, 0)
+    both = measured(run, *moved, run_entries=entries)
+    assert [files_to_test(both, place) for place in (0, 1)] == [files_to_test(run, place) for place in (1, 0)]
+    typed = measured(run, {"path": moved[0], "test_fraction": 0.1}, run_entries=entries)
+    assert len(files_to_test(typed)) == 5
+
+
+def test_a_moved_set_keeps_the_parts_of_its_entry(tmp_path: Path) -> None:
+    own, other = folder(tmp_path / "own", 20, 0, ("train", "val", "test")), folder(tmp_path / "other", 20, 1)
+    entries = ({"path": own, "splits": {"test": "val", "val": "test"}}, {"path": other, "splits": {"test": "all"}})
+    run = trained(entries[0])
+    moved = Path(shutil.copytree(own, tmp_path / "moved"))
+    assert measured(run, moved, run_entries=entries).origins["test"] == "val"
+
+
+def test_another_set_s_own_test_part_goes_before_the_run_s(tmp_path: Path) -> None:
+    options = {"splits": {"test": "val", "train": "train", "val": "test"}}
+    run = trained(folder(tmp_path / "own", 20, 0, ("train", "val", "test")), **options)
+    other = folder(tmp_path / "other", 10, 1, ("train", "val", "test"))
+    assert measured(run, other, **options).origins["test"] == "test"
+    assert measured(run, other, given={"test": "val"}, **options).origins["test"] == "val"
+    usages = folder(tmp_path / "usages", 10, 2, ("Training", "PublicTest", "PrivateTest"))
+    public = {"splits": {"test": "PublicTest"}}
+    assert measured(run, usages, **public).origins["test"] == "PrivateTest"
+
+
+@pytest.mark.parametrize("name", ["it's a [set], 1", "a{b: c}", 'say "x"\\', "José", "${seed}"])
+def test_the_hint_works_when_it_is_pasted(name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    run, other = trained(folder(tmp_path / "own", 20, 0)), folder(tmp_path / name, 30, 1)
+    measured(run, other)
+    hint = next(line for line in caplog.messages if "is measured with " in line).partition("is measured with ")[2]
+    (word,) = shlex.split(hint)
+    value = OverridesParser.create().parse_override(word).value()
+    assert OmegaConf.create({"value": value}).value == [{"path": str(other), "test_fraction": 0.1}]

@@ -2,11 +2,13 @@
 
 import csv
 import os
+import shlex
 import signal
 import time
 from pathlib import Path
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from fer_lightning.data import DataError
 from fer_lightning.data.readers.ferplus import VotesOptions
@@ -44,6 +46,14 @@ def pixels(tmp_path: Path) -> Path:
     path = tmp_path / "fer2013.csv"
     path.write_bytes(CSV)
     return path
+
+
+def test_how_to_read_them_back_is_quoted(pixels: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    out = tmp_path / "it's [1], a: {b}"
+    export(pixels, out)
+    (word,) = shlex.split(caplog.messages[-1].partition("; ")[2].removesuffix(" reads them back"))
+    assert OverridesParser.create().parse_override(word).value() == str(out)
 
 
 def test_the_command_writes_images_by_part_and_emotion(pixels: Path, tmp_path: Path) -> None:

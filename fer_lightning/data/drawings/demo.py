@@ -14,6 +14,7 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, NonNegativeInt
+from tqdm import tqdm
 
 from fer_lightning.data.cache import cache_dir
 from fer_lightning.data.drawings.photo import photo
@@ -89,6 +90,9 @@ def _write(path: Path, faces: int, seed: int) -> None:
     with written_whole(path) as unfinished, unfinished.open("w", newline="", encoding="ascii") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(("emotion", "pixels", "Usage"))
-        for index, (label, part) in enumerate(labels_and_parts(faces, seed)):
+        shown = tqdm(
+            labels_and_parts(faces, seed), "drawing", unit=" faces", mininterval=0.5, leave=False, disable=None
+        )
+        for index, (label, part) in enumerate(shown):
             image = photo(EMOTIONS[label], np.random.default_rng((seed, index)))
             rows.writerow((label, " ".join([grey[value] for value in image.tobytes()]), part))

@@ -48,5 +48,6 @@ class PixelOptions:
         encoded = self.keep == "encoded" or (self.keep == "auto" and size > MOST_BYTES)
         kept = "their files' bytes, decoded for each batch" if encoded else "pixels in memory"
         why = "as data.keep says" if self.keep != "auto" else f"data.keep=auto keeps up to {MOST_BYTES / 1e9:.0f} GB so"
-        log.info("%s images, %.2f GB of pixels, are kept as %s: %s", f"{count:,}", size / 1e9, kept, why)
+        of_pixels = f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.3g} MB"
+        log.info("%s images, %s of pixels, are kept as %s: %s", f"{count:,}", of_pixels, kept, why)
         return encoded

@@ -3,6 +3,7 @@
 import csv
 import multiprocessing
 import os
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from fer_lightning.data.drawings.photo import shading
 from fer_lightning.data.faces import EMOTIONS
 from fer_lightning.errors import ConfigError
 from tests.conftest import Compose
+from tests.data.faces_files import Terminal
 
 FRONTAL = Pose(yaw=0.0, pitch=0.0, roll=0.0, scale=18.0, x=24.0, y=24.0)
 
@@ -53,6 +55,13 @@ def test_every_call_says_that_these_are_drawings(caplog: pytest.LogCaptureFixtur
     assert "drawings" in caplog.text
     assert "data=fer2013 data.path=" in caplog.text
     assert "Drawing 70 faces" not in caplog.text
+
+
+def test_a_terminal_shows_how_many_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    drawn(faces=70)
+    assert "drawing:   0%" in sys.stderr.getvalue()  # type: ignore[attr-defined]
+    assert "/70 [" in sys.stderr.getvalue()  # type: ignore[attr-defined]
 
 
 def test_file_has_the_form_of_fer2013() -> None:
