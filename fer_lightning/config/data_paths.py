@@ -127,7 +127,9 @@ def with_own_entries(node: Any, given: Any, sources: str | Sequence[str] | None 
     own: list[Any] = list(node)
     if sources is not None:
         places = [sources] if isinstance(sources, str) else sources
-        known = {os.path.realpath(place): entry for place, entry in zip(places, node, strict=False)}
+        known: dict[str | None, Any] = {
+            os.path.realpath(place): entry for place, entry in zip(places, node, strict=False)
+        }
         own = [known.get(_real_path(one)) for one in typed]
     entries = [_with_own(entry, one) for entry, one in zip(own, typed, strict=True)]
     return OmegaConf.create(entries) if any(isinstance(entry, DictConfig) for entry in entries) else given

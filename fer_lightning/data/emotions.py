@@ -86,7 +86,7 @@ def whole_number_in(name: str) -> int | None:
     text = _without_marks(name)
     if text.isdecimal() and len(digits := text.lstrip("0") or "0") <= 4:
         return int(digits)
-    value = unicodedata.numeric(text, -1) if len(text) == 1 else -1
+    value = float(unicodedata.numeric(text, -1)) if len(text) == 1 else -1.0
     return int(value) if 0 <= value <= 9999 and value.is_integer() else None
 
 

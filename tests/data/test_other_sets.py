@@ -94,7 +94,7 @@ def test_a_test_part_and_what_is_typed_stay(tmp_path: Path, caplog: pytest.LogCa
 def test_parts_of_the_run_bind_no_set_without_them(tmp_path: Path) -> None:
     own = folder(tmp_path / "own", 20, 0, ("train", "val"))
     run = trained(own, splits={"test": "val", "train": "train"})
-    options = {"splits": {"test": "val", "train": "train"}}
+    options: dict[str, Any] = {"splits": {"test": "val", "train": "train"}}
     assert measured(run, own, **options).origins["test"] == "val"
     assert measured(run, folder(tmp_path / "other", 10, 1), **options).origins["test"] == "all"
     assert measured(run, folder(tmp_path / "more", 10, 2, ("train", "val")), **options).origins["test"] == "val"
@@ -172,13 +172,13 @@ def test_a_set_that_moved_is_split_by_its_own_entry(tmp_path: Path) -> None:
     entries = (first, {"path": second, "test_fraction": 0.3, "val_fraction": 0.2})
     run = trained(*entries)
     moved = [Path(shutil.copytree(path, tmp_path / "moved" / path.name)) for path in (second, first)]
-    assert [len(files_to_test(run, place)) for place in (0, 1)] == [5, 15]
+    assert [len(files_to_test(run, place)) for place in (0, 1)] == [4, 16]
     assert files_to_test(measured(run, moved[0], run_entries=entries)) == files_to_test(run, 1)
     assert files_to_test(measured(run, moved[1], run_entries=entries)) == files_to_test(run, 0)
     both = measured(run, *moved, run_entries=entries)
     assert [files_to_test(both, place) for place in (0, 1)] == [files_to_test(run, place) for place in (1, 0)]
     typed = measured(run, {"path": moved[0], "test_fraction": 0.1}, run_entries=entries)
-    assert len(files_to_test(typed)) == 5
+    assert len(files_to_test(typed)) == 4
 
 
 def test_a_moved_set_keeps_the_parts_of_its_entry(tmp_path: Path) -> None:
@@ -190,13 +190,13 @@ def test_a_moved_set_keeps_the_parts_of_its_entry(tmp_path: Path) -> None:
 
 
 def test_another_set_s_own_test_part_goes_before_the_run_s(tmp_path: Path) -> None:
-    options = {"splits": {"test": "val", "train": "train", "val": "test"}}
+    options: dict[str, Any] = {"splits": {"test": "val", "train": "train", "val": "test"}}
     run = trained(folder(tmp_path / "own", 20, 0, ("train", "val", "test")), **options)
     other = folder(tmp_path / "other", 10, 1, ("train", "val", "test"))
     assert measured(run, other, **options).origins["test"] == "test"
     assert measured(run, other, given={"test": "val"}, **options).origins["test"] == "val"
     usages = folder(tmp_path / "usages", 10, 2, ("Training", "PublicTest", "PrivateTest"))
-    public = {"splits": {"test": "PublicTest"}}
+    public: dict[str, Any] = {"splits": {"test": "PublicTest"}}
     assert measured(run, usages, **public).origins["test"] == "PrivateTest"
 
 
@@ -208,4 +208,5 @@ def test_the_hint_works_when_it_is_pasted(name: str, tmp_path: Path, caplog: pyt
     hint = next(line for line in caplog.messages if "is measured with " in line).partition("is measured with ")[2]
     (word,) = shlex.split(hint)
     value = OverridesParser.create().parse_override(word).value()
-    assert OmegaConf.create({"value": value}).value == [{"path": str(other), "test_fraction": 0.1}]
+    (entry,) = OmegaConf.create({"value": value}).value
+    assert (entry.path, entry.test_fraction) == (str(other), 0.1)

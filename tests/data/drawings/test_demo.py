@@ -58,10 +58,11 @@ def test_every_call_says_that_these_are_drawings(caplog: pytest.LogCaptureFixtur
 
 
 def test_a_terminal_shows_how_many_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stderr", Terminal())
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
     drawn(faces=70)
-    assert "drawing:   0%" in sys.stderr.getvalue()  # type: ignore[attr-defined]
-    assert "/70 [" in sys.stderr.getvalue()  # type: ignore[attr-defined]
+    assert "drawing:   0%" in terminal.getvalue()
+    assert "/70 [" in terminal.getvalue()
 
 
 def test_file_has_the_form_of_fer2013() -> None:

@@ -75,7 +75,7 @@ def test_numbers_of_any_script_are_bare_numbers(
         read_faces(tmp_path)
     assert [int(line.split()[0]) for line in str(caught.value).splitlines()[2:4]] == [*found]
     numbering = {0: "fer2013", 1: "rafdb"}[found[0]]
-    faces = read_faces(tmp_path, classes=ClassOptions(numbering))  # type: ignore[arg-type]
+    faces = read_faces(tmp_path, classes=ClassOptions(numbering))
     assert names_of(faces) == [NUMBERINGS[numbering][number] for number in found]
 
 
