@@ -51,7 +51,7 @@ wheel: install ## build the package into dist/, and test it in an environment of
 	$(BIN)/python -m pytest tests/test_wheel.py tests/test_installation.py -m "" $(ARGS)
 
 # Old releases run here beside today's releases of what they need themselves, and warn of what is deprecated in those;
-# also in the commands that tests start.
+# also in the commands that tests start. torch 2.11 warns of a buffer of its own when it loads an exported program.
 OLD_WARNINGS := ignore::DeprecationWarning,ignore::FutureWarning,ignore::UserWarning:torchmetrics.utilities.distributed
 oldest: install ## run the tests with everything that pyproject.toml names at its lower bound, in .venv-oldest (6 GB on Linux)
 	$(PYTHON) -m venv --clear .venv-oldest

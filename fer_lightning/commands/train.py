@@ -157,8 +157,10 @@ def _score(cfg: DictConfig, experiment: Experiment) -> float:
     """Returns what monitor says of the tested checkpoint."""
     trainer = experiment.trainer
     if cfg.ckpt == "last" and trainer.current_epoch % (trainer.check_val_every_n_epoch or 1):
-        # What the last validation measured was the network of an earlier epoch.
+        # The last validation measured the network of an earlier epoch. This one is of no epoch, and so not logged.
+        loggers, trainer.loggers = trainer.loggers, []
         measured = trainer.validate(experiment.model, experiment.datamodule, verbose=False)
+        trainer.loggers = loggers
         if measured and cfg.monitor in measured[0]:
             return float(measured[0][cfg.monitor])
     best = getattr(trainer.checkpoint_callback, "best_model_score", None)

@@ -59,7 +59,7 @@ def numbers_found(counts: Mapping[str, int], source: Path | str) -> dict[int, in
     if unreadable := [name for name in numbers if whole_number_in(name) is None]:
         raise DataError(
             f"{source}: the classes {', '.join(unreadable[:10])} are numbers, and none from 0 to 9999 that "
-            "data.numbering could give names. Name all classes by words, as the description of the data set has them."
+            "a numbering could give names. Name all classes by words, as the description of the data set has them."
         )
     found_numbers: Counter[int] = Counter()
     for name in numbers:

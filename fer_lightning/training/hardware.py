@@ -30,11 +30,11 @@ def computes_bfloat16(device: str) -> bool:
 def seed_dropout(seed: int, device: torch.device) -> None:
     """Seeds the generators that dropout on a device draws from, as torch.manual_seed does for all kinds of devices.
 
-    For those that are not in use, that formats a stack trace each, which takes some milliseconds in each step.
+    torch.manual_seed formats a stack trace for each kind that is not in use: some milliseconds in each step.
     """
     if device.type not in ("cpu", "cuda"):
         torch.manual_seed(seed)
         return
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
-        torch.cuda.manual_seed(seed)
+        torch.cuda.manual_seed_all(seed)

@@ -24,8 +24,8 @@ class Augmentation:
     """Random affine warp with flip, then brightness, contrast, saturation, hue, blur, noise and erasing of a batch.
 
     The parameters have torchvision's names and meaning (`RandomAffine`, `RandomHorizontalFlip`, `ColorJitter`,
-    `GaussianBlur`, `GaussianNoise`, `RandomErasing`), with two differences: they are drawn for each face, not for each
-    batch, and all geometry is one bilinear warp, so that a face is interpolated once.
+    `RandomErasing`), with two differences: they are drawn for each face, not for each batch, and all geometry is one
+    bilinear warp, so that a face is interpolated once. Blur and noise are amounts of this class's own.
 
     Args:
         degrees: rotation is uniform in ±degrees.

@@ -17,7 +17,8 @@ from fer_lightning.use.faces import NO_FACE, UNSURE, Answer, Detection, Face, Fr
 from fer_lightning.use.network import Network
 
 MOST_BYTES = 200_000_000
-"""Pixels of frames that wait for a batch to fill: some two hundred of 640×480, eight of a large photograph."""
+"""Pixels of frames that wait for a batch to fill, and again of those that wait for the detector: some two hundred of
+640×480, eight of a large photograph."""
 
 
 @dataclass(eq=False)
@@ -51,7 +52,8 @@ def answers(
         batch: faces in one call, at most; 1 answers each frame at once, for a camera.
         unsure: the confidence below which the label is "unsure"; None for the network's own.
         max_wait: frames that wait for a batch to fill, at most.
-        at_once: frames that the detector searches at the same time, on a thread each: twice as many are read ahead.
+        at_once: frames that the detector searches at the same time, on a thread each. Up to twice as many wait for
+            that, fewer where they are large.
     """
     threshold = network.card.unsure_below if unsure is None else unsure
     waiting: list[_Waiting] = []
@@ -72,15 +74,16 @@ def _all_cut(
     if at_once == 1:
         yield from (_cut(frame, detector, card) for frame in frames)
         return
-    begun: deque[Future[tuple[_Waiting, list[NDArray[np.uint8]]]]] = deque()
+    begun: deque[tuple[int, Future[tuple[_Waiting, list[NDArray[np.uint8]]]]]] = deque()  # each with its frame's bytes
     pool = ThreadPoolExecutor(at_once, "find faces")
     try:
         for frame in frames:
-            begun.append(pool.submit(_cut, frame, detector, card))
-            if len(begun) > 2 * at_once:
-                yield begun.popleft().result()
+            size = frame.pixels.nbytes if isinstance(frame, Frame) else 0
+            begun.append((size, pool.submit(_cut, frame, detector, card)))
+            while len(begun) > 2 * at_once or sum(size for size, _ in begun) > MOST_BYTES:
+                yield begun.popleft()[1].result()
         while begun:
-            yield begun.popleft().result()
+            yield begun.popleft()[1].result()
     finally:
         pool.shutdown(cancel_futures=True)
 

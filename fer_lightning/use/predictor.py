@@ -34,8 +34,8 @@ class Predictor:
             print(face.label, face.confidence, face.detection.box)
 
     Args:
-        network: small, which comes with the package, or large or ferplus, once packed; the folder of a run, a
-            checkpoint or an exported file; or a `Network`.
+        network: large, small or ferplus, which come with the package; the folder of a run, a checkpoint or an exported
+            file; or a `Network`.
         tta: "flip" averages over each face and its mirror image.
         unsure: the confidence below which the label is "unsure"; 0 for never, None for the network's own.
         detector: finds the faces in a frame; None for `YuNet`.

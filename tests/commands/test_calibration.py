@@ -166,3 +166,5 @@ def test_the_last_epochs_score_is_its_own(few_faces: Path, run_command: Command,
         logits = model(model.preprocessing.normalized(scaled(torch.from_numpy(val.images))))
     loss = float(torch.nn.functional.cross_entropy(logits, torch.from_numpy(val.labels)))
     assert metrics(tmp_path / "run")["val/loss"] == pytest.approx(loss, abs=1e-4)
+    rows = pd.read_csv(tmp_path / "run" / "metrics.csv")
+    assert rows["epoch"][rows["val/loss"].notna()].tolist() == [1]

@@ -83,7 +83,7 @@ def test_numbers_of_any_script_are_bare_numbers(
 def test_numbers_that_no_order_has_are_refused(folders: tuple[str, ...], tmp_path: Path) -> None:
     write_folder(tmp_path, *folders)
     unreadable = ", ".join(sorted(name for name in folders if whole_number_in(name) is None))
-    with pytest.raises(DataError, match=f"the classes {unreadable} are numbers, and none from 0 to 9999 that data"):
+    with pytest.raises(DataError, match=f"the classes {unreadable} are numbers, and none from 0 to 9999 that a"):
         read_faces(tmp_path, classes=ClassOptions("rafdb"))
 
 
