@@ -128,7 +128,8 @@ def main() -> None:
 
 def _command() -> str:
     """Returns what was typed, without folders."""
-    return shlex.join(["python", "-m", "benchmarks.robustness", *(Path(word).name for word in sys.argv[1:])])
+    words = ("=".join(Path(part).name for part in word.split("=")) for word in sys.argv[1:])  # --into=FILE is one
+    return shlex.join(["python", "-m", "benchmarks.robustness", *words])
 
 
 if __name__ == "__main__":

@@ -58,10 +58,8 @@ def classify(amount: Amount) -> list[Row]:
     for threads in (1, 2):
         for network in _networks(threads):
             for batch in (1, 64):
-                card = network.card
-                faces = np.random.default_rng(0).integers(
-                    0, 256, (batch, card.channels, card.size, card.size), np.uint8
-                )
+                shape = (batch, network.card.channels, network.card.size, network.card.size)
+                faces = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
                 taken = percentiles(partial(network.probabilities, faces), max(amount.repeats // batch, 1), batch)
                 rows.append({"a face": network.card.name, "threads": str(threads), "batch": str(batch)} | taken)
     return rows
@@ -90,7 +88,7 @@ def video(amount: Amount) -> list[Row]:
 
 
 def accuracy(amount: Amount) -> list[Row]:
-    """Returns the accuracy on faces that were put into larger pictures, beside that on the same faces as they are.
+    """Returns the accuracy on faces that were put into larger pictures, and on the same faces as they are.
 
     Each face of PublicTest lies somewhere in a picture of 640×480 of shades that change smoothly, enlarged to a side of
     60 to 200 pixels. It is found if the middle of the best box is in it; one that is not found is counted as wrong.

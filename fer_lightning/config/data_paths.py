@@ -136,7 +136,7 @@ def with_own_entries(node: Any, given: Any, sources: str | Sequence[str] | None 
 
 
 def own_entries(node: Any) -> list[dict[str, Any]]:
-    """Returns what data.path of a run's config says of each of its sets alone, beside its path."""
+    """Returns the sets of data.path in a run's config of which it says more than a path: with all that it says."""
     entries: Any = OmegaConf.to_container(node, resolve=True) if isinstance(node, ListConfig) else []
     return [entry for entry in entries if isinstance(entry, dict)]
 
