@@ -1,4 +1,4 @@
-"""From the command to the first step, and to the help page."""
+"""From the command to the first step and to the help page, and from the last epoch to the prompt."""
 
 import subprocess
 import sys
@@ -17,20 +17,23 @@ def table(repeats: int = 3) -> str:
         "python train.py --help": lambda: _seconds("--help"),
         "python train.py --cfg job": lambda: _seconds("--cfg", "job"),
         "python train.py, to the line after an epoch of one step": lambda: _seconds(*one_step, until="epoch "),
+        "python train.py, from its last epoch to the prompt": lambda: _seconds(*one_step, since="epoch "),
     }
     return markdown(
         "Starting", [{"command": way, "seconds": f"{value:.1f}"} for way, value in medians(ways, repeats).items()]
     )
 
 
-def _seconds(*arguments: str, until: str = "") -> float:
-    """Until a line that starts so, or until the end."""
+def _seconds(*arguments: str, since: str = "", until: str = "") -> float:
+    """Measures from the command or a line that starts so, to another or the end."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         command = [sys.executable, str(TRAIN), *arguments]
         with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
             assert run.stdout is not None
             for line in run.stdout:
+                if since and line.startswith(since):
+                    started = time.perf_counter()
                 if until and line.startswith(until):
                     seconds = time.perf_counter() - started
                     run.kill()

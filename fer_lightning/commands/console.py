@@ -3,21 +3,28 @@
 Light enough for --help and --cfg: the rest is imported once there is something to do.
 """
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import hydra
 from omegaconf import DictConfig
 
 from fer_lightning.config.command_line import launch
 from fer_lightning.installation import CONF
+from fer_lightning.processes import end_quickly
 
 
 def train() -> None:
-    """Fits a network, then tests its best checkpoint."""
+    """Fits a network, then tests its best checkpoint; ends the program."""
     launch(_train)
+    end_quickly()
 
 
 def test() -> None:
-    """Measures a finished run."""
+    """Measures a finished run; ends the program."""
     launch(_test)
+    end_quickly()
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
@@ -25,13 +32,26 @@ def _train(cfg: DictConfig) -> float:
     from fer_lightning.commands.first_checks import refuse_at_once
 
     refuse_at_once(cfg)
-    from fer_lightning.commands.train import train
+    with imports_uncollected():
+        from fer_lightning.commands.train import train
 
     return train(cfg)
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="test")
 def _test(cfg: DictConfig) -> None:
-    from fer_lightning.commands.test import test
+    with imports_uncollected():
+        from fer_lightning.commands.test import test
 
     test(cfg)
+
+
+@contextmanager
+def imports_uncollected() -> Iterator[None]:
+    """Keeps Python from searching what is imported for garbage: some thousand modules, for a sixth of their time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()  # it stays to the end: no search looks at it again
+        gc.enable()
