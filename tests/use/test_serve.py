@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
+from fer_lightning.use.serve import listening_socket
 from tests.scripts import REPOSITORY
 from tests.use.brightness_network import write_network
 from tests.use.photograph import HOPPER, group, hopper
@@ -235,6 +236,13 @@ def test_a_request_on_its_way_is_answered_at_the_end(model: Path, number: signal
             answer = b"".join(iter(lambda: slow.recv(10_000), b""))
         assert answer.startswith(b"HTTP/1.1 200 ")
         assert b'"source": "upload"' in answer
+
+
+def test_answers_do_not_wait_for_receipts() -> None:
+    with listening_socket("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        connection, _ = listening.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def refused(*options: str) -> str:
