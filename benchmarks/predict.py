@@ -1,7 +1,8 @@
 """How fast predicting is, and how much memory it takes: python -m benchmarks.predict [--data FILE] [--only NAME …]
 
 Each figure is a function that returns the rows of one table: add one to TABLES, and it is measured and printed. What is
-measured of the whole line, from the command to the table, is in whole_line.py.
+measured of the whole line, from the command to the table, is in whole_line.py, and
+what finding faces costs in found_faces.py.
 """
 
 import argparse
@@ -19,7 +20,7 @@ import av
 import numpy as np
 from PIL import Image
 
-from benchmarks import whole_line
+from benchmarks import found_faces, whole_line
 from benchmarks.clips import SIZE, Amount, Row, one_face, percentiles, write_clip
 from fer_lightning import Predictor
 from fer_lightning.use.detector import YuNet
@@ -87,7 +88,8 @@ TABLES: dict[str, Callable[[Amount], list[Row]]] = {
     "classify": whole_line.classify,
     "decode": decode,
     "video": whole_line.video,
-    "accuracy": whole_line.accuracy,
+    "accuracy": found_faces.accuracy,
+    "margins": found_faces.margins,
     "memory": memory,
 }
 
@@ -119,7 +121,7 @@ def watch(clip: str, early_frames: int, whole: bool) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.predict", description="Speed and memory of predicting.")
-    parser.add_argument("--data", type=Path, metavar="FILE", help="FER2013, for `accuracy`; else drawn faces")
+    parser.add_argument("--data", type=Path, metavar="FILE", help="FER2013, for found faces; else drawn ones")
     parser.add_argument("--only", nargs="+", choices=TABLES, default=list(TABLES), help="some of the tables")
     for way in ("--read", "--answer", "--early"):  # a process for itself, of `memory`
         parser.add_argument(way, help=argparse.SUPPRESS)

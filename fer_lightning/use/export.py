@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from fer_lightning.errors import ConfigError
+from fer_lightning.transforms.face_crop import BOX_MARGIN
 from fer_lightning.use.card import Flip, Weights
 from fer_lightning.use.export_packages import refuse_without_packages
 from fer_lightning.use.network import refuse_other_than_runs
 from fer_lightning.use.streams import open_closed_streams
 
 Format = Literal["onnx", "onnx-int8", "pt2"]
+
+MARGIN_HELP = f"side of the square that is cut around a face, as a multiple of its box's width ({BOX_MARGIN})"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -31,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--weights", choices=get_args(Weights), default="float32", help="how they are stored (float32)")
     parser.add_argument("--tta", choices=get_args(Flip), default="none", help="flip: average over mirror images too")
     parser.add_argument("--data", metavar="PATH", type=Path, help="where the run's faces are now (where they were)")
+    parser.add_argument("--margin", type=float, default=BOX_MARGIN, help=MARGIN_HELP)
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     try:
@@ -39,7 +43,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
             refuse_without_packages()
         from fer_lightning.use.exporting import export
 
-        made = export(given.run, given.format, given.out, given.name, given.weights, given.tta, data=given.data)
+        made = export(
+            given.run,
+            given.format,
+            given.out,
+            given.name,
+            given.weights,
+            given.tta,
+            data=given.data,
+            margin=given.margin,
+        )
     except (ConfigError, OSError) as error:
         sys.exit(f"error: {error}")
     if made.speed:

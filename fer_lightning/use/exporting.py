@@ -16,6 +16,7 @@ from torch.export import Dim, ExportedProgram
 
 from fer_lightning.errors import ConfigError
 from fer_lightning.files import written_whole
+from fer_lightning.transforms.face_crop import BOX_MARGIN, LARGEST_MARGIN
 from fer_lightning.use.card import Card, Flip, Weights, refuse_unknown
 from fer_lightning.use.export import Format
 from fer_lightning.use.export_packages import refuse_without_packages
@@ -57,6 +58,7 @@ def export(
     tta: Flip = "none",
     faces: KnownFaces | None = None,
     data: Path | None = None,
+    margin: float = BOX_MARGIN,
 ) -> Export:
     """Writes the network of a run, once the file has answered as the network does.
 
@@ -69,6 +71,7 @@ def export(
         tta: "flip" makes it average over each face and its mirror image.
         faces: to compare it on; None for the val split of the run, or drawn ones where the run's are not at hand.
         data: where the run's faces are now; None for where they were. int8 needs those to train on and val.
+        margin: side of the square that is cut around a face's box, as a multiple of the box's width.
 
     Raises:
         ConfigError: there is no such network, it cannot be exported, or the file answers otherwise.
@@ -79,11 +82,15 @@ def export(
         raise ConfigError(f"weights is {weights}, which only an ONNX file can be stored with")
     if format == "onnx-int8" and weights != "float32":
         raise ConfigError(f"weights is {weights}, but onnx-int8 has weights in int8: leave it out")
+    if not 0 < margin <= LARGEST_MARGIN:
+        raise ConfigError(
+            f"margin is {margin:g}; it must be above 0 and at most {LARGEST_MARGIN}: {BOX_MARGIN} is usual"
+        )
     if format != "pt2":
         refuse_without_packages()
     run = Path(run)
     network = RunNetwork(run, tta, device="cpu")
-    card = replace(network.card, name=name or network.card.name, tta=tta, weights=weights)
+    card = replace(network.card, name=name or network.card.name, tta=tta, weights=weights, margin=margin)
     if format == "onnx-int8":
         card = replace(card, weights="int8", arithmetic="int8")
     out = out or run_folder(run) / f"model{ENDINGS[format]}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from fer_lightning.errors import ConfigError
 from fer_lightning.files import written_whole
 from fer_lightning.installation import CHECKOUT
+from fer_lightning.transforms.face_crop import BOX_MARGIN
 from fer_lightning.use.card import Weights
 from fer_lightning.use.exporting import Export, export
 from fer_lightning.use.known_faces import (
@@ -42,7 +43,9 @@ class Packed:
     difference: tuple[float, float, float] | None
 
 
-def pack(run: Path, name: str, data: Path | None = None, into: Path | None = None) -> Packed:
+def pack(
+    run: Path, name: str, data: Path | None = None, into: Path | None = None, margin: float = BOX_MARGIN
+) -> Packed:
     """Replaces a network of the package.
 
     Args:
@@ -50,6 +53,7 @@ def pack(run: Path, name: str, data: Path | None = None, into: Path | None = Non
         name: small, large or ferplus.
         data: where the run's faces are now; None for where they were.
         into: the folder for NAME.onnx and NAME.md; None for the package's own, and its docs/networks.
+        margin: side of the square that is cut around a face's box, as a multiple of the box's width.
 
     Raises:
         ConfigError: it is worse, too large, or something is not there; the one before stays.
@@ -62,7 +66,7 @@ def pack(run: Path, name: str, data: Path | None = None, into: Path | None = Non
     page = (into or Path(str(CHECKOUT)) / "docs" / "networks") / f"{name}.md"
     faces = run_data(run, data)
     with tempfile.TemporaryDirectory() as folder:
-        made = _fitting(run, name, Path(folder), known_faces(faces, "val"))
+        made = _fitting(run, name, Path(folder), known_faces(faces, "val"), margin)
         new = [measured(OnnxNetwork(made.file), part) for part in measured_parts(faces)]
         difference = _refuse_worse(new[0], file) if file.is_file() else None
         content = made.file.read_bytes()
@@ -73,14 +77,14 @@ def pack(run: Path, name: str, data: Path | None = None, into: Path | None = Non
     return Packed(Export(file, made.card, made.comparison), new, difference)
 
 
-def _fitting(run: Path, name: str, folder: Path, faces: KnownFaces) -> Export:
+def _fitting(run: Path, name: str, folder: Path, faces: KnownFaces, margin: float) -> Export:
     """Returns an export that is small enough, with the most exact weights that are."""
     most = LARGEST_NETWORKS[name]
     count = sum(weight.numel() for weight in RunNetwork(run, device="cpu").model.net.parameters())
     size = count
     for weights, each in BYTES.items():
         if count * each <= most:
-            made = export(run, "onnx", folder / f"{weights}.onnx", name, weights, faces=faces)
+            made = export(run, "onnx", folder / f"{weights}.onnx", name, weights, faces=faces, margin=margin)
             size = made.file.stat().st_size
             if size <= most:
                 return made
