@@ -7,6 +7,7 @@ rows for OpenVINO, which runs the .onnx files too, and for the network in the pa
 
 import argparse
 import logging
+import math
 import platform
 import shlex
 import sys
@@ -30,12 +31,16 @@ from fer_lightning.use.card import Card
 from fer_lightning.use.known_faces import KnownFaces, Split, known_faces, run_data
 from fer_lightning.use.measured import measured
 from fer_lightning.use.network import LARGEST_NETWORKS, NETWORKS, Network, network
+from fer_lightning.use.run_network import RunNetwork
 from fer_lightning.use.speed import in_turns, int8_instructions
 
 BATCHES = (1, 64)
 THREADS = (1, 2)
 SECONDS = 1.0
 """That each network is timed for, of each batch size and number of threads."""
+
+BFLOAT16 = "bfloat16:"
+"""Before the folder of a run: the row in which it computes so."""
 
 OF_RATIO = (64, 1)
 """Faces in a call and threads, of the column that compares the speed of networks."""
@@ -82,7 +87,7 @@ def table(names: Sequence[str], faces: KnownFaces, seconds: float = SECONDS) -> 
         row = {
             "network": _shown(name, result.card),
             "weights": result.card.weights,
-            "computes in": result.card.arithmetic,
+            "computes in": "bfloat16" if name.startswith(BFLOAT16) else result.card.arithmetic,
             "bytes": f"{_bytes(name):,}",
             "accuracy (95% interval)": result.accuracy_in_words(),
             "macro F1": f"{result.f1:.1%}",
@@ -114,11 +119,11 @@ def page(names: Sequence[str], faces: KnownFaces, seconds: float = SECONDS) -> s
 
 {table(names, faces, seconds).strip()}
 
-A row that is named after a run is its network as torch runs it, one that ends in .onnx a file that was exported from a
-run, run by onnxruntime; what is called `small`, `large` or `ferplus` comes with the package. Files that were
-exported with `--format onnx-int8` compute in int8. Whether that is faster depends on the processor: this one has
-{int8_instructions()}. The row of `fer`, if there is one, is the network in the package of that name, which takes a face
-in a call; its authors do not say which faces of FER2013 it was trained on.
+A row that is named after a run is its network as torch runs it, in float32 and, by autocast, in bfloat16; one that ends
+in .onnx a file that was exported from a run, run by onnxruntime; what is called `small`, `large` or `ferplus` comes
+with the package. Files that were exported with `--format onnx-int8` compute in int8. Whether that is faster depends on
+the processor: this one has {int8_instructions()}. The row of `fer`, if there is one, is the network in the package of
+that name, which takes a face in a call; its authors do not say which faces of FER2013 it was trained on.
 
 The ways take turns, so that the columns of times can be compared with each other, though not with those of another
 machine. Measured on {machine("cpu")}; Python {platform.python_version()}, torch {torch.__version__}, onnxruntime
@@ -128,7 +133,17 @@ machine. Measured on {machine("cpu")}; Python {platform.python_version()}, torch
 """
 
 
+class Bfloat16Network(RunNetwork):
+    """The network of a run, which computes in bfloat16 where torch's autocast has it so."""
+
+    def _probabilities(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
+        with torch.autocast("cpu", torch.bfloat16):
+            return super()._probabilities(faces)
+
+
 def _opened(name: str, threads: int | None = None) -> Network:
+    if name.startswith(BFLOAT16):
+        return Bfloat16Network(name.removeprefix(BFLOAT16), device="cpu", threads=threads)
     if other := opened(name):
         return other(threads)
     return network(name, threads=threads, device="cpu")
@@ -149,7 +164,9 @@ def _shown(name: str, card: Card) -> str:
     if name == FER:
         return card.name
     prefix, _, file = name.rpartition(":")
-    return f"{Path(file).name} (OpenVINO)" if prefix == "openvino" else Path(name).name or name
+    if prefix == "openvino":
+        return f"{Path(file).name} (OpenVINO)"
+    return Path(name.removeprefix(BFLOAT16)).name or name
 
 
 def _faces(card: Card, count: int) -> NDArray[np.uint8]:
@@ -159,7 +176,7 @@ def _faces(card: Card, count: int) -> NDArray[np.uint8]:
 def _bytes(name: str) -> int:
     if name == FER:
         return fer_file().stat().st_size
-    name = name.removeprefix("openvino:")
+    name = name.removeprefix("openvino:").removeprefix(BFLOAT16)
     path = NETWORKS / f"{name}.onnx" if name in LARGEST_NETWORKS else Path(name)
     return (path / MODEL_FILE if path.is_dir() else path).stat().st_size
 
@@ -177,13 +194,18 @@ def main() -> None:
     logging.disable(logging.WARNING)
     runs = [Path(name) for name in given.names if Path(name).is_dir()]
     try:
+        if not 0 < given.seconds < math.inf:
+            raise ConfigError(f"--seconds is {given.seconds:g}; it must be above 0")
+        if given.into and not given.into.parent.is_dir():
+            raise ConfigError(f"--into {given.into}: its folder is not there")
         if not runs:
             raise ConfigError("give the folder of a run too: its faces are what they are measured on")
         data = run_data(runs[0], given.data)
         splits: tuple[Split, ...] = ("val", "test")
         split: Split = next((one for one in splits if data.origins[one] == "PublicTest"), "val")
         faces = known_faces(data, given.split or split)
-        names = list(dict.fromkeys([*given.names, *installed(given.names)]))
+        in_bfloat16 = [f"{BFLOAT16}{run}" for run in runs]
+        names = list(dict.fromkeys([*given.names, *in_bfloat16, *installed(given.names)]))
         text = page(names, faces, given.seconds)
     except ConfigError as error:
         raise SystemExit(f"error: {error}") from error

@@ -65,7 +65,7 @@ class RunNetwork:
     def _probabilities(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
         pixels = torch.from_numpy(np.ascontiguousarray(faces)).to(self._device)
         images = self.model.preprocessing.normalized(scaled(pixels))
-        each_view = [(self.model(view) / self.card.temperature).softmax(1) for view in views(images, self._tta)]
+        each_view = [(self.model(view).float() / self.card.temperature).softmax(1) for view in views(images, self._tta)]
         return torch.stack(each_view).mean(0).cpu().numpy()
 
 

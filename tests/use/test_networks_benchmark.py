@@ -1,6 +1,7 @@
 """The table of networks side by side: what each of them is, and one time for each way of using it."""
 
 import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,7 @@ def test_the_command_writes_the_page(
     assert f"python -m benchmarks.networks {short_run.name} " in text.replace("'", "")
     assert str(short_run.parent) not in text
     assert "| 1.00" in text
+    assert re.search(rf"\| {short_run.name} \| float32 \| bfloat16 \| [\d,]+ \| \d", text)
     monkeypatch.setattr("sys.argv", ["networks", str(tmp_path / "none.onnx")])
     with pytest.raises(SystemExit, match="error: give the folder of a run too"):
         main()
