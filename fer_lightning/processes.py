@@ -5,10 +5,10 @@ has the run's folder, the log and the console; the others only compute.
 """
 
 import atexit
-import logging
 import multiprocessing
 import os
 import sys
+import threading
 import time
 from typing import NoReturn
 
@@ -65,19 +65,10 @@ def end_with(text: str) -> NoReturn:
 def end_quickly() -> NoReturn:
     """Ends the program with exit status 0, without the 2 s that Python takes to search all of PyTorch for garbage.
 
-    What others have registered to be done at the end is done, and their threads are waited for.
+    As at any other end, other threads are waited for, and what others have registered for the end is done.
     """
-    _succeeded.append(True)
-    sys.exit()
-
-
-_succeeded: list[bool] = []
-
-
-@atexit.register  # among the first to be registered, and so among the last to be called
-def _leave_the_rest_to_the_system() -> None:
-    if _succeeded:
-        logging.shutdown()  # alone registered earlier
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

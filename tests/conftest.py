@@ -115,7 +115,6 @@ def trainer(folder: Path, **options: Any) -> "L.Trainer":
         default_root_dir=folder,
         accelerator="cpu",
         logger=False,
-        enable_progress_bar=False,
         enable_model_summary=False,
-        **{"enable_checkpointing": False, **options},
+        **{"enable_checkpointing": False, "enable_progress_bar": False, **options},
     )

@@ -18,6 +18,9 @@ from fer_lightning.training.classifier import EmotionClassifier
 
 log = logging.getLogger(__name__)
 
+REDRAW_S = 0.5
+"""Seconds after which a bar is redrawn, also if refresh_rate batches have not passed."""
+
 
 class ProgressBar(TQDMProgressBar):
     """A bar over the batches of the running epoch, and a line that stays for each finished one.
@@ -28,6 +31,7 @@ class ProgressBar(TQDMProgressBar):
     def __init__(self, refresh_rate: int = 20) -> None:
         super().__init__(refresh_rate if sys.stdout.isatty() and not side_by_side() else 0)
         self._last: dict[str, str] = {}
+        self._redrawn = 0.0
 
     def init_validation_tqdm(self) -> Tqdm:
         return Tqdm(disable=True)
@@ -46,6 +50,31 @@ class ProgressBar(TQDMProgressBar):
         super().on_train_epoch_start(trainer, *arguments)
         self.train_progress_bar.set_description(_epoch(trainer))
         self._validated = False
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+        self._redraw_if_late(self.train_progress_bar, batch_idx + 1)
+
+    def on_test_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        super().on_test_batch_end(trainer, pl_module, outputs, batch, batch_idx, dataloader_idx)
+        self._redraw_if_late(self.test_progress_bar, batch_idx + 1)
+
+    def _redraw_if_late(self, bar: Tqdm, batches: int) -> None:
+        """Moves the bar on between two of its usual times, where steps are slow."""
+        if self.is_enabled and not bar.disable and time.perf_counter() - self._redrawn > REDRAW_S:
+            bar.n = batches
+            bar.refresh()
+            self._redrawn = time.perf_counter()
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         super().on_validation_end(trainer, pl_module)

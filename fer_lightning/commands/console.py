@@ -6,6 +6,7 @@ Light enough for --help and --cfg: the rest is imported once there is something 
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import hydra
 from omegaconf import DictConfig
@@ -15,14 +16,14 @@ from fer_lightning.installation import CONF
 from fer_lightning.processes import end_quickly
 
 
-def train() -> None:
-    """Fits a network, then tests its best checkpoint; ends the program."""
+def train() -> NoReturn:
+    """Fits a network, then tests its best checkpoint; the program ends with it."""
     launch(_train)
     end_quickly()
 
 
-def test() -> None:
-    """Measures a finished run; ends the program."""
+def test() -> NoReturn:
+    """Measures a finished run; the program ends with it."""
     launch(_test)
     end_quickly()
 
@@ -53,5 +54,4 @@ def imports_uncollected() -> Iterator[None]:
     try:
         yield
     finally:
-        gc.freeze()  # it stays to the end: no search looks at it again
         gc.enable()

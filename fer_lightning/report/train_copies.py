@@ -55,8 +55,8 @@ class TrainCopies:
             return ()
         count, exact = int(self.near.sum()), int(self.exact.sum())
         return (
-            f"{count:,} of the {len(self.near):,} faces of test are copies of faces that the network learns from "
-            f"({exact:,} to the byte, the others nearly): the accuracy says little about faces that are new to it",
+            f"{count:,} of the {len(self.near):,} faces of test are, or look nearly like, faces that the network "
+            f"learns from ({exact:,} to the byte): the accuracy says little about faces that are new to it",
         )
 
     def write(self, folder: Path, predictions: Predictions) -> None:

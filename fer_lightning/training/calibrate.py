@@ -17,6 +17,9 @@ from fer_lightning.training.risk_coverage import RiskCoverage
 
 log = logging.getLogger(__name__)
 
+TOO_FEW = 100
+"""Faces of val below which a calibration is more luck than measurement."""
+
 
 @dataclass(frozen=True, eq=False)
 class ValLogits:
@@ -79,6 +82,12 @@ def fitted_calibration(val: ValLogits) -> Calibration:
     unsure_below = val.curve(temperature).unsure_below() if val.logits.isfinite().all() else 0.0
     message = "calibrated on %s faces of val: temperature %.3f%s, unsure below a confidence of %.1f%%"
     log.info(message, f"{len(val.labels):,}", temperature, why and f" ({why})", 100 * unsure_below)
+    if 0 < len(val.labels) < TOO_FEW:
+        log.warning(
+            "%d faces of val are too few to trust that: with others it would be another. data.val_fraction=… cuts more "
+            "from train",
+            len(val.labels),
+        )
     return Calibration(temperature, unsure_below)
 
 

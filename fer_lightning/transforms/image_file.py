@@ -1,8 +1,12 @@
 """Opens image files: the formats that are taken, and how large an image may be. Imports no torch."""
 
 import io
+import logging
 
 from PIL import Image
+
+# Of damaged files Pillow logs what its error says again; where nobody listens to its log, Python would print that.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 IMAGE_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")

@@ -88,12 +88,15 @@ def _serve(given: argparse.Namespace) -> int:
 
 def listening_socket(host: str, port: int) -> socket.socket:
     """Returns a socket that listens, so that an address that is taken is seen before the page's is printed."""
+    if not host:
+        raise ConfigError("--host is empty: give an address of this machine, as 127.0.0.1, or 0.0.0.0 for all of them")
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.create_server((host, port), family=family, backlog=1024)
     except (OSError, OverflowError) as error:
         raise ConfigError(
-            f"the server cannot listen at {host}, port {port}: {error}. Give another --port, or 0 for any that is free"
+            f"the server cannot listen at {host}, port {port}: {str(error).rstrip('.')}. Give another --port, or 0 for "
+            f"any that is free"
         ) from error
     # Its connections inherit it. An answer's second part else waits for the receipt of its first: 40 ms on Linux.
     # asyncio sets it for sockets of a named protocol alone, which create_server does not make.

@@ -57,7 +57,7 @@ def served(model: Path, *options: str) -> Iterator[Served]:
         finally:
             process.terminate()
             _, errors = process.communicate(timeout=60)
-        assert errors == ""
+        assert errors == "", errors
         if os.name != "nt":  # where nothing can ask a process to end
             assert process.returncode == 0
 

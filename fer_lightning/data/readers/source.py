@@ -107,6 +107,12 @@ def find_fer2013() -> Path:
         recognised(path, {})
     except (DataError, OSError) as error:
         where = "$FER2013" if chosen else "data/ (and $FER2013 is not set)"
+        if isinstance(error, DataError) and not path.exists():
+            where += f", {path}" if chosen else ""
+            raise DataError(
+                f"No FER2013 in {where}: there is no such file or folder. Say where it is with data.path=…, a file as "
+                f"fer2013.csv or a folder, also of images"
+            ) from None
         raise DataError(
             f"No FER2013 in {where}: {error}\nSay where it is with data.path=…; data=demo needs no files."
         ) from error

@@ -263,6 +263,8 @@ def test_on_bad_rows_takes_two_words(tmp_path: Path) -> None:
 
 def test_fer2013_is_looked_for_by_the_environment_then_in_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=r"No FER2013 in data/ \(and \$FER2013 is not set\): there is no such file"):
+        find_fer2013()
     (tmp_path / "data").mkdir()
     with pytest.raises(DataError, match=r"No FER2013 in data/ \(and \$FER2013 is not set\)") as caught:
         find_fer2013()
@@ -281,5 +283,5 @@ def test_fer2013_is_looked_for_by_the_environment_then_in_data(tmp_path: Path, m
     with pytest.raises(DataError, match=r"No FER2013 in \$FER2013: .*too long"):
         find_fer2013()
     monkeypatch.setenv("FER2013", str(tmp_path / "nowhere"))
-    with pytest.raises(DataError, match=r"No FER2013 in \$FER2013: .*nowhere: there is no such file or folder"):
+    with pytest.raises(DataError, match=r"No FER2013 in \$FER2013, .*nowhere: there is no such file or folder"):
         find_fer2013()
