@@ -8,17 +8,18 @@ import asyncio
 import json
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, ExceptionHandler
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from fer_lightning.installation import package_version
@@ -92,7 +93,13 @@ class Server:
         responses = {f"/{path}": _file_response(path, content) for path, content in files.items()}
         responses["/"] = responses.pop("/index.html")
         routes += [Route(path, response) for path, response in responses.items()]
-        return Access(Starlette(routes=routes, lifespan=self._lifespan), hosts, token, {*responses, "/health"})
+        handlers: Mapping[Any, ExceptionHandler] = {HTTPException: _refused_route}
+        return Access(
+            Starlette(routes=routes, lifespan=self._lifespan, exception_handlers=handlers),
+            hosts,
+            token,
+            {*responses, "/health"},
+        )
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
@@ -200,9 +207,14 @@ def _text(values: object) -> str:
     return json.dumps(values, ensure_ascii=False, allow_nan=False)
 
 
-def _json(values: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def _json(values: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     sent = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **(headers or {})}
     return Response(_text(values), status, sent, "application/json")
+
+
+def _refused_route(request: Request, refusal: Exception) -> Response:
+    assert isinstance(refusal, HTTPException)
+    return _json({"error": f"{request.method} of this address: {refusal.detail}"}, refusal.status_code, refusal.headers)
 
 
 def _error(status: int, reason: str) -> Response:

@@ -202,6 +202,7 @@ def test_a_name_that_leads_here_from_elsewhere_is_refused(server: Served, model:
 def test_paths_lead_to_nothing_but_the_page(server: Served) -> None:
     for path in ("../serve.py", "..%2fserve.py", "page_files/page.js", "browser/worker.js", "etc/passwd", "predict"):
         assert server.get(path).status_code in (404, 405)
+    assert server.get("predict").json() == {"error": "GET of this address: Method Not Allowed"}
     page = server.get("")
     assert page.headers["content-type"].startswith("text/html")
     assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
