@@ -19,12 +19,13 @@ import numpy as np
 
 from benchmarks.clips import Row, one_face
 from benchmarks.serve import jpeg
+from benchmarks.side_by_side import markdown
 from fer_lightning.use.network import packaged
 from fer_lightning.use.web import write_page
 from tests.devtools import Tab, chromium
 
 FRAMES = 60
-"""Different ones: two seconds of a camera, which begins again then."""
+"""Pictures in the camera's loop: two seconds, then it starts again."""
 
 
 def page_table(networks: tuple[str, ...], seconds: float) -> list[Row]:
@@ -37,7 +38,7 @@ def page_table(networks: tuple[str, ...], seconds: float) -> list[Row]:
         for network in networks:
             folder = Path(name) / network
             write_page(folder, network)
-            serve = partial(_Quiet, directory=str(folder))
+            serve = partial(_SilentHandler, directory=str(folder))
             with http.server.ThreadingHTTPServer(("127.0.0.1", 0), serve) as host:
                 threading.Thread(target=host.serve_forever, daemon=True).start()
                 options = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
@@ -49,7 +50,7 @@ def page_table(networks: tuple[str, ...], seconds: float) -> list[Row]:
                     "page without a server": f"640×480, one face, by {network}",
                     "from opening it to the first answer": f"{first:.1f} s",
                     "frames/s": f"{rate:.1f}",
-                    "as the page says it": speed,
+                    "shown by the page": speed,
                 }
             )
     return rows
@@ -69,7 +70,7 @@ def _watched(tab: Tab, address: str, seconds: float) -> tuple[float, float, str]
     return first, rate, tab.text("#speed")
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
+class _SilentHandler(http.server.SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None: ...
 
 
@@ -78,8 +79,6 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", choices=packaged(), default=["small"], help="of the package (small)")
     parser.add_argument("--seconds", type=float, default=20, help="to count for (20)")
     given = parser.parse_args()
-    from benchmarks.side_by_side import markdown
-
     print(f"{platform.machine()}, {os.cpu_count()} cores")
     print(markdown("In the browser", page_table(tuple(given.networks), given.seconds)))
 

@@ -12,7 +12,7 @@ from fer_lightning.use.detector import YuNet
 from fer_lightning.use.faces import Frame
 
 SIDES = (60, 200)
-"""Of the faces that are put into pictures, in pixels."""
+"""Side of a face that is put into a picture, in pixels: the smallest and the largest."""
 
 MARGINS = (1.0, 1.06, 1.1, 1.14, 1.16, 1.18, 1.21, BOX_MARGIN, 1.28)
 """Sides of the square around a face's box that are compared, as multiples of the box's width."""
@@ -21,7 +21,7 @@ PLACES = 3
 """Pictures that each face is put into, where crops are compared."""
 
 VAL_FRACTION = 0.05
-"""Of Training, which the package's networks have not learned from: what a crop is chosen on."""
+"""Share of Training that is val: the package's networks have not learned from it, so that a crop is chosen on it."""
 
 
 def accuracy(amount: Amount) -> list[Row]:
@@ -63,10 +63,7 @@ def accuracy(amount: Amount) -> list[Row]:
 
 
 def margins(amount: Amount) -> list[Row]:
-    """Returns the accuracy with each crop, on faces of Training that no network has learned from.
-
-    Those that are found of them, in three pictures each. A crop is chosen by these.
-    """
+    """Returns the accuracy with each margin, on the val faces that the detector finds, each in three pictures."""
     images, labels, class_names = _faces(amount, "val")
     rng = np.random.default_rng(0)
     detector = YuNet(threads=2)

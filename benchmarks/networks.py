@@ -40,7 +40,7 @@ SECONDS = 1.0
 """That each network is timed for, of each batch size and number of threads."""
 
 BFLOAT16 = "bfloat16:"
-"""Before the folder of a run: the row in which it computes so."""
+"""Before the folder of a run, in the name of the row in which it computes in bfloat16."""
 
 OF_RATIO = (64, 1)
 """Faces in a call and threads, of the column that compares the speed of networks."""
@@ -134,7 +134,7 @@ machine. Measured on {machine("cpu")}; Python {platform.python_version()}, torch
 
 
 class Bfloat16Network(RunNetwork):
-    """The network of a run, which computes in bfloat16 where torch's autocast has it so."""
+    """Computes as the network of a run does, by torch's autocast in bfloat16."""
 
     def _probabilities(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
         with torch.autocast("cpu", torch.bfloat16):

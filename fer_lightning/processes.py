@@ -5,6 +5,7 @@ has the run's folder, the log and the console; the others only compute.
 """
 
 import atexit
+import contextlib
 import multiprocessing
 import os
 import sys
@@ -69,6 +70,7 @@ def end_quickly() -> NoReturn:
     """
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # which are not there where they were closed
+        with contextlib.suppress(OSError):
+            stream.flush()
     os._exit(0)

@@ -49,9 +49,11 @@ def _test(cfg: DictConfig) -> None:
 
 @contextmanager
 def imports_uncollected() -> Iterator[None]:
-    """Keeps Python from searching what is imported for garbage: some thousand modules, for a sixth of their time."""
+    """Turns garbage collection off during imports, of which it takes a sixth of the time."""
+    collecting = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.enable()
+        if collecting:
+            gc.enable()

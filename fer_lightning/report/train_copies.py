@@ -55,8 +55,8 @@ class TrainCopies:
             return ()
         count, exact = int(self.near.sum()), int(self.exact.sum())
         return (
-            f"{count:,} of the {len(self.near):,} faces of test are, or look nearly like, faces that the network "
-            f"learns from ({exact:,} to the byte): the accuracy says little about faces that are new to it",
+            f"{count:,} of the {len(self.near):,} faces of test are copies or near copies of faces that the network "
+            f"learns from ({exact:,} exact): the accuracy says little about new faces",
         )
 
     def write(self, folder: Path, predictions: Predictions) -> None:

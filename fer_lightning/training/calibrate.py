@@ -84,8 +84,8 @@ def fitted_calibration(val: ValLogits) -> Calibration:
     log.info(message, f"{len(val.labels):,}", temperature, why and f" ({why})", 100 * unsure_below)
     if 0 < len(val.labels) < TOO_FEW:
         log.warning(
-            "%d faces of val are too few to trust that: with others it would be another. data.val_fraction=… cuts more "
-            "from train",
+            "%d faces of val are too few for a reliable temperature and threshold; a larger data.val_fraction takes "
+            "more from train",
             len(val.labels),
         )
     return Calibration(temperature, unsure_below)

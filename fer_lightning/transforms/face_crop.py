@@ -16,7 +16,7 @@ Measured on 3,589 faces of FER2013 in the boxes of YuNet; accuracy lost with a s
     points    -3.7  -1.1     0  -0.4  -3.5  -7.5 -15.7
 
 A shift by up to 6% of the side costs less than one point. The height of a box, which grows with an open mouth, is a
-poor ruler.
+poor ruler. The package's networks carry 1.16 in their cards: docs/predict.md compares margins on a detector's boxes.
 """
 
 LARGEST_MARGIN = 4

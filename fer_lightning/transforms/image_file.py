@@ -5,7 +5,7 @@ import logging
 
 from PIL import Image
 
-# Of damaged files Pillow logs what its error says again; where nobody listens to its log, Python would print that.
+# Pillow logs what is wrong with a damaged file and raises an error too; without a handler, Python would print the log.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 IMAGE_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF")

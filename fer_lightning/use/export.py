@@ -20,8 +20,6 @@ from fer_lightning.use.streams import open_closed_streams
 
 Format = Literal["onnx", "onnx-int8", "pt2"]
 
-MARGIN_HELP = f"side of the square that is cut around a face, as a multiple of its box's width ({BOX_MARGIN})"
-
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Exports as the command line says; what is wrong with it is said before torch is imported."""
@@ -34,7 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--weights", choices=get_args(Weights), default="float32", help="how they are stored (float32)")
     parser.add_argument("--tta", choices=get_args(Flip), default="none", help="flip: average over mirror images too")
     parser.add_argument("--data", metavar="PATH", type=Path, help="where the run's faces are now (where they were)")
-    parser.add_argument("--margin", type=float, default=BOX_MARGIN, help=MARGIN_HELP)
+    parser.add_argument(
+        "--margin",
+        type=float,
+        default=BOX_MARGIN,
+        help=f"side of the square around a face, in widths of its box ({BOX_MARGIN})",
+    )
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     try:

@@ -16,6 +16,9 @@ NETWORKS = Path(__file__).parent / "networks"
 LARGEST_NETWORKS = {"small": 150_000, "large": 6_000_000, "ferplus": 6_000_000}
 """The networks that come with the package, and how many bytes each may have."""
 
+PACKAGED_MARGIN = 1.16
+"""Side of the square that they are given around a face, in widths of its box: docs/predict.md compares several."""
+
 DEFAULT_NETWORK = "large"
 
 BROWSER_NETWORK = "small"

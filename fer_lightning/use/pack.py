@@ -11,10 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fer_lightning.errors import ConfigError
-from fer_lightning.transforms.face_crop import BOX_MARGIN
-from fer_lightning.use.export import MARGIN_HELP
 from fer_lightning.use.export_packages import refuse_without_packages
-from fer_lightning.use.network import LARGEST_NETWORKS, refuse_other_than_runs
+from fer_lightning.use.network import LARGEST_NETWORKS, PACKAGED_MARGIN, refuse_other_than_runs
 from fer_lightning.use.streams import open_closed_streams
 
 
@@ -26,7 +24,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("name", metavar="NAME", choices=[*LARGEST_NETWORKS], help=", ".join(LARGEST_NETWORKS))
     parser.add_argument("--data", metavar="PATH", type=Path, help="where the run's faces are now (where they were)")
     parser.add_argument("--into", metavar="FOLDER", type=Path, help="write both files there (the package and docs/)")
-    parser.add_argument("--margin", type=float, default=BOX_MARGIN, help=MARGIN_HELP)
+    parser.add_argument(
+        "--margin",
+        type=float,
+        default=PACKAGED_MARGIN,
+        help=f"side of the square around a face, in widths of its box ({PACKAGED_MARGIN})",
+    )
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     try:

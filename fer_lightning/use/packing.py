@@ -7,7 +7,6 @@ from pathlib import Path
 from fer_lightning.errors import ConfigError
 from fer_lightning.files import written_whole
 from fer_lightning.installation import CHECKOUT
-from fer_lightning.transforms.face_crop import BOX_MARGIN
 from fer_lightning.use.card import Weights
 from fer_lightning.use.exporting import Export, export
 from fer_lightning.use.known_faces import (
@@ -20,7 +19,7 @@ from fer_lightning.use.known_faces import (
 )
 from fer_lightning.use.measured import Measured, measured, paired_difference
 from fer_lightning.use.model_card import model_card
-from fer_lightning.use.network import LARGEST_NETWORKS, NETWORKS
+from fer_lightning.use.network import LARGEST_NETWORKS, NETWORKS, PACKAGED_MARGIN
 from fer_lightning.use.onnx_network import OnnxNetwork
 from fer_lightning.use.run_network import RunNetwork
 
@@ -44,7 +43,7 @@ class Packed:
 
 
 def pack(
-    run: Path, name: str, data: Path | None = None, into: Path | None = None, margin: float = BOX_MARGIN
+    run: Path, name: str, data: Path | None = None, into: Path | None = None, margin: float = PACKAGED_MARGIN
 ) -> Packed:
     """Replaces a network of the package.
 

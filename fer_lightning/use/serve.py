@@ -53,6 +53,8 @@ def _serve(given: argparse.Namespace) -> int:
     from fer_lightning.use.slow_clients import patient_protocols
 
     token = secrets.token_urlsafe(24) if given.token == NEW else given.token
+    if not given.host:
+        raise ConfigError("--host is empty: give an address of this machine, as 127.0.0.1, or 0.0.0.0 for all of them")
     is_local = given.host in LOCAL_HOSTS
     if not is_local and not token:
         raise ConfigError(f"--host {given.host} lets others in: give --token too, so that only those who know it ask")
@@ -88,8 +90,6 @@ def _serve(given: argparse.Namespace) -> int:
 
 def listening_socket(host: str, port: int) -> socket.socket:
     """Returns a socket that listens, so that an address that is taken is seen before the page's is printed."""
-    if not host:
-        raise ConfigError("--host is empty: give an address of this machine, as 127.0.0.1, or 0.0.0.0 for all of them")
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.create_server((host, port), family=family, backlog=1024)
@@ -98,8 +98,8 @@ def listening_socket(host: str, port: int) -> socket.socket:
             f"the server cannot listen at {host}, port {port}: {str(error).rstrip('.')}. Give another --port, or 0 for "
             f"any that is free"
         ) from error
-    # Its connections inherit it. An answer's second part else waits for the receipt of its first: 40 ms on Linux.
-    # asyncio sets it for sockets of a named protocol alone, which create_server does not make.
+    # Connections inherit it. Without it, the second part of an answer waits for the acknowledgement of the first: 40 ms
+    # on Linux. asyncio sets it only on sockets that name their protocol, which those of create_server do not.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
 

@@ -93,7 +93,7 @@ class Server:
         responses = {f"/{path}": _file_response(path, content) for path, content in files.items()}
         responses["/"] = responses.pop("/index.html")
         routes += [Route(path, response) for path, response in responses.items()]
-        handlers: Mapping[Any, ExceptionHandler] = {HTTPException: _refused_route}
+        handlers: Mapping[Any, ExceptionHandler] = {HTTPException: _route_error}
         return Access(
             Starlette(routes=routes, lifespan=self._lifespan, exception_handlers=handlers),
             hosts,
@@ -212,9 +212,10 @@ def _json(values: object, status: int = 200, headers: Mapping[str, str] | None =
     return Response(_text(values), status, sent, "application/json")
 
 
-def _refused_route(request: Request, refusal: Exception) -> Response:
+def _route_error(request: Request, refusal: Exception) -> Response:
     assert isinstance(refusal, HTTPException)
-    return _json({"error": f"{request.method} of this address: {refusal.detail}"}, refusal.status_code, refusal.headers)
+    reason = "there is no such address" if refusal.status_code == 404 else f"{request.method} is not allowed here"
+    return _json({"error": reason}, refusal.status_code, refusal.headers)
 
 
 def _error(status: int, reason: str) -> Response:

@@ -20,12 +20,13 @@ class Clock(L.Callback):
     """Shows seconds: each batch of training takes 2, each of val 100."""
 
     now = 0.0
+    step = 2.0
 
     def perf_counter(self) -> float:
         return self.now
 
     def on_train_batch_start(self, *arguments: Any) -> None:
-        self.now += 2
+        self.now += self.step
 
     def on_validation_batch_start(self, *arguments: Any) -> None:
         self.now += 100
@@ -45,10 +46,12 @@ def test_images_per_second_are_of_training_alone(
     assert float(fitting.callback_metrics["train/images_per_second"]) == 192 / (3 * 2)
 
 
+@pytest.mark.parametrize(("seconds", "expected"), [(2, [1, 2, 3]), (0.1, [0, 0, 3])])
 def test_the_bar_moves_on_where_steps_are_slow(
-    few_faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    seconds: float, expected: list[int], few_faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
+    clock.step = seconds
     monkeypatch.setattr(progress, "time", SimpleNamespace(perf_counter=clock.perf_counter))
     monkeypatch.setattr("sys.stdout", SimpleNamespace(isatty=lambda: True, write=len, flush=lambda: None))
     bar, shown = ProgressBar(refresh_rate=20), []
@@ -61,4 +64,4 @@ def test_the_bar_moves_on_where_steps_are_slow(
     options: dict[str, Any] = {"max_epochs": 1, "limit_val_batches": 0, "enable_progress_bar": True}
     fitting = trainer(tmp_path, callbacks=[clock, bar, Watch()], **options)
     fitting.fit(model, FERDataModule(few_faces, batch_size=64))
-    assert shown == [1, 2, 3]
+    assert shown == expected

@@ -15,7 +15,7 @@ ENDING = """
 import atexit, logging.handlers, threading, time
 from fer_lightning.processes import end_quickly
 atexit.register(print, "registered")
-file = logging.handlers.MemoryHandler(10, target=logging.FileHandler("{log}"))
+file = logging.handlers.MemoryHandler(10, target=logging.FileHandler({log!r}))
 logging.getLogger().addHandler(file)
 logging.warning("kept until the end")
 threading.Thread(target=lambda: (time.sleep(0.3), print("thread"))).start()
@@ -25,7 +25,7 @@ threading.Thread(target=lambda: (time.sleep(0.3), print("thread"))).start()
 
 @pytest.mark.parametrize(("end", "status"), [("end_quickly()", 0), ("raise SystemExit(3)", 3)])
 def test_what_was_begun_is_done_before_the_end(end: str, status: int, tmp_path: Path) -> None:
-    program = ENDING.format(log=tmp_path / "log", end=end)
+    program = ENDING.format(log=str(tmp_path / "log"), end=end)
     ended = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True)
     assert (ended.returncode, ended.stdout.split(), ended.stderr) == (status, ["thread", "registered"], "")
     assert (tmp_path / "log").read_text() == "kept until the end\n"

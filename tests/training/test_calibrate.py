@@ -86,6 +86,12 @@ def test_where_val_says_nothing_the_log_says_why(
     assert why in caplog.text
 
 
+@pytest.mark.parametrize(("count", "warned"), [(99, True), (100, False)])
+def test_a_calibration_on_few_faces_is_warned_of(count: int, warned: bool, caplog: pytest.LogCaptureFixture) -> None:
+    fitted_calibration(drawn(count, 2.0))
+    assert (f"{count} faces of val are too few for a reliable temperature" in caplog.text) is warned
+
+
 def test_classes_that_do_not_occur_change_nothing() -> None:
     val = drawn(2_000, 2.0)
     chosen = val.labels < 3

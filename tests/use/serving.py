@@ -57,7 +57,7 @@ def served(model: Path, *options: str) -> Iterator[Served]:
         finally:
             process.terminate()
             _, errors = process.communicate(timeout=60)
-        assert errors == "", errors
+        assert errors == "", errors  # pytest shows no values of asserts in here
         if os.name != "nt":  # where nothing can ask a process to end
             assert process.returncode == 0
 

@@ -53,6 +53,12 @@ def test_the_command_writes_the_page(
     monkeypatch.setattr("sys.argv", ["networks", str(tmp_path / "none.onnx")])
     with pytest.raises(SystemExit, match="error: give the folder of a run too"):
         main()
+    monkeypatch.setattr("sys.argv", ["networks", str(short_run), "--seconds", "nan"])
+    with pytest.raises(SystemExit, match="error: --seconds is nan; it must be above 0"):
+        main()
+    monkeypatch.setattr("sys.argv", ["networks", str(short_run), "--into", str(tmp_path / "no" / "page.md")])
+    with pytest.raises(SystemExit, match=r"error: --into .*page.md: its folder is not there"):
+        main()
 
 
 @pytest.mark.skipif(bool(installed(["a.onnx"])), reason="OpenVINO or fer are installed")

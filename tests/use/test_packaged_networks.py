@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fer_lightning.use.network import DEFAULT_NETWORK, LARGEST_NETWORKS, NETWORKS, packaged
+from fer_lightning.use.network import DEFAULT_NETWORK, LARGEST_NETWORKS, NETWORKS, PACKAGED_MARGIN, packaged
 from fer_lightning.use.onnx_network import OnnxNetwork
 from tests.scripts import REPOSITORY
 from tests.use.photograph import BOX, HOPPER
@@ -28,9 +28,16 @@ def test_a_packaged_network_is_small_and_has_its_card(name: str) -> None:
     assert size <= LARGEST_NETWORKS[name]
     card = OnnxNetwork(file).card
     assert (card.name, card.channels, card.size) == (name, 1, 48)
+    assert card.margin == PACKAGED_MARGIN
     assert {*EMOTIONS} <= {*card.class_names}
     page = (REPOSITORY / "docs" / "networks" / f"{name}.md").read_text("utf-8")
-    for text in (card.sha256, card.command, f"| **classes** | {', '.join(card.class_names)} |", f"{size:,} bytes"):
+    for text in (
+        card.sha256,
+        card.command,
+        f"| **classes** | {', '.join(card.class_names)} |",
+        f"{size:,} bytes",
+        f"{card.margin:g} times",
+    ):
         assert text in page
     assert f"networks/{name}.md" in (REPOSITORY / "docs" / "predict.md").read_text("utf-8")
 

@@ -202,7 +202,8 @@ def test_a_name_that_leads_here_from_elsewhere_is_refused(server: Served, model:
 def test_paths_lead_to_nothing_but_the_page(server: Served) -> None:
     for path in ("../serve.py", "..%2fserve.py", "page_files/page.js", "browser/worker.js", "etc/passwd", "predict"):
         assert server.get(path).status_code in (404, 405)
-    assert server.get("predict").json() == {"error": "GET of this address: Method Not Allowed"}
+    assert server.get("predict").json() == {"error": "GET is not allowed here"}
+    assert server.get("none").json() == {"error": "there is no such address"}
     page = server.get("")
     assert page.headers["content-type"].startswith("text/html")
     assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
@@ -239,7 +240,7 @@ def test_a_request_on_its_way_is_answered_at_the_end(model: Path, number: signal
         assert b'"source": "upload"' in answer
 
 
-def test_answers_do_not_wait_for_receipts() -> None:
+def test_answers_do_not_wait_for_acknowledgements() -> None:
     with listening_socket("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
         connection, _ = listening.accept()
         with connection:
@@ -258,6 +259,7 @@ def refused(*options: str) -> str:
 def test_a_wrong_command_is_one_message(server: Served, model: Path) -> None:
     network = ("--model", str(model))
     assert f"cannot listen at 127.0.0.1, port {server.port}" in refused("--port", str(server.port), *network)
+    assert "--host is empty" in refused("--host", "", *network)
     assert "give --token too" in refused("--host", "0.0.0.0", *network)
     assert "neither a network of the package nor a file" in refused("--model", "none.onnx")
     assert "a token is 8 to 200 letters" in refused("--token", "a b", *network)

@@ -108,10 +108,10 @@ def find_fer2013() -> Path:
     except (DataError, OSError) as error:
         where = "$FER2013" if chosen else "data/ (and $FER2013 is not set)"
         if isinstance(error, DataError) and not path.exists():
-            where += f", {path}" if chosen else ""
+            where = f"$FER2013, {path}" if chosen else where
             raise DataError(
                 f"No FER2013 in {where}: there is no such file or folder. Say where it is with data.path=…, a file as "
-                f"fer2013.csv or a folder, also of images"
+                f"fer2013.csv or a folder, also of images; data=demo needs no files"
             ) from None
         raise DataError(
             f"No FER2013 in {where}: {error}\nSay where it is with data.path=…; data=demo needs no files."
