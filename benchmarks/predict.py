@@ -1,8 +1,8 @@
 """How fast predicting is, and how much memory it takes: python -m benchmarks.predict [--data FILE] [--only NAME …]
 
 Each figure is a function that returns the rows of one table: add one to TABLES, and it is measured and printed. What is
-measured of the whole line, from the command to the table, is in whole_line.py, and
-what finding faces costs in found_faces.py.
+measured of the whole line, from the command to the table, is in whole_line.py, and what finding faces costs in
+found_faces.py.
 """
 
 import argparse

@@ -23,7 +23,6 @@ REFUSED = "is damaged, or holds more than plain tensors, which is not executed"
 _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 """The beginning of a formula, in full width too; also after apostrophes, so that taking one away undoes adding it."""
 
-
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 

@@ -71,10 +71,10 @@ class ProgressBar(TQDMProgressBar):
 
     def _redraw_if_late(self, bar: Tqdm, batches: int) -> None:
         """Moves the bar on between two of its usual times, where steps are slow."""
-        if self.is_enabled and not bar.disable and time.perf_counter() - self._redrawn > REDRAW_S:
-            bar.n = batches
+        now = time.perf_counter()
+        if self.is_enabled and not bar.disable and bar.n < batches and now - self._redrawn > REDRAW_S:
+            bar.n, self._redrawn = batches, now
             bar.refresh()
-            self._redrawn = time.perf_counter()
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         super().on_validation_end(trainer, pl_module)

@@ -58,10 +58,6 @@ def _told_apart(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-MOST_MARGIN = 10.0
-"""Side at most of the square around a face, in widths of its box."""
-
-
 @dataclass(frozen=True)
 class Card:
     """What a network takes, what its numbers mean, and where it comes from.
@@ -92,7 +88,7 @@ class Card:
     size: Side
     channels: Channels
     fit: Fit = "crop"
-    margin: Annotated[float, Field(gt=0, le=MOST_MARGIN)] = BOX_MARGIN
+    margin: Annotated[float, Field(gt=0, le=10)] = BOX_MARGIN
     temperature: Temperature = 1.0
     unsure_below: Confidence = 0.0
     tta: Flip = "none"

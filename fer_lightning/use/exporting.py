@@ -16,8 +16,9 @@ from torch.export import Dim, ExportedProgram
 
 from fer_lightning.errors import ConfigError
 from fer_lightning.files import written_whole
+from fer_lightning.signature import refuse_out_of_range
 from fer_lightning.transforms.face_crop import BOX_MARGIN
-from fer_lightning.use.card import MOST_MARGIN, Card, Flip, Weights, refuse_unknown
+from fer_lightning.use.card import Card, Flip, Weights, refuse_unknown
 from fer_lightning.use.export import Format
 from fer_lightning.use.export_packages import refuse_without_packages
 from fer_lightning.use.face_module import FaceModule
@@ -82,10 +83,10 @@ def export(
         raise ConfigError(f"weights is {weights}, which only an ONNX file can be stored with")
     if format == "onnx-int8" and weights != "float32":
         raise ConfigError(f"weights is {weights}, but onnx-int8 has weights in int8: leave it out")
-    if not 0 < margin <= MOST_MARGIN:
-        raise ConfigError(
-            f"margin is {margin:g}; it must be above 0 and at most {MOST_MARGIN:g}: {BOX_MARGIN} is usual"
-        )
+    try:
+        refuse_out_of_range(Card, {"margin": margin})
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
     if format != "pt2":
         refuse_without_packages()
     run = Path(run)

@@ -256,7 +256,7 @@ def test_a_pt2_file_is_loaded_by_torch_alone(tmp_path: Path) -> None:
         (["run", "--out", "no/such.onnx"], "error: no/such.onnx is no name for a file"),
         (["run", "--format", "pt2", "--weights", "int8"], "error: weights is int8, which only an ONNX file can"),
         (["run", "--format", "onnx-int8", "--weights", "int8"], "error: weights is int8, but onnx-int8 has weights in"),
-        (["run", "--margin", "0"], "error: margin is 0; it must be above 0 and at most 10: 1.24 is usual"),
+        (["run", "--margin", "0"], "error: margin is 0.0; it must be above 0 and at most 10"),
         (["run", "--format", "onnx-int8"], "error: run has no checkpoints: only they know the faces of a run"),
     ],
 )
